@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from osmia_broker.child import ChildBroker
+from osmia_broker.running.child import ChildBroker
 
 SOURCE = Path(__file__).parent.parent.parent / "shared" / "loadgen"
 

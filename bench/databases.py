@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from osmia_broker import child
-from osmia_broker.child import ChildBroker
 from osmia_broker.loadtest.plan import Plan
 from osmia_broker.loadtest.run import Report, run
+from osmia_broker.running import child
+from osmia_broker.running.child import ChildBroker
 from tests import postgres
 
 TICKS = os.sysconf("SC_CLK_TCK")

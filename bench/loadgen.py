@@ -18,8 +18,8 @@ from pathlib import Path
 
 import osmia_broker
 from bench._generator import SOURCE, Target, built, load, told
-from osmia_broker.child import ChildBroker
 from osmia_broker.loadtest.machine import usage
+from osmia_broker.running.child import ChildBroker
 
 FLOOR_PORT = 28800
 SCENARIOS: dict[str, list[list[str]]] = {

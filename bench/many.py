@@ -18,12 +18,12 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from osmia import Client
-from osmia_broker.child import ChildBroker
 from osmia_broker.engine import commands
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.loadtest.machine import usage
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Partition, SystemClock
+from osmia_broker.running.child import ChildBroker
 from osmia_broker.store import schema
 from osmia_broker.store.sqlite import SqliteStore
 from tests.bpmn import bpmn

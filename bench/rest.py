@@ -21,8 +21,8 @@ from typing import Any, Protocol, Self
 import msgspec
 
 from osmia import Client
-from osmia_broker.child import ChildBroker
 from osmia_broker.loadtest.machine import usage
+from osmia_broker.running.child import ChildBroker
 from tests.bpmn import bpmn
 
 PROCESS = "cycle"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench._generator import SOURCE, Target, built, load
-from osmia_broker.child import ChildBroker
+from osmia_broker.running.child import ChildBroker
 
 LOADS = (["--scenario", "cycle"], ["--scenario", "cycle", "--worker-mode", "stream"])
 REST_S = 2.0  # connections of the generator are closed by then

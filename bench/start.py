@@ -14,8 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from osmia_broker.child import ChildBroker
 from osmia_broker.loadtest.machine import usage
+from osmia_broker.running.child import ChildBroker
 
 PARTS = ("client", "broker", "proto")
 CALM_S = 1.0

@@ -147,8 +147,8 @@ def _option(one: Any) -> tuple[str, str]:
 
 def settings() -> str:
     """Describe every setting of the broker."""
-    from osmia_broker import config
     from osmia_broker.cli.config import typed
+    from osmia_broker.settings import config
 
     rows = []
     for name, one in config.GIVEN.items():

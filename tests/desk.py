@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 
+from osmia_broker.base.errors import OsmiaError
 from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.results import Results
 from osmia_broker.calls.user_tasks import UserTaskCalls
 from osmia_broker.engine.task_commands import TaskPolicy
-from osmia_broker.errors import OsmiaError
 from osmia_broker.partition import Partition
 from osmia_broker.state.rows import Job
 from osmia_broker.state.task_rows import STANDS, TaskCandidate, TaskComment, TaskDraft, TaskEvent, UserTask

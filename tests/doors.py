@@ -20,17 +20,18 @@ import pytest
 
 import osmia
 import osmia.results
-from osmia_broker import cluster_id, databases
-from osmia_broker.broker import Broker
+from osmia_broker.base import cluster_id
+from osmia_broker.base.errors import OsmiaError
 from osmia_broker.calls.documents import parse_variables
-from osmia_broker.config import NAMES, Settings
 from osmia_broker.engine import commands
 from osmia_broker.engine.resources import compile_resources
-from osmia_broker.errors import OsmiaError
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.model import ElementType
 from osmia_broker.partition import Face, Following, OutboxDelivery, Partition, Router
-from osmia_broker.share import Share
+from osmia_broker.running import databases
+from osmia_broker.running.broker import Broker
+from osmia_broker.running.share import Share
+from osmia_broker.settings.config import NAMES, Settings
 from osmia_broker.state.definitions import Definitions
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.residency import MEMORY_BYTES

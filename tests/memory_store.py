@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from osmia_broker.errors import StoreFailed
+from osmia_broker.base.errors import StoreFailed
 from osmia_broker.state.filter import Filter
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import (

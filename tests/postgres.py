@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from osmia_broker import embedded_postgres
-from osmia_broker.embedded_postgres import SETTINGS, EmbeddedPostgres
+from osmia_broker.base import embedded_postgres
+from osmia_broker.base.embedded_postgres import SETTINGS, EmbeddedPostgres
 from osmia_broker.state.store_protocol import PARTITION_BITS
 from osmia_broker.store import schema
 from osmia_broker.store.postgres import creation

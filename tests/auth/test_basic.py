@@ -9,7 +9,7 @@ import pytest
 from osmia_broker.auth import User, passwords
 from osmia_broker.auth.basic import CHECKS_MAX, PasswordGuard
 from osmia_broker.auth.users_file import UsersFile
-from osmia_broker.errors import Overloaded, Unauthenticated
+from osmia_broker.base.errors import Overloaded, Unauthenticated
 from tests.auth.conftest import ANNA, BEN, store
 
 

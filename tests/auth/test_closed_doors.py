@@ -195,9 +195,7 @@ def test_the_command_line_says_that_it_is_not_known_and_how_to_be(broker):
 
 
 def test_a_broker_without_a_provider_does_not_load_the_library_of_tokens():
-    code = (
-        "import sys, osmia_broker.broker, osmia_broker.http.server; print({'jwt', 'cryptography'} & set(sys.modules))"
-    )
+    code = "import sys, osmia_broker.running.broker, osmia_broker.http.server; print({'jwt', 'cryptography'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

@@ -11,7 +11,7 @@ from osmia_broker.auth.provider import PAUSE_S, Client, Provider
 from osmia_broker.auth.sessions import TICKET_S
 from osmia_broker.auth.signing import Signer
 from osmia_broker.auth.tokens import ClaimNames, Tokens
-from osmia_broker.errors import Unauthenticated, Unavailable
+from osmia_broker.base.errors import Unauthenticated, Unavailable
 from tests.auth.provider import CLIENT, SECRET
 
 BACK = "http://127.0.0.1:8080/login/callback"
@@ -88,7 +88,7 @@ async def test_a_person_signs_in_although_the_disk_is_full_and_once(flow, provid
     def full(_file, _content):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("osmia_broker.private_files.replace", full)
+    monkeypatch.setattr("osmia_broker.base.private_files.replace", full)
     begun = await flow.start(BACK, "/")
     back = provider.agree(begun.url, time())
     assert await flow.finish(back, begun.ticket)

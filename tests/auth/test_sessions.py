@@ -12,7 +12,7 @@ from osmia_broker.auth.basic import PasswordGuard
 from osmia_broker.auth.sessions import SESSION_S, Sessions
 from osmia_broker.auth.signing import KEY_FILE, Signer, read_or_make_key
 from osmia_broker.auth.users_file import UsersFile, changing
-from osmia_broker.errors import Unauthenticated
+from osmia_broker.base.errors import Unauthenticated
 from osmia_broker.http.session import SignIn
 from tests.auth.conftest import ANNA, BEN, store
 
@@ -189,7 +189,7 @@ async def test_a_person_signs_out_although_the_disk_is_full(sign_in, monkeypatch
     def full(_file, _content):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("osmia_broker.private_files.replace", full)
+    monkeypatch.setattr("osmia_broker.base.private_files.replace", full)
     _, removed = sign_in.end(cookies, is_secure=False)
     assert SimpleCookie(removed)["osmia-session"]["max-age"] == "0"
     assert sign_in.user_of(cookies) is None

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from osmia_broker.auth import User
 from osmia_broker.auth.provider import KEYS_FRESH_S, PAUSE_S, TIMEOUT_S, Provider
 from osmia_broker.auth.tokens import REMEMBERED_S, ClaimNames, TokenGuard, Tokens
-from osmia_broker.errors import Unauthenticated, Unavailable
+from osmia_broker.base.errors import Unauthenticated, Unavailable
 from tests.auth.conftest import FakeTime
 from tests.auth.provider import FakeProvider, published, rsa_key
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from osmia_broker.addresses import local_path
+from osmia_broker.base.addresses import local_path
 
 
 @pytest.mark.parametrize("path", ["/", "/tasks/7?x=1#y", "/start/gr\u00f6\u00dfe", "/a//b", "/tasks?back=//x"])

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from osmia_broker import cluster_id
+from osmia_broker.base import cluster_id
 
 
 def test_the_id_is_made_once(tmp_path: Path):

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from osmia_broker import config, setting_values, surroundings
-from osmia_broker.config import ConfigError, Settings, load
+from osmia_broker.base import surroundings
+from osmia_broker.settings import config
+from osmia_broker.settings import values as setting_values
+from osmia_broker.settings.config import ConfigError, Settings, load
 
 
 def test_a_flag_wins_over_the_environment_which_wins_over_the_file_which_wins_over_the_default(tmp_path):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from osmia_broker import logs
+from osmia_broker.base import logs
 
 MOMENT = 1_795_314_828.12
 
@@ -134,8 +134,8 @@ def test_the_form_follows_the_setting_and_the_stream(format, is_terminal, begins
     root.handlers = []
     try:
         logs.set_up("info", format, stream)
-        logging.getLogger("osmia_broker.broker").info("started")
-        logging.getLogger("osmia_broker.broker").debug("not asked for")
+        logging.getLogger("osmia_broker.running.broker").info("started")
+        logging.getLogger("osmia_broker.running.broker").debug("not asked for")
     finally:
         root.handlers, root.level = before, level
     assert stream.getvalue().startswith(begins)

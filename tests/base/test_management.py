@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from osmia_broker.errors import TimedOut
-from osmia_broker.management import CONNECTIONS_MAX, ManagementServer, readiness
+from osmia_broker.base.errors import TimedOut
 from osmia_broker.metrics import Metrics, PeopleCounters
+from osmia_broker.running.management import CONNECTIONS_MAX, ManagementServer, readiness
 
 
 class Door:

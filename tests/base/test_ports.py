@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from osmia_broker import ports
-from osmia_broker.ports import Ports
+from osmia_broker.base import ports
+from osmia_broker.base.ports import Ports
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from osmia_broker.child import status_of
+from osmia_broker.running.child import status_of
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from osmia_broker.whole_numbers import whole_number
+from osmia_broker.base.whole_numbers import whole_number
 
 
 @pytest.mark.parametrize(

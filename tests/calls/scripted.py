@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any
 
+from osmia_broker.base.errors import OsmiaError
 from osmia_broker.engine.answers import ActivatedJob, Created
 from osmia_broker.engine.commands import ActivateJobs, Command, CreateProcessInstance, GiveBackJobs
-from osmia_broker.errors import OsmiaError
 
 DEADLINE_MS = 1_800_000_060_000
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import Caller, Calls, checks
 from osmia_broker.engine.commands import (
     ActivateJobs,
@@ -14,7 +15,6 @@ from osmia_broker.engine.commands import (
     SetVariables,
     UpdateJobTimeout,
 )
-from osmia_broker.errors import InvalidArgument
 from tests.calls.scripted import ScriptedPartition
 
 TOO_LARGE, LARGEST, SMALLEST = 2**63, 2**63 - 1, -(2**63)

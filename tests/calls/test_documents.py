@@ -2,8 +2,8 @@
 
 import pytest
 
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls.documents import DEPTH_MAX, DOCUMENT_BYTES_MAX, parse_variables
-from osmia_broker.errors import InvalidArgument
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "null", " null ", "{}", " { } "])

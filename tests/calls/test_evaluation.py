@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from osmia_broker.base.errors import InvalidArgument, NotFound, Overloaded
 from osmia_broker.calls import evaluation
 from osmia_broker.calls.evaluation import Evaluated, Evaluations
-from osmia_broker.errors import InvalidArgument, NotFound, Overloaded
 from tests.partition.opened import create, deploy, opened
 
 LONG_S = 60  # far more than a busy machine needs

@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from msgspec import structs
 
+from osmia_broker.base.errors import Overloaded, StoreFailed, Unavailable
 from osmia_broker.calls import jobs as jobs_module
 from osmia_broker.calls.jobs import STREAM_JOBS, Dispatcher, JobStream, Poll
 from osmia_broker.engine import commands
 from osmia_broker.engine.commands import ActivateJobs
-from osmia_broker.errors import Overloaded, StoreFailed, Unavailable
 from tests.calls.scripted import ScriptedPartition
 from tests.partition.opened import Opened, create, deploy, opened
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from osmia_broker.base.errors import InvalidArgument, Overloaded, StoreFailed, TimedOut, Unavailable
 from osmia_broker.calls import Calls
 from osmia_broker.engine.answers import Created
 from osmia_broker.engine.commands import CancelProcessInstance, CompleteJob, CreateProcessInstance
-from osmia_broker.errors import InvalidArgument, Overloaded, StoreFailed, TimedOut, Unavailable
 from tests.calls.scripted import ScriptedPartition
 from tests.partition.opened import deploy, opened
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from osmia_broker.base.errors import StoreFailed
 from osmia_broker.calls import retention
 from osmia_broker.calls.retention import Retention
 from osmia_broker.engine import commands
-from osmia_broker.errors import StoreFailed
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Partition
 from osmia_broker.store.read import Reader

@@ -3,8 +3,8 @@
 import json
 import tomllib
 
-from osmia_broker import config
 from osmia_broker.cli.app import run
+from osmia_broker.settings import config
 
 
 def shown(capsys, *options):

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from osmia_broker import config
 from osmia_broker.cli import app, foreground
 from osmia_broker.cli.foreground import plain
+from osmia_broker.settings import config
 
 WITH_VALUE = sorted(option for option, name in foreground.OPTIONS.items() if name not in foreground.SWITCHES)
 SWITCHES = sorted(option for option, name in foreground.OPTIONS.items() if name in foreground.SWITCHES)

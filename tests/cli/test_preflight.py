@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from osmia_broker.base.errors import StoreFailed
+from osmia_broker.base.ports import Ports
 from osmia_broker.cli import app, foreground, preflight
 from osmia_broker.cli.failures import Failure
-from osmia_broker.config import Settings
-from osmia_broker.errors import StoreFailed
-from osmia_broker.ports import Ports
+from osmia_broker.settings.config import Settings
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_the_program_is_a_module_too(words):
 
 def test_a_broker_starts_without_what_only_some_models_and_databases_need():
     code = (
-        "import sys, osmia_broker.broker, osmia_broker.http.server\nfrom osmia_broker.http.api import load\nload()\n"
+        "import sys, osmia_broker.running.broker, osmia_broker.http.server\nfrom osmia_broker.http.api import load\nload()\n"
         "sys.stderr.write(' '.join(sys.modules))"
     )
     done = python(code)

@@ -10,7 +10,7 @@ import pytest
 from osmia import USER_TASK_TYPE, AdHocResult, Client, Job, Worker
 from osmia.errors import InvalidState
 from osmia.results import JobInfo, JobState
-from osmia_broker.child import ChildBroker
+from osmia_broker.running.child import ChildBroker
 from tests.bpmn import bpmn
 
 pytestmark = pytest.mark.process

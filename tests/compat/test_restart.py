@@ -9,7 +9,7 @@ import pytest
 import pyzeebe
 
 import osmia
-from osmia_broker.child import ChildBroker
+from osmia_broker.running.child import ChildBroker
 from tests.bpmn import bpmn
 from tests.compat import builds
 from tests.compat.programs import PLAY_S, PROGRAMS, play

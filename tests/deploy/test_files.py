@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from osmia_broker import __version__, config
+from osmia_broker import __version__
 from osmia_broker.cli.failures import Exit
-from osmia_broker.config import Settings
-from osmia_broker.management import ManagementServer
 from osmia_broker.metrics import Metrics
-from osmia_broker.setting_values import duration
+from osmia_broker.running.management import ManagementServer
+from osmia_broker.settings import config
+from osmia_broker.settings.config import Settings
+from osmia_broker.settings.values import duration
 
 yaml = pytest.importorskip("yaml", reason="PyYAML is not installed; `make setup` brings it")
 
@@ -93,7 +94,7 @@ def test_the_broker_runs_without_memory_that_is_written_and_executed():
     program = (
         "import ctypes, sys\n"
         "if ctypes.CDLL(None, use_errno=True).prctl(65, 1, 0, 0, 0): sys.exit(77)\n"  # PR_SET_MDWE
-        "import asyncio, grpc, lxml.etree, msgspec, re2, sqlalchemy, uvloop, jwt.algorithms, osmia_broker.broker\n"
+        "import asyncio, grpc, lxml.etree, msgspec, re2, sqlalchemy, uvloop, jwt.algorithms, osmia_broker.running.broker\n"
         "import osmia_broker.http.server\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=False)

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from osmia_broker import config
 from osmia_broker.cli.app import COMMANDS
 from osmia_broker.http import api
 from osmia_broker.http.operation import OPERATIONS
+from osmia_broker.settings import config
 from tests.deploy.test_metric_names import NAME, families
 
 ROOT = Path(__file__).parents[2]

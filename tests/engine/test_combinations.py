@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.engine.commands import CreateProcessInstance, ModifyProcessInstance, MoveInstruction
 from osmia_broker.engine.resources import compile_resources
-from osmia_broker.errors import InvalidArgument
 from tests.bpmn import bpmn
 from tests.doors import Door, Refused
 

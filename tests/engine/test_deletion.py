@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from osmia_broker.base.errors import InvalidArgument, NotFound
 from osmia_broker.engine import commands
 from osmia_broker.engine.resources import compile_resources
-from osmia_broker.errors import InvalidArgument, NotFound
 from osmia_broker.state.rows import ElementInstance, Incident, StartSubscription, Timer
 from tests.dmn.models import decision, definitions, literal
 from tests.partition.opened import Opened, activate, create, deploy, opened

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from osmia_broker.base.errors import InvalidArgument, NotFound
 from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
 from osmia_broker.engine import commands, flow_commands
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.engine.commands import ActivateJobs
 from osmia_broker.engine.flow_commands import LimitJobs, PauseJobs, ResumeJobs
-from osmia_broker.errors import InvalidArgument, NotFound
 from osmia_broker.state.rows import Job
 from tests.partition.opened import Opened, WatchedStore, create, deploy, opened
 

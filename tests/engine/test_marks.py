@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from osmia_broker.base.errors import AlreadyExists, InvalidArgument, InvalidState, NotFound
 from osmia_broker.engine import commands
 from osmia_broker.engine.marks import RETENTION_MS
-from osmia_broker.errors import AlreadyExists, InvalidArgument, InvalidState, NotFound
 from osmia_broker.state.rows import BusinessId, CreatedOnce, ElementInstance, InstanceOrigin
 from tests.partition.opened import Opened, activate, complete, create, deploy, opened
 

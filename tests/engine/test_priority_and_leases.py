@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from osmia_broker.base.errors import InvalidState, NotFound, OsmiaError
 from osmia_broker.engine import commands
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.engine.resources import compile_resources
-from osmia_broker.errors import InvalidState, NotFound, OsmiaError
 from osmia_broker.state.rows import Incident, Job
 from tests.partition.opened import Opened, create, deploy, opened
 

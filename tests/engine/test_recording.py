@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from osmia_broker.base.errors import NotFound
 from osmia_broker.engine import Turn, commands, execute
 from osmia_broker.engine.event_commands import DropEvents, RecordEvents, StopRecording
 from osmia_broker.engine.recording import record
 from osmia_broker.engine.resources import compile_resources
-from osmia_broker.errors import NotFound
 from osmia_broker.model import USER_TASK_JOB_TYPE
 from osmia_broker.state.event_rows import LoggedEvent
 from osmia_broker.state.rows import Job, JobState

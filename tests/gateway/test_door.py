@@ -10,8 +10,8 @@ import grpc
 import pytest
 
 from osmia_broker.auth import User
+from osmia_broker.base.errors import InvalidArgument, NotFound, OsmiaError, Overloaded, StoreFull, TimedOut, Unavailable
 from osmia_broker.calls import Caller
-from osmia_broker.errors import InvalidArgument, NotFound, OsmiaError, Overloaded, StoreFull, TimedOut, Unavailable
 from osmia_broker.gateway import wire as messages
 from osmia_broker.gateway.door import Door
 from osmia_broker.gateway.server import parse_address, rpc_server

@@ -6,10 +6,10 @@ from typing import Any
 import grpc
 import pytest
 
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import calls
 from osmia_broker.calls.batch_items import history_of
 from osmia_broker.engine.commands import CompleteJob
-from osmia_broker.errors import InvalidArgument
 from osmia_proto import gateway
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker

@@ -18,10 +18,10 @@ import msgspec
 import pytest
 
 import osmia
-from osmia_broker.broker import Broker
-from osmia_broker.config import ConfigError, Settings
-from osmia_broker.errors import StoreFailed
+from osmia_broker.base.errors import StoreFailed
 from osmia_broker.partition import Router
+from osmia_broker.running.broker import Broker
+from osmia_broker.settings.config import ConfigError, Settings
 from osmia_broker.state.partitioning import COUNT_FILE, partition_of_key, partition_of_text
 from osmia_proto import queries
 from osmia_proto.methods import EVENTS

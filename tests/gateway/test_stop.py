@@ -15,9 +15,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from osmia_broker.base.errors import Unavailable
 from osmia_broker.calls import Calls
 from osmia_broker.calls.broker_identity import BrokerIdentity
-from osmia_broker.errors import Unavailable
 from osmia_broker.gateway.server import Server
 from osmia_broker.metrics import GatewayCounters
 from tests.calls.scripted import ScriptedPartition

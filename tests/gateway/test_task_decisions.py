@@ -11,7 +11,7 @@ import pytest
 import osmia
 from osmia.errors import InvalidArgument, InvalidState, NotFound
 from osmia.results import InstanceState
-from osmia_broker import errors
+from osmia_broker.base import errors
 from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.results import Results
 from osmia_broker.calls.task_proposals import Undecided

@@ -15,12 +15,13 @@ import grpc
 import pytest
 
 import osmia
-from osmia_broker import logs, open_tracing
-from osmia_broker.broker import Broker
+from osmia_broker.base import logs
+from osmia_broker.base.errors import NotFound
 from osmia_broker.cli import preflight
 from osmia_broker.cli.failures import Failure
-from osmia_broker.config import ConfigError, Settings
-from osmia_broker.errors import NotFound
+from osmia_broker.running import open_tracing
+from osmia_broker.running.broker import Broker
+from osmia_broker.settings.config import ConfigError, Settings
 from osmia_proto.methods import GATEWAY
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
@@ -330,7 +331,7 @@ def test_a_collector_that_is_not_there_holds_up_no_stop(tmp_path: Path):
 
 @needs_packages
 def test_a_collector_that_hangs_beyond_the_end_of_the_broker_is_no_defect(monkeypatch: pytest.MonkeyPatch):
-    from osmia_broker import tracing
+    from osmia_broker.running import tracing
 
     before, answers, defects = threading.enumerate(), threading.Event(), []
     monkeypatch.setattr(threading, "excepthook", defects.append)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from osmia_broker import open_files
+from osmia_broker.base import open_files
 from osmia_broker.http.api import load
 from osmia_broker.http.app import App
 from osmia_broker.http.operation import OPERATIONS, Router

@@ -4,9 +4,9 @@ from itertools import combinations
 
 import pytest
 
+from osmia_broker.base.untrusted_xml import Unreadable, read
 from osmia_broker.model.diagrams import BPMNDI, DC, DI, flow_nodes, with_diagram
 from osmia_broker.model.layout import Arrow, lay_out
-from osmia_broker.untrusted_xml import Unreadable, read
 from tests.bpmn import bpmn
 
 SHAPES = [

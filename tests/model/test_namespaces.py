@@ -3,8 +3,9 @@
 import pytest
 from bpmn_fragments import PROCESS, definitions, faults, read
 
-from osmia_broker import dmn, untrusted_xml
-from osmia_broker.untrusted_xml import Unreadable
+from osmia_broker import dmn
+from osmia_broker.base import untrusted_xml
+from osmia_broker.base.untrusted_xml import Unreadable
 
 NAMES = [
     "http://acme/My Process",

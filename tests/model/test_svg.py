@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from osmia_broker.base.untrusted_xml import Unreadable
 from osmia_broker.model.svg import Tokens, draw_svg
-from osmia_broker.untrusted_xml import Unreadable
 from tests.bpmn import bpmn
 
 DINNER = (Path(__file__).parents[2] / "examples" / "dinner.bpmn").read_bytes()

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from osmia_broker.errors import LeaseHeld, StoreFailed
+from osmia_broker.base.errors import LeaseHeld, StoreFailed
 from osmia_broker.links import Links, PeerIdentity, UnixPlace
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import (

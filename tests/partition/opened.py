@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from osmia_broker.base.errors import StoreFailed
 from osmia_broker.engine import Budget, commands
 from osmia_broker.engine.resources import compile_resource, compile_resources
 from osmia_broker.engine.turn import STEPS_PER_TURN
-from osmia_broker.errors import StoreFailed
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Listener, Partition
 from osmia_broker.state.store_protocol import Changes, Start, Wanted, Written

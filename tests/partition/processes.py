@@ -20,7 +20,7 @@ from osmia_broker.partition import (
     Router,
     Serving,
 )
-from osmia_broker.share import Share
+from osmia_broker.running.share import Share
 from osmia_broker.state.rows import Resource
 from osmia_broker.state.store_protocol import Store
 from tests.links.wire import CLUSTER, STEP_S

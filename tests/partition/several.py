@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from osmia_broker.base.errors import Overloaded, StoreFailed
 from osmia_broker.engine import commands
-from osmia_broker.errors import Overloaded, StoreFailed
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Following, OlderIds, OutboxDelivery, Partition, Router
 from osmia_broker.state.partitioning import partition_of_text

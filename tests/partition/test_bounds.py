@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from osmia_broker.base.errors import InvalidState
 from osmia_broker.engine import commands
-from osmia_broker.errors import InvalidState
 from osmia_broker.links import Links
 from osmia_broker.partition import due_work, news
 from osmia_broker.partition.due_work import DueWork

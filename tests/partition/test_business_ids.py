@@ -3,8 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
+from osmia_broker.base.errors import AlreadyExists, InvalidState, NotFound, Unavailable
 from osmia_broker.engine import batch_commands, commands
-from osmia_broker.errors import AlreadyExists, InvalidState, NotFound, Unavailable
 from osmia_broker.state.partitioning import partition_of_key, partition_of_text
 from tests.partition.opened import Opened, WatchedStore, activate, complete, deploy, opened
 from tests.partition.several import several

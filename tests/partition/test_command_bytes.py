@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from osmia_broker import errors
+from osmia_broker.base import errors
+from osmia_broker.base.errors import Defect, NotFound, OsmiaError, Overloaded, TimedOut, Unavailable, Unsupported
 from osmia_broker.engine import commands
 from osmia_broker.engine.answers import SeenScope
 from osmia_broker.engine.audit import ByPerson
 from osmia_broker.engine.batch_commands import ReadScope
 from osmia_broker.engine.engine import HANDLERS
 from osmia_broker.engine.following import FollowCluster
-from osmia_broker.errors import Defect, NotFound, OsmiaError, Overloaded, TimedOut, Unavailable, Unsupported
 from osmia_broker.partition import command_bytes as it
 from osmia_broker.rpc import Refusal
 from osmia_broker.state.cluster_tables import CLUSTER_TYPES

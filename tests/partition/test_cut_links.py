@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from osmia_broker.base.errors import NotFound, Unavailable
 from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
 from osmia_broker.engine.answers import ActivatedJob
-from osmia_broker.errors import NotFound, Unavailable
 from osmia_broker.state.rows import ElementInstance, FollowUp
 from tests.doors import FakeClock
 from tests.partition.opened import WatchedStore, activate, compile_now, complete, create, deploy, steps_only

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from osmia_broker.base.errors import InvalidState, NotFound
 from osmia_broker.engine import commands
 from osmia_broker.engine.events import delivery, places, timers
 from osmia_broker.engine.events.delivery import TriggerSubscription
-from osmia_broker.errors import InvalidState, NotFound
 from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Message, Timer, Variable
 from tests.partition.opened import Opened, WatchedStore, activate, complete, create, deploy, opened
 from tests.partition.several import several

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from osmia_broker.errors import InvalidArgument, OsmiaError, StoreFailed, Unavailable
+from osmia_broker.base.errors import InvalidArgument, OsmiaError, StoreFailed, Unavailable
 from osmia_broker.state import definitions
 from osmia_broker.state.rows import ElementInstance, Incident, Job, Variable
 from osmia_broker.state.store_protocol import Changes

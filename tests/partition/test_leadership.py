@@ -5,8 +5,8 @@ import gc
 
 import pytest
 
+from osmia_broker.base.errors import LeaseHeld, NotFound, StoreFailed
 from osmia_broker.engine import commands
-from osmia_broker.errors import LeaseHeld, NotFound, StoreFailed
 from osmia_broker.partition import opening
 from osmia_broker.state.store_protocol import Alone, Start
 from tests.partition.opened import WatchedStore, activate, create, deploy, opened

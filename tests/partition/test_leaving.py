@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from osmia_broker.errors import LeaseHeld, StoreFailed, Unavailable
+from osmia_broker.base.errors import LeaseHeld, StoreFailed, Unavailable
 from osmia_broker.partition import Listener
 from osmia_broker.state.store_protocol import Start
 from tests.partition.opened import Opened, WatchedStore, activate, complete, create, deploy, opened

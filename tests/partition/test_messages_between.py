@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from osmia_broker.base.errors import AlreadyExists, Defect, NotFound, StoreFailed
 from osmia_broker.engine import batch_commands, commands, follow_ups
 from osmia_broker.engine.inbox import ListSent, Receive
-from osmia_broker.errors import AlreadyExists, Defect, NotFound, StoreFailed
 from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.state.partitioning import partition_of_key, partition_of_message
 from osmia_broker.state.rows import FollowUp, Received, RemoteSubscription

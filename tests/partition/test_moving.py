@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from osmia_broker.base.errors import OsmiaError, StoreFailed, Unavailable
 from osmia_broker.engine import commands
 from osmia_broker.engine.batch_commands import PutClusterVariable
 from osmia_broker.engine.commands import PublishMessage
-from osmia_broker.errors import OsmiaError, StoreFailed, Unavailable
 from osmia_broker.links import Links
 from osmia_broker.partition import Listener, RemotePartition
 from osmia_broker.partition.moving import MOVES_S

@@ -6,9 +6,17 @@ from typing import Any
 import pytest
 from msgspec.structs import astuple, replace
 
+from osmia_broker.base.errors import (
+    InvalidArgument,
+    InvalidState,
+    NotFound,
+    Overloaded,
+    StoreFailed,
+    StoreFull,
+    Unavailable,
+)
 from osmia_broker.engine import commands
 from osmia_broker.engine.resources import compile_resources
-from osmia_broker.errors import InvalidArgument, InvalidState, NotFound, Overloaded, StoreFailed, StoreFull, Unavailable
 from osmia_broker.partition.batch import Batch
 from osmia_broker.state.rows import ElementInstance, Job, Resource, StartSubscription
 from tests.bpmn import bpmn

@@ -9,12 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from osmia_broker.engine import commands
-from osmia_broker.engine.audit import ByPerson
-from osmia_broker.engine.batch_commands import ReadScope
-from osmia_broker.engine.engine import HANDLERS
-from osmia_broker.engine.task_commands import CompleteUserTask
-from osmia_broker.errors import (
+from osmia_broker.base.errors import (
     InvalidArgument,
     InvalidState,
     NotFound,
@@ -25,6 +20,11 @@ from osmia_broker.errors import (
     Unsupported,
     framed,
 )
+from osmia_broker.engine import commands
+from osmia_broker.engine.audit import ByPerson
+from osmia_broker.engine.batch_commands import ReadScope
+from osmia_broker.engine.engine import HANDLERS
+from osmia_broker.engine.task_commands import CompleteUserTask
 from osmia_broker.links import Limits, Links, UnixPlace
 from osmia_broker.partition import Peers, RemotePartition, Serving, news
 from osmia_broker.partition.command_bytes import ticket_of

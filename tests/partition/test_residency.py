@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from osmia_broker.base.errors import NotFound
 from osmia_broker.engine import commands
-from osmia_broker.errors import NotFound
 from osmia_broker.state.rows import ElementInstance, Job
 from osmia_broker.state.store_protocol import Loaded, Wanted
 from tests.partition.opened import ONE_INSTANCE, Opened, WatchedStore, activate, complete, create, deploy, opened

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from osmia_broker.base.errors import InvalidArgument, NotFound, StoreFailed, Unavailable
 from osmia_broker.engine import HANDLERS, batch_commands, commands, flow_commands, task_commands
 from osmia_broker.engine.audit import ByPerson
 from osmia_broker.engine.event_commands import DropEvents, RecordEvents, StopRecording
 from osmia_broker.engine.following import FollowCluster
 from osmia_broker.engine.inbox import Confirm, ListSent, Receive
-from osmia_broker.errors import InvalidArgument, NotFound, StoreFailed, Unavailable
 from osmia_broker.partition.routes import ANYWHERE, MESSAGES, OF_CLUSTER, SPECIAL, SUBJECT
 from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.state.partitioning import partition_of_key

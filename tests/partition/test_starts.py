@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from osmia_broker.base.errors import InvalidState, NotFound
 from osmia_broker.engine import commands
-from osmia_broker.errors import InvalidState, NotFound
 from osmia_broker.state import definitions
 from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Timer
 from tests.partition.opened import Opened, WatchedStore, activate, compile_now, complete, deploy, opened

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from osmia_broker.base.errors import InvalidArgument, StoreFailed, Unavailable, ValueRefused
 from osmia_broker.engine import commands
-from osmia_broker.errors import InvalidArgument, StoreFailed, Unavailable, ValueRefused
 from osmia_broker.state.rows import ElementInstance, Incident
 from osmia_broker.state.store_protocol import Alone, Changes, Start
 from tests.partition.opened import (

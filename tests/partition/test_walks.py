@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from osmia_broker.base.errors import StoreFailed
 from osmia_broker.engine import Budget, commands
 from osmia_broker.engine.lifecycle import steps
 from osmia_broker.engine.slow import FAST_TURNS
-from osmia_broker.errors import StoreFailed
 from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, InstanceOrigin, Job
 from tests.partition.opened import WatchedStore, activate, complete, create, deploy, opened, steps_only
 

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from osmia_broker.supervisor import Program, Supervisor, bound_to, run_until_signalled
+from osmia_broker.running.supervisor import Program, Supervisor, bound_to, run_until_signalled
 
 
 def programs(folder: Path, *words: str) -> list[Program]:

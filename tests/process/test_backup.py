@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from osmia import SyncClient
-from osmia_broker.child import ChildBroker
+from osmia_broker.running.child import ChildBroker
 from tests.bpmn import bpmn
 from tests.doors import running_broker
 from tests.process.program import osmia

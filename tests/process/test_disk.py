@@ -9,7 +9,7 @@ import resource
 
 import pytest
 
-from osmia_broker.child import ChildBroker
+from osmia_broker.running.child import ChildBroker
 from tests.process.program import osmia
 
 pytestmark = [

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import osmia
-from osmia_broker.child import ChildBroker
+from osmia_broker.running.child import ChildBroker
 from tests.bpmn import bpmn
 
 pytestmark = pytest.mark.process

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from osmia_broker.child import ChildBroker
+from osmia_broker.running.child import ChildBroker
 from tests.process.program import osmia
 
 pytestmark = pytest.mark.process

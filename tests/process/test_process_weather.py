@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 import osmia
-from osmia_broker.child import ChildBroker
+from osmia_broker.running.child import ChildBroker
 from tests.bpmn import bpmn
 from tests.process.test_processes import BOUND_S, FLAGS, all_lead, ended, pid_of, watched
 

@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 
 import osmia
-from osmia_broker import ports
-from osmia_broker.child import ChildBroker, NotStarted
+from osmia_broker.base import ports
+from osmia_broker.running.child import ChildBroker, NotStarted
 from osmia_broker.state.partitioning import partition_of_key
 from tests.bpmn import bpmn
 from tests.process.program import osmia as program

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from osmia_broker.child import ChildBroker
+from osmia_broker.running.child import ChildBroker
 from tests.process.program import environ
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import osmia
-from osmia_broker.child import STOP_S, ChildBroker
+from osmia_broker.running.child import STOP_S, ChildBroker
 from tests.bpmn import bpmn
 
 pytestmark = pytest.mark.process

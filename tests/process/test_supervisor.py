@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from osmia_broker.child import NotStarted
-from osmia_broker.supervisor import LONGEST_PAUSE_S, PROBES_MAX, Supervisor, bound_to, marked, pause_s
+from osmia_broker.running.child import NotStarted
+from osmia_broker.running.supervisor import LONGEST_PAUSE_S, PROBES_MAX, Supervisor, bound_to, marked, pause_s
 from tests.process.supervising import is_ready, programs
 
 pytestmark = pytest.mark.process
@@ -171,7 +171,7 @@ async def test_a_second_stop_does_not_wait_for_the_deaf(tmp_path: Path):
 
 
 async def test_the_deaf_are_killed_when_their_grace_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("osmia_broker.supervisor.MARGIN_S", 0.2)
+    monkeypatch.setattr("osmia_broker.running.supervisor.MARGIN_S", 0.2)
     async with supervised(tmp_path, "deaf", grace_s=0) as (it, log):
         pid = it.pid(1)
     assert not lives(pid)
@@ -202,7 +202,7 @@ async def test_a_process_that_hangs_is_killed_and_started_again(tmp_path: Path):
 async def test_a_process_is_given_a_few_chances_to_say_that_it_is_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer
 ):
-    monkeypatch.setattr("osmia_broker.supervisor.ANSWER_S", 0.05)
+    monkeypatch.setattr("osmia_broker.running.supervisor.ANSWER_S", 0.05)
     asked = []
 
     async def is_well() -> bool:

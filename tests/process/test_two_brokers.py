@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import osmia
-from osmia_broker import child
-from osmia_broker.child import ChildBroker
+from osmia_broker.running import child
+from osmia_broker.running.child import ChildBroker
 from tests import postgres
 from tests.bpmn import bpmn
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from osmia_broker.child import ChildBroker, NotStarted, ready_status
+from osmia_broker.running.child import ChildBroker, NotStarted, ready_status
 from tests.bpmn import bpmn
 from tests.process.program import environ, osmia
 
@@ -128,7 +128,7 @@ def test_a_broker_that_cannot_start_says_why(tmp_path):
 
 def test_the_broker_dies_with_its_parent(tmp_path):
     code = (
-        "import sys, os, pathlib\nfrom osmia_broker.child import ChildBroker\n"
+        "import sys, os, pathlib\nfrom osmia_broker.running.child import ChildBroker\n"
         f"broker = ChildBroker(pathlib.Path({str(tmp_path)!r}))\nbroker.start()\n"
         "print(broker.pid, flush=True)\nsys.stdin.read()"
     )

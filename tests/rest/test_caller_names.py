@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 import osmia
-from osmia_broker.errors import InvalidArgument
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.gateway.door import GrpcCaller
 from osmia_proto import queries
 from tests.doors import running_broker

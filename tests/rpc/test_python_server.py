@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import grpc
 import pytest
 
-from osmia_broker import ports
+from osmia_broker.base import ports
 from osmia_broker.h2 import Limits
 from osmia_broker.rpc.python_server import PythonServer, limits_for
 from tests.h2.peer import Served

@@ -7,15 +7,15 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from osmia_broker.config import Settings
-from osmia_broker.databases import Database as Opened
-from osmia_broker.databases import Sharers
+from osmia_broker.base.errors import StoreFailed
 from osmia_broker.engine.commands import Command
-from osmia_broker.errors import StoreFailed
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Partition
-from osmia_broker.partitions import Partitions, open_partitions
-from osmia_broker.share import Share
+from osmia_broker.running.databases import Database as Opened
+from osmia_broker.running.databases import Sharers
+from osmia_broker.running.partitions import Partitions, open_partitions
+from osmia_broker.running.share import Share
+from osmia_broker.settings.config import Settings
 from osmia_broker.state.rows import Resource
 from osmia_broker.store.postgres.sharing import SharedLease, SharedLife
 from tests.doors import START_MS

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker.errors import StoreFailed
+from osmia_broker.base.errors import StoreFailed
 from osmia_broker.state.store_protocol import PARTITION_BITS, Changes, Loaded, Start, Wanted
 from osmia_broker.store.postgres import creation, lease, life, sharing
 from osmia_broker.store.postgres.connection import ANSWER_S

@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from osmia_broker.base.errors import AlreadyExists, NotFound, OsmiaError, Rejection
 from osmia_broker.engine import commands
-from osmia_broker.errors import AlreadyExists, NotFound, OsmiaError, Rejection
 from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Job, Variable
 from tests.partition.opened import deploy
 from tests.simulation.brokers import Cluster, SimulatedBroker

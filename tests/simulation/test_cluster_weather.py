@@ -89,9 +89,9 @@ class Defects(logging.Handler):
 @contextmanager
 def _judged(run: Run, seed: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Leave nothing to chance but what the seed decides; print the last events of a run that fails."""
-    monkeypatch.setattr("osmia_broker.partitions.contents_of", run.cluster.contents)
-    monkeypatch.setattr("osmia_broker.partitions.Links", partial(Links, now_s=run.loop.time))
-    monkeypatch.setattr("osmia_broker.partitions.budget_of", lambda _: steps_only())
+    monkeypatch.setattr("osmia_broker.running.partitions.contents_of", run.cluster.contents)
+    monkeypatch.setattr("osmia_broker.running.partitions.Links", partial(Links, now_s=run.loop.time))
+    monkeypatch.setattr("osmia_broker.running.partitions.budget_of", lambda _: steps_only())
     monkeypatch.setattr("osmia_broker.partition.due_work.perf_counter", lambda: 0.0)
     random.seed(seed)
     log, defects = logging.getLogger("osmia_broker"), Defects()
@@ -135,7 +135,8 @@ def test_a_job_that_timed_out_by_the_clock_of_one_leader_is_given_out_by_another
 def test_a_hundred_partitions_are_shared_by_thirty_brokers_in_any_weather(monkeypatch: pytest.MonkeyPatch):
     """Leases, balance and moves alone: no orders, and no routes for messages, which are most of the memory."""
     monkeypatch.setattr(
-        "osmia_broker.partitions.OutboxDelivery", lambda _, parts, following: OutboxDelivery((), parts, following)
+        "osmia_broker.running.partitions.OutboxDelivery",
+        lambda _, parts, following: OutboxDelivery((), parts, following),
     )
     play(1, Size(partitions=100, brokers=30, orders=0, rage_s=8), monkeypatch)
 

@@ -9,10 +9,10 @@ import re
 
 import pytest
 
+from osmia_broker.base.errors import OsmiaError, Rejection, StoreFailed
 from osmia_broker.engine import Budget, commands
 from osmia_broker.engine.lifecycle import scopes
 from osmia_broker.engine.resources import compile_resources
-from osmia_broker.errors import OsmiaError, Rejection, StoreFailed
 from osmia_broker.state.rows import (
     ElementInstance,
     Incident,

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from osmia_broker.base.errors import OsmiaError, Rejection, StoreFailed
 from osmia_broker.engine import Budget, commands
-from osmia_broker.errors import OsmiaError, Rejection, StoreFailed
 from osmia_broker.state.rows import ElementInstance, Incident, Job, JobState
 from tests.partition.opened import ONE_INSTANCE, Opened, WatchedStore, deploy, opened
 from tests.simulation.books import REPORTABLE, Books, KnownJob

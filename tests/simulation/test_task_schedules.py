@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from osmia_broker.base.errors import OsmiaError, Rejection, StoreFailed
 from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.engine import Budget, commands
 from osmia_broker.engine.listener_results import TaskListenerResult
@@ -25,7 +26,6 @@ from osmia_broker.engine.task_commands import (
     TaskPolicy,
     UpdateUserTask,
 )
-from osmia_broker.errors import OsmiaError, Rejection, StoreFailed
 from osmia_broker.state.rows import Job, JobKind
 from osmia_broker.state.task_rows import STANDS, TaskCandidate, TaskTransition, UserTask
 from osmia_broker.store.read import Reader

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from osmia_broker.errors import InvalidState
+from osmia_broker.base.errors import InvalidState
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import (
     ElementState,

@@ -7,10 +7,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from osmia_broker import feel
+from osmia_broker.base.errors import InvalidState, OsmiaError
 from osmia_broker.engine import Budget, Turn, commands, execute, flow_commands
 from osmia_broker.engine.engine import HANDLERS, UndoFailed, _walk, handles
 from osmia_broker.engine.resources import compile_resources
-from osmia_broker.errors import InvalidState, OsmiaError
 from osmia_broker.state.index import Index
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.state import State

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from osmia_broker.errors import StoreFailed, ValueRefused
+from osmia_broker.base.errors import StoreFailed, ValueRefused
 from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.state.event_rows import EventRecording
 from osmia_broker.state.flow_row import FairBy, JobFlow

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from osmia_broker.errors import StoreFailed
+from osmia_broker.base.errors import StoreFailed
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Job, Message, WaitingToken
 from osmia_broker.state.store_protocol import DueWanted, Lane, Loaded, Wanted

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from osmia_broker import private_files
-from osmia_broker.errors import AlreadyExists, NotFound, OsmiaError, StoreFull, Unavailable
+from osmia_broker.base import private_files
+from osmia_broker.base.errors import AlreadyExists, NotFound, OsmiaError, StoreFull, Unavailable
 from osmia_broker.store.documents import Document, Documents
 
 REASONS = [(errno.ENOSPC, StoreFull), (errno.EDQUOT, StoreFull), (errno.EROFS, Unavailable), (errno.EIO, Unavailable)]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from osmia_broker.errors import LeaseHeld, StoreFailed
+from osmia_broker.base.errors import LeaseHeld, StoreFailed
 from osmia_broker.store.postgres.connection import each_host
 from osmia_broker.store.postgres.store import PostgresStore
 from tests import postgres

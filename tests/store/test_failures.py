@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from osmia_broker.errors import StoreFailed, StoreFull, ValueRefused
+from osmia_broker.base.errors import StoreFailed, StoreFull, ValueRefused
 from osmia_broker.state.rows import ElementInstance, Job, ProcessDefinition, Variable
 from osmia_broker.state.store_protocol import DueWanted, Lane, Loaded, Start
 from osmia_broker.store.sqlite import SqliteStore, connect

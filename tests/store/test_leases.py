@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from osmia_broker.errors import LeaseHeld, StoreFailed
+from osmia_broker.base.errors import LeaseHeld, StoreFailed
 from osmia_broker.state.store_protocol import Changes
 from osmia_broker.store.postgres.life import TTL_S
 from osmia_broker.store.postgres.probe import REFUSALS

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from osmia_broker.addresses import without_password
-from osmia_broker.errors import StoreFailed, StoreFull, ValueRefused
+from osmia_broker.base.addresses import without_password
+from osmia_broker.base.errors import StoreFailed, StoreFull, ValueRefused
 from osmia_broker.store.postgres.connection import Connection, Outcome, Server, outcome_of
 from osmia_broker.store.postgres.store import PostgresStore
 from tests import postgres

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from osmia_broker.errors import StoreFailed
+from osmia_broker.base.errors import StoreFailed
 from osmia_broker.state.rows import ProcessDefinition
 from osmia_broker.store import memory
 from osmia_broker.store.memory import IN_MEMORY, MemoryStore, connect

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from osmia_broker.errors import LeaseHeld, StoreFailed
+from osmia_broker.base.errors import LeaseHeld, StoreFailed
 from osmia_broker.state.rows import Job
 from osmia_broker.state.store_protocol import PARTITION_BITS, Changes, Wanted
 from osmia_broker.store.creation import HEAD

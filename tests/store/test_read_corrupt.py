@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from osmia_broker.errors import InvalidState
+from osmia_broker.base.errors import InvalidState
 from tests.store import rows
 from tests.store.conftest import Written
 from tests.store.reading import instance, numbers, stop

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from osmia_broker.errors import InvalidArgument, NotFound
+from osmia_broker.base.errors import InvalidArgument, NotFound
 from osmia_broker.state.rows import JobState, Resource
 from osmia_broker.store.read import Reader, definitions, element_names
 from osmia_broker.store.read.entities.process_definitions import PROCESS_DEFINITIONS

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from osmia_broker import model
-from osmia_broker.errors import Unavailable
+from osmia_broker.base.errors import Unavailable
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.database import CONNECTIONS
 from tests.store.conftest import Written

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from osmia_broker.errors import InvalidArgument
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.store.read import numbers
 from osmia_broker.store.read.search.periods import bucket_ms
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from osmia_broker.errors import OsmiaError, Overloaded, StoreFailed, TimedOut, Unavailable
+from osmia_broker.base.errors import OsmiaError, Overloaded, StoreFailed, TimedOut, Unavailable
 from osmia_broker.store.read import Reader, process_instances
 from osmia_broker.store.read.database import CONNECTIONS
 from osmia_broker.store.read.sources import of_cluster, question
@@ -261,7 +261,7 @@ async def test_questions_are_not_logged(written: Written, caplog: pytest.LogCapt
 
 
 def test_a_start_does_not_pay_for_questions():
-    program = "import sys, osmia_broker.broker; print({'aiosqlite', 'sqlalchemy.ext.asyncio'} & {*sys.modules})"
+    program = "import sys, osmia_broker.running.broker; print({'aiosqlite', 'sqlalchemy.ext.asyncio'} & {*sys.modules})"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
 

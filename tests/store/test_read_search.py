@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from osmia_broker.errors import InvalidArgument
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.state.rows import Variable
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import ENTITIES, USER_TASKS, VARIABLES

@@ -2,7 +2,7 @@
 
 import pytest
 
-from osmia_broker.errors import InvalidArgument
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.store.read import task_query
 from osmia_broker.store.read.task_query import OPEN_STATES, Asker, terms_of
 from osmia_broker.store.read.task_snoozes import Snooze

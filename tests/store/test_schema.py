@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import astuple, replace
 
-from osmia_broker.errors import StoreFailed
+from osmia_broker.base.errors import StoreFailed
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import (
     DUE_KINDS,

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from osmia_broker.errors import LeaseHeld, StoreFailed
+from osmia_broker.base.errors import LeaseHeld, StoreFailed
 from osmia_broker.store.postgres import sharing
 from osmia_broker.store.postgres.census import Broker, Census
 from osmia_broker.store.postgres.life import TTL_S, Life

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from osmia_broker.config import Settings
+from osmia_broker.settings.config import Settings
 from tests.auth.conftest import ANNA, store
 from tests.auth.provider import CLIENT, SECRET, FakeProvider
 from tests.bpmn import bpmn

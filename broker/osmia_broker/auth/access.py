@@ -9,8 +9,8 @@ from osmia_broker.auth.guard import Guard
 from osmia_broker.auth.sessions import ENDED_FILE, Sessions
 from osmia_broker.auth.signing import Signer, read_or_make_key
 from osmia_broker.auth.users_file import UsersFile
-from osmia_broker.config import Settings
-from osmia_broker.errors import OsmiaError
+from osmia_broker.base.errors import OsmiaError
+from osmia_broker.settings.config import Settings
 
 if TYPE_CHECKING:
     from osmia_broker.auth.code_flow import CodeFlow

@@ -13,7 +13,7 @@ from osmia_broker.auth import passwords
 from osmia_broker.auth.guard import Remembered, credentials
 from osmia_broker.auth.user import User
 from osmia_broker.auth.users_file import StoredUser, Users, UsersFile
-from osmia_broker.errors import Overloaded, Unauthenticated
+from osmia_broker.base.errors import Overloaded, Unauthenticated
 
 REMEMBERED_MAX = 10_000  # users and programs; about 200 bytes each
 CHECKS_MAX = 64  # that wait at a time; more are refused at once

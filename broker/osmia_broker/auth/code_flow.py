@@ -17,14 +17,14 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from osmia_broker.addresses import local_path
 from osmia_broker.auth.provider import Client, Provider
 from osmia_broker.auth.sessions import TICKET_S
 from osmia_broker.auth.signing import Signer
 from osmia_broker.auth.spent import SpentIds
 from osmia_broker.auth.tokens import Tokens
 from osmia_broker.auth.user import User
-from osmia_broker.errors import Unauthenticated
+from osmia_broker.base.addresses import local_path
+from osmia_broker.base.errors import Unauthenticated
 
 USED_FILE = "osmia.used-sign-ins.json"  # in the data directory: tickets that somebody has signed in with
 PURPOSE = "sign-in"

@@ -19,9 +19,9 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from osmia_broker import __version__
-from osmia_broker.addresses import is_safe_url
-from osmia_broker.discovery import Document, document_url
-from osmia_broker.errors import Unauthenticated, Unavailable
+from osmia_broker.base.addresses import is_safe_url
+from osmia_broker.base.discovery import Document, document_url
+from osmia_broker.base.errors import Unauthenticated, Unavailable
 
 KEYS_FRESH_S = 600
 PAUSE_S = 10  # between two questions that a caller can cause

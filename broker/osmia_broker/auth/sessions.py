@@ -17,7 +17,7 @@ from osmia_broker.auth.signing import Signer
 from osmia_broker.auth.spent import SpentIds
 from osmia_broker.auth.user import User
 from osmia_broker.auth.users_file import StoredUser, UsersFile
-from osmia_broker.errors import Unauthenticated
+from osmia_broker.base.errors import Unauthenticated
 
 SESSION_S = 12 * 3600  # a working day
 TICKET_S = 600  # of a sign-in at a provider, for the person to type a password there

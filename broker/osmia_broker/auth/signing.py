@@ -12,7 +12,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from pathlib import Path
 from secrets import token_bytes
 
-from osmia_broker import private_files
+from osmia_broker.base import private_files
 
 KEY_FILE = "osmia.session-key"  # in the data directory
 KEY_BYTES = 32

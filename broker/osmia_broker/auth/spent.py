@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from osmia_broker import private_files
+from osmia_broker.base import private_files
 
 
 class SpentIds:

@@ -12,7 +12,7 @@ from typing import Any
 from osmia_broker.auth.guard import Remembered, credentials
 from osmia_broker.auth.provider import ALGORITHMS, Provider
 from osmia_broker.auth.user import GROUPS_MAX, User, is_name
-from osmia_broker.errors import Unauthenticated
+from osmia_broker.base.errors import Unauthenticated
 
 LEEWAY_S = 60  # by which the clocks of broker and provider may differ
 REMEMBERED_MAX = 10_000

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from osmia_broker import private_files
 from osmia_broker.auth import passwords
 from osmia_broker.auth.user import User, is_name
+from osmia_broker.base import private_files
 
 log = logging.getLogger(__name__)
 

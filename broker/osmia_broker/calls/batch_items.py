@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls.operators import BATCH_ITEMS_MAX
-from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.batch_rows import BatchType
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import DECISION_INSTANCES, INCIDENTS, JOBS, PROCESS_INSTANCES

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from osmia_broker.auth.user import NAME_CHARACTERS_MAX, User, is_name
-from osmia_broker.errors import InvalidArgument, Unauthenticated
+from osmia_broker.base.errors import InvalidArgument, Unauthenticated
 
 AUTHORIZATION = "authorization"  # holds the caller's credentials
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
+from osmia_broker.base.errors import InvalidArgument, OsmiaError, Rejection, TimedOut
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import seconds
 from osmia_broker.calls.batch_items import history_of
@@ -47,7 +48,6 @@ from osmia_broker.engine.commands import (
 from osmia_broker.engine.listener_results import TaskListenerResult
 from osmia_broker.engine.resources import compile_resources, warnings_of
 from osmia_broker.engine.task_commands import TaskPolicy
-from osmia_broker.errors import InvalidArgument, OsmiaError, Rejection, TimedOut
 from osmia_broker.partition import Clock, Face, SystemClock
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.results import result_of

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Sized
 
-from osmia_broker.errors import InvalidArgument
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.state.storable import INT64, NUL, half_pair
 
 INT32 = range(-(2**31), 2**31)

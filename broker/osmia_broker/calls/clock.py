@@ -1,7 +1,7 @@
 """Pin the clock of a broker under test, and let it go again."""
 
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import checks
-from osmia_broker.errors import InvalidArgument
 from osmia_broker.partition import Face, PinnableClock
 
 LATEST_MS = 253_402_300_799_000  # the end of the year 9999: dates of expressions end there

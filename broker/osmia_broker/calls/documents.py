@@ -8,9 +8,9 @@ from typing import NoReturn
 
 import msgspec
 
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls.checks import quoted
 from osmia_broker.engine.commands import Variables
-from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.json_text import canonical
 
 DEPTH_MAX = 200  # levels of a document; clients' parsers give up soon after (reliability.md, section 5)

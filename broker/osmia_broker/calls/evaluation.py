@@ -5,17 +5,17 @@ import asyncio
 import msgspec
 
 from osmia_broker import feel
+from osmia_broker.base.errors import InvalidArgument, Overloaded
+from osmia_broker.base.threads import to_the_end
 from osmia_broker.calls import checks
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine.answers import SeenScope
 from osmia_broker.engine.batch_commands import ReadScope
 from osmia_broker.engine.commands import Variables
-from osmia_broker.errors import InvalidArgument, Overloaded
 from osmia_broker.model.expressions import Expression, UnreadableExpression
 from osmia_broker.model.expressions import feel as compile_feel
 from osmia_broker.model.faults import quote
 from osmia_broker.partition import Submits
-from osmia_broker.threads import to_the_end
 
 EXPRESSION_CHARACTERS = 32_768
 WAITING_MAX = (

@@ -2,13 +2,13 @@
 
 from collections.abc import Awaitable
 
+from osmia_broker.base.errors import InvalidArgument, NotFound
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import PartitionCalls
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine.answers import ConditionalsEvaluated, Correlated
 from osmia_broker.engine.batch_commands import CorrelateAtOnce
 from osmia_broker.engine.commands import BroadcastSignal, EvaluateConditional, PublishMessage
-from osmia_broker.errors import InvalidArgument, NotFound
 
 
 class EventCalls(PartitionCalls):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import PartitionCalls
 from osmia_broker.engine.commands import (
@@ -19,7 +20,6 @@ from osmia_broker.engine.commands import (
     SuspendProcessInstance,
     TerminateInstruction,
 )
-from osmia_broker.errors import InvalidArgument
 
 LATEST = -1  #: as a version: the latest one of a process
 TAGS_MAX = 10  # of one process instance, as the reference allows

@@ -7,9 +7,9 @@ caller after the other asks for any jobs, until an answer is empty.
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from osmia_broker.base.errors import OsmiaError
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.engine.commands import ActivateJobs, GiveBackJobs
-from osmia_broker.errors import OsmiaError
 from osmia_broker.partition import Listener, Part
 
 if TYPE_CHECKING:

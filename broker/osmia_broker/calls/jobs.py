@@ -14,10 +14,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
+from osmia_broker.base.errors import OsmiaError, Overloaded
 from osmia_broker.calls.job_handout import JobHandout
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.engine.commands import ActivateJobs
-from osmia_broker.errors import OsmiaError, Overloaded
 from osmia_broker.partition import Part
 from osmia_broker.state.partitioning import partition_of_key
 

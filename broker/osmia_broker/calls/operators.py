@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import PartitionCalls
 from osmia_broker.calls.documents import parse_variables
@@ -24,7 +25,6 @@ from osmia_broker.engine.batch_commands import (
     UpdateJob,
 )
 from osmia_broker.engine.commands import ElementToActivate
-from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.batch_rows import BatchType, ClusterVariable
 
 ITEMS_OF_A_COMMAND = 500  # that one command adds to a batch operation

@@ -5,7 +5,7 @@ import itertools
 import secrets
 from typing import Any
 
-from osmia_broker.errors import OsmiaError
+from osmia_broker.base.errors import OsmiaError
 from osmia_broker.partition import Face, Listener
 from osmia_broker.state.awaited import TICKET_SHIFT
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from osmia_broker.base.errors import InvalidArgument, InvalidState
 from osmia_broker.calls import checks, form_rules
 from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.documents import parse_variables
@@ -18,7 +19,6 @@ from osmia_broker.engine.task_commands import (
     RevertAssignment,
     UndoUserTask,
 )
-from osmia_broker.errors import InvalidArgument, InvalidState
 from osmia_broker.state.json_text import Digits, document
 from osmia_broker.state.task_rows import ProposalState, TaskProposal
 from osmia_broker.store.read import Reader, dialect, files, task_views

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-from osmia_broker.errors import InvalidArgument
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.store.read.search.values import epoch_ms
 
 EXAMPLES = "2h, 3d, 1w, tomorrow, 2026-12-24, 2026-12-24T09:00:00+01:00"

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from osmia_broker.base.errors import InvalidArgument, InvalidState, NotFound, Rejection, TimedOut
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import PartitionCalls, seconds
 from osmia_broker.calls.caller import Caller
@@ -33,7 +34,6 @@ from osmia_broker.engine.task_commands import (
     UpdateUserTask,
 )
 from osmia_broker.engine.task_listeners import EVENTS
-from osmia_broker.errors import InvalidArgument, InvalidState, NotFound, Rejection, TimedOut
 from osmia_broker.partition import Face
 from osmia_broker.state.task_rows import GlobalTaskListener
 from osmia_broker.store.read import task_query

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from osmia_broker.base.whole_numbers import whole_number
 from osmia_broker.cli.rows import instance_row, task_row
-from osmia_broker.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from osmia import Client

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from osmia_broker import config
 from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.cli.progress import progress_bar
 from osmia_broker.cli.session import Session, with_session
+from osmia_broker.settings import config
 
 if TYPE_CHECKING:
     from osmia_broker.store.backup import Backup, Progress

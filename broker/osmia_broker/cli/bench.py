@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from osmia_broker.base.whole_numbers import INT32_MAX
 from osmia_broker.cli.failures import Exit, Failure, from_call, from_child
 from osmia_broker.cli.output import Output
 from osmia_broker.cli.progress import progress_bar
 from osmia_broker.cli.session import Session, duration_option, with_session
-from osmia_broker.whole_numbers import INT32_MAX
 
 if TYPE_CHECKING:
     from osmia_broker.loadtest.plan import Plan
@@ -89,7 +89,7 @@ class Target:
 @contextmanager
 def _target(session: Session, pid: int, data_dir: Path | None) -> Iterator[Target]:
     """Use the broker that `--address` names; without it, run one that ends with the test."""
-    from osmia_broker.child import ChildBroker, NotStarted
+    from osmia_broker.running.child import ChildBroker, NotStarted
 
     if session.address:
         yield Target(session.address, pid, data_dir)

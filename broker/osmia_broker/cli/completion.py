@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from osmia_broker.base.surroundings import own_shell
 from osmia_broker.cli.failures import usage
-from osmia_broker.surroundings import own_shell
 
 app = typer.Typer(add_completion=False)
 

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
+from osmia_broker.base.whole_numbers import INT64_MAX
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.options import Var, Vars
 from osmia_broker.cli.output import Column
 from osmia_broker.cli.session import Session, with_session
-from osmia_broker.whole_numbers import INT64_MAX
 
 app = typer.Typer(add_completion=False, help="Conditional start events: evaluate.", no_args_is_help=True)
 

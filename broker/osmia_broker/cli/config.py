@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from osmia_broker import config
-from osmia_broker.addresses import without_password
+from osmia_broker.base.addresses import without_password
 from osmia_broker.cli.failures import Exit, Failure
 from osmia_broker.cli.output import Column
 from osmia_broker.cli.session import Session, spelt, with_session
-from osmia_broker.setting_values import size_text
+from osmia_broker.settings import config
+from osmia_broker.settings.values import size_text
 
 app = typer.Typer(add_completion=False, help="The settings of the broker: show, schema.", no_args_is_help=True)
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from osmia_broker.base.whole_numbers import whole_number
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import Exit, Failure
 from osmia_broker.cli.options import Instance, Limit, Var, Vars
 from osmia_broker.cli.output import Row
 from osmia_broker.cli.rows import EVALUATION_COLUMNS, evaluation_row, every, first, rule_rows
 from osmia_broker.cli.session import Session, with_session
-from osmia_broker.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from osmia.results import EvaluatedDecision, Evaluation

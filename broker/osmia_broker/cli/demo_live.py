@@ -17,7 +17,7 @@ from osmia_broker.cli.demo_picture import Picture, heading
 if TYPE_CHECKING:
     from osmia import SyncClient, UserTask
     from osmia.results import Event
-    from osmia_broker.child import ChildBroker
+    from osmia_broker.running.child import ChildBroker
 
 EXAMPLE = Path("examples/dinner.py")
 OPEN = {"processDefinitionId": PROCESS, "state": "CREATED"}

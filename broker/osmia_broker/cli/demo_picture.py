@@ -4,8 +4,8 @@ import sys
 from textwrap import indent
 from typing import TYPE_CHECKING
 
+from osmia_broker.base.surroundings import wants_color
 from osmia_broker.cli.demo_broker import write
-from osmia_broker.surroundings import wants_color
 
 if TYPE_CHECKING:
     from osmia import SyncClient

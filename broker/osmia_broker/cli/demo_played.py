@@ -9,7 +9,7 @@ from osmia_broker.cli.failures import Exit, Failure
 if TYPE_CHECKING:
     from osmia import Job, SyncClient
     from osmia.results import ProcessInstance
-    from osmia_broker.child import ChildBroker
+    from osmia_broker.running.child import ChildBroker
 
 DECIDE, EAT = "decide", "eat"
 QUESTION, ANSWER = "What's for dinner?", "pizza"

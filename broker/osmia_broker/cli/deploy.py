@@ -172,8 +172,8 @@ def check(session: Session, files: list[str], command: str, *, is_strict: bool =
     Raises:
         Failure: REFUSED; they cannot be deployed, or there are warnings and *is_strict*.
     """
+    from osmia_broker.base.errors import InvalidArgument
     from osmia_broker.engine.resources import compile_resources, warnings_of
-    from osmia_broker.errors import InvalidArgument
 
     resources = read(found(files, command))
     try:
@@ -213,8 +213,8 @@ def deploy_files(client: "SyncClient", names: list[str], *, say: Callable[[str],
 
 def warnings_about(resources: list[tuple[str, bytes]]) -> list[str]:
     """Return the warnings about files that can be deployed. None where this program reads a model in another way than its broker."""
+    from osmia_broker.base.errors import InvalidArgument
     from osmia_broker.engine.resources import compile_resources, warnings_of
-    from osmia_broker.errors import InvalidArgument
 
     try:
         return warnings_of(compile_resources(resources))

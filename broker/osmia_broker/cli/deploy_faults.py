@@ -5,8 +5,8 @@ A broker that leaves the places out does not matter: the files are at hand here.
 
 from collections.abc import Sequence
 
+from osmia_broker.base.deployment_problems import HEAD, Problem, problems_in
 from osmia_broker.cli.failures import FRAME, Exit, Failure
-from osmia_broker.deployment_problems import HEAD, Problem, problems_in
 
 REMEDIES = (
     ("unknown resource type", "files whose names end in .bpmn, .xml, .dmn or .form"),

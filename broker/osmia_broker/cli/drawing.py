@@ -5,8 +5,8 @@ from itertools import pairwise
 from textwrap import wrap
 from typing import Any
 
+from osmia_broker.base.untrusted_xml import read
 from osmia_broker.model.diagrams import flow_nodes, with_diagram
-from osmia_broker.untrusted_xml import read
 
 BPMNDI = "{http://www.omg.org/spec/BPMN/20100524/DI}"
 DC = "{http://www.omg.org/spec/DD/20100524/DC}"

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from osmia_broker.base.whole_numbers import INT64_MAX
 from osmia_broker.cli.failures import from_call, usage
 from osmia_broker.cli.options import Instance, Process
 from osmia_broker.cli.output import Column, Output, Row, moment, write_next
 from osmia_broker.cli.session import Session, with_session
-from osmia_broker.whole_numbers import INT64_MAX
 
 if TYPE_CHECKING:
     from osmia.results import Event

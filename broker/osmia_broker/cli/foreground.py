@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from osmia_broker import config, logs
+from osmia_broker.base import logs
 from osmia_broker.cli import preflight
 from osmia_broker.cli.failures import Exit, Failure
+from osmia_broker.settings import config
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -99,8 +100,8 @@ def _serve(settings: config.Settings) -> None:
     """
     import asyncio
 
-    from osmia_broker.errors import StoreFailed
-    from osmia_broker.event_loops import loop_factory
+    from osmia_broker.base.errors import StoreFailed
+    from osmia_broker.base.event_loops import loop_factory
 
     with asyncio.Runner(loop_factory=loop_factory() if settings.processes == 1 else None) as runner:
         try:
@@ -115,7 +116,7 @@ def _running(settings: config.Settings) -> "Coroutine[None, None, None]":
     if settings.processes > 1:
         return _run_several(settings)
     gc.disable()  # until the broker serves: to look for garbage among what is imported takes a quarter of the start, and finds none
-    from osmia_broker.broker import Broker
+    from osmia_broker.running.broker import Broker
 
     return Broker(settings).serve()
 
@@ -126,8 +127,8 @@ async def _run_several(settings: config.Settings) -> None:
     Raises:
         Failure: REFUSED; one of them could not start.
     """
-    from osmia_broker import processes
-    from osmia_broker.child import NotStarted
+    from osmia_broker.running import processes
+    from osmia_broker.running.child import NotStarted
 
     try:
         await processes.run(settings)

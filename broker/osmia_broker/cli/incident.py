@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from osmia_broker.base.whole_numbers import INT32_MAX, INT64_MAX
 from osmia_broker.cli import offers
 from osmia_broker.cli.failures import Exit, Failure, from_call, usage
 from osmia_broker.cli.incidents import kind_of_incident
@@ -14,7 +15,6 @@ from osmia_broker.cli.output import counted
 from osmia_broker.cli.progress import progress_bar
 from osmia_broker.cli.rows import every, incident_row
 from osmia_broker.cli.session import Session, with_session
-from osmia_broker.whole_numbers import INT32_MAX, INT64_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from osmia_broker.base.whole_numbers import whole_number
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import usage
 from osmia_broker.cli.follow import follow
@@ -17,7 +18,6 @@ from osmia_broker.cli.processes import find_process
 from osmia_broker.cli.rows import VARIABLE_COLUMNS, every, instance_row, state_of_instance, variable_row
 from osmia_broker.cli.session import EVERYWHERE, TIMEOUT, Session, with_session, with_session_and_timeout
 from osmia_broker.cli.waits import waits_of
-from osmia_broker.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from osmia.history import TakenFlow

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
+from osmia_broker.base.surroundings import has_browser
 from osmia_broker.cli import profiles
 from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.cli.password_files import first_line
 from osmia_broker.cli.profiles import Profile, Renewal
 from osmia_broker.cli.session import Session, with_session
-from osmia_broker.surroundings import has_browser
 
 app = typer.Typer(add_completion=False)
 

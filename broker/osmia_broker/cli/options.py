@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
+from osmia_broker.base.whole_numbers import INT32_MAX, INT64_MAX
 from osmia_broker.cli import offers
-from osmia_broker.whole_numbers import INT32_MAX, INT64_MAX
 
 Key = Annotated[
     int,

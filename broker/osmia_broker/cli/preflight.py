@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from osmia_broker import ports
+from osmia_broker.base import ports
 from osmia_broker.cli.failures import Exit, Failure, usage
-from osmia_broker.config import Settings
-from osmia_broker.open_tracing import is_installed
-from osmia_broker.setting_rules import DOORS
+from osmia_broker.running.open_tracing import is_installed
+from osmia_broker.settings.config import Settings
+from osmia_broker.settings.rules import DOORS
 from osmia_broker.state.partitioning import COUNT_FILE
 
 NOTHING: Mapping[str, str] = MappingProxyType({})

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from osmia_broker.base.whole_numbers import whole_number
 from osmia_broker.cli.failures import Exit, Failure
 from osmia_broker.cli.options import Limit, Process
 from osmia_broker.cli.rows import PROCESS_COLUMNS, every, first, process_row
 from osmia_broker.cli.session import Session, with_session
-from osmia_broker.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from osmia import SyncClient

@@ -103,7 +103,7 @@ def changing() -> Iterator[Profiles]:
     Raises:
         Failure: USAGE; they cannot be read or written. Also whatever the block raises: nothing is written then.
     """
-    from osmia_broker import private_files
+    from osmia_broker.base import private_files
 
     place = path()
     try:

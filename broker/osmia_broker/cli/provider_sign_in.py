@@ -19,9 +19,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
 
-from osmia_broker.addresses import is_safe_url
+from osmia_broker.base.addresses import is_safe_url
+from osmia_broker.base.discovery import Document, document_url
 from osmia_broker.cli.failures import Exit, Failure
-from osmia_broker.discovery import Document, document_url
 
 SCOPE = "openid profile email offline_access"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"

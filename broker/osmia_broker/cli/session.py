@@ -17,7 +17,7 @@ from osmia_broker.cli import streams
 from osmia_broker.cli.failures import Exit, Failure, from_call, usage
 from osmia_broker.cli.output import Column, Output, Row, write, write_one
 from osmia_broker.cli.profiles import Profile, ProfileToken, load, renewed, with_profile
-from osmia_broker.setting_values import duration
+from osmia_broker.settings.values import duration
 
 if TYPE_CHECKING:
     from osmia import SyncClient

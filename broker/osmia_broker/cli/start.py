@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from osmia_broker.base.whole_numbers import INT32_MAX
 from osmia_broker.cli import offers
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import FRAME, Exit, Failure, from_call
@@ -17,7 +18,6 @@ from osmia_broker.cli.output import Row
 from osmia_broker.cli.processes import unknown_process
 from osmia_broker.cli.rows import every
 from osmia_broker.cli.session import TIMEOUT, Session, with_session_and_timeout
-from osmia_broker.whole_numbers import INT32_MAX
 
 if TYPE_CHECKING:
     from osmia import SyncClient

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from osmia_broker import config
 from osmia_broker.auth import passwords, users_file
 from osmia_broker.auth.user import is_name
 from osmia_broker.auth.users_file import StoredUser, Users, UsersFileError
@@ -17,6 +16,7 @@ from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.cli.output import Column
 from osmia_broker.cli.password_files import first_line
 from osmia_broker.cli.session import Session, with_session
+from osmia_broker.settings import config
 
 app = typer.Typer(add_completion=False, help="Who may sign in with a password: add, list, password, remove.")
 

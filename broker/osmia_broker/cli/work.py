@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from osmia_broker.base.whole_numbers import INT32_MAX
 from osmia_broker.cli import streams
 from osmia_broker.cli.options import JobType
 from osmia_broker.cli.session import Session, duration_option, milliseconds, with_session
-from osmia_broker.whole_numbers import INT32_MAX
 
 if TYPE_CHECKING:
     from osmia import Job

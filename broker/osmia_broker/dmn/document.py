@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from lxml import etree
 
-from osmia_broker import feel, untrusted_xml
+from osmia_broker import feel
+from osmia_broker.base import untrusted_xml
 from osmia_broker.dmn.errors import Fault, InvalidModel, shorten
 
 NAMESPACES = frozenset(

@@ -9,6 +9,7 @@ from functools import partial
 
 import msgspec
 
+from osmia_broker.base.errors import InvalidState, NotFound, Rejection
 from osmia_broker.engine.batch_actions import act, prepare
 from osmia_broker.engine.batch_commands import (
     AddBatchItems,
@@ -36,7 +37,6 @@ from osmia_broker.engine.engine import handles
 from osmia_broker.engine.follow_ups import carries_out, leave_follow_up, when_stopped
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import InvalidState, NotFound, Rejection
 from osmia_broker.state.batch_rows import BatchItem, BatchItemState, BatchOperation, BatchState
 
 SLICE_ITEMS = 50  # in one turn; about what a turn can carry out

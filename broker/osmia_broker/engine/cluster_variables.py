@@ -1,9 +1,9 @@
 """Create, update and delete cluster variables, which every expression can read (contract-8.10.md, section 2)."""
 
+from osmia_broker.base.errors import AlreadyExists, InvalidArgument, NotFound
 from osmia_broker.engine.batch_commands import DeleteClusterVariable, PutClusterVariable
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import AlreadyExists, InvalidArgument, NotFound
 from osmia_broker.state.batch_rows import ClusterVariable
 
 ALL_CHARACTERS_MAX = 1_048_576  # of all values together: an expression that reads one reads them as one document

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.engine.answers import EvaluatedDecision
 from osmia_broker.engine.commands import EvaluateDecision
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.rows import Decision, DecisionEvaluation, ErrorType
 
 if TYPE_CHECKING:  # the package is loaded with the first decision only

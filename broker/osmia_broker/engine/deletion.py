@@ -6,11 +6,11 @@ and its start events wait. The number of a deleted version is not used again.
 
 from msgspec.structs import replace
 
+from osmia_broker.base.errors import NotFound
 from osmia_broker.engine.commands import DeleteResource
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.starts import close_starts, open_starts
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import NotFound
 from osmia_broker.state.rows import DecisionRequirements, ProcessDefinition
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 import msgspec
 
 from osmia_broker import feel
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.engine.commands import Variables
 from osmia_broker.engine.expressions import VariableScope
 from osmia_broker.engine.extensions import mapping_of, sees_only_own
@@ -17,7 +18,6 @@ from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.models import model_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import INSTANCE_CHARACTERS_MAX, merge, put_local, visible
-from osmia_broker.errors import InvalidArgument
 from osmia_broker.feel.json_text import from_json
 from osmia_broker.model import json_patch
 from osmia_broker.model.extension_files import JSONPATCH, VARIABLE, ElementMapping, ProcessExtensions, Source

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from osmia_broker import feel
+from osmia_broker.base.errors import Rejection
 from osmia_broker.engine.commands import CarryOut, Command
 from osmia_broker.engine.follow_ups import RETRY_MS, WAITING, act_on, leave_follow_up
 from osmia_broker.engine.incidents import IncidentRaised, NoRoom, raise_incident, stop_for_follow_up
@@ -18,7 +19,6 @@ from osmia_broker.engine.recording import record
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import TooLarge
 from osmia_broker.engine.walks import leave_walk, wait_for_room, walk_too_deep
-from osmia_broker.errors import Rejection
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.rows import ElementInstance, ErrorType
 

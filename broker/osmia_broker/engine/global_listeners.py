@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from osmia_broker.base.errors import AlreadyExists, NotFound
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.task_commands import DeleteGlobalTaskListener, SetGlobalTaskListener
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import AlreadyExists, NotFound
 from osmia_broker.state.task_rows import GlobalTaskListener
 
 

@@ -7,6 +7,7 @@ its instance, or because a worker completes its job. (Decision 0034.)
 
 import msgspec
 
+from osmia_broker.base.errors import InvalidState
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.follow_ups import carries_out, drop_stopped, leave_follow_up, stops_at
 from osmia_broker.engine.lifecycle import is_ending
@@ -16,7 +17,6 @@ from osmia_broker.engine.task_listeners import ASSIGNING, Change, change_task, c
 from osmia_broker.engine.task_policy import Right
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.user_tasks import change_or_refuse, changeable_task, open_task
-from osmia_broker.errors import InvalidState
 from osmia_broker.state.rows import ElementInstance, FollowUp
 from osmia_broker.state.task_rows import TaskOperation, UserTask, UserTaskState
 

@@ -3,9 +3,9 @@
 An incident is no failure of the command: CompleteJob is answered OK even if the next gateway finds no flow.
 """
 
+from osmia_broker.base.errors import NotFound
 from osmia_broker.engine.domain_events import INCIDENT
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import NotFound
 from osmia_broker.state.rows import ElementInstance, ErrorType, Incident, Job
 from osmia_broker.state.storable import storable
 

@@ -4,6 +4,7 @@ from typing import NoReturn
 
 from msgspec.structs import replace
 
+from osmia_broker.base.errors import InvalidArgument, InvalidState, NotFound
 from osmia_broker.engine.answers import Created
 from osmia_broker.engine.commands import CancelProcessInstance, CreateProcessInstance, SetVariables
 from osmia_broker.engine.engine import handles
@@ -15,7 +16,6 @@ from osmia_broker.engine.process_variables import given_initiator, initial_varia
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import merge, put_local
-from osmia_broker.errors import InvalidArgument, InvalidState, NotFound
 from osmia_broker.model.graph import Element, ElementType, Process
 from osmia_broker.state.rows import ElementInstance, ProcessDefinition
 

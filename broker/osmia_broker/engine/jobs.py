@@ -5,6 +5,8 @@ The table of calls and states in reliability.md, section 2, was measured cell by
 
 from collections.abc import Callable
 
+from osmia_broker.base.errors import InvalidArgument, InvalidState, NotFound
+from osmia_broker.base.whole_numbers import INT64_MAX
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.engine.commands import (
     ActivateJobs,
@@ -30,11 +32,9 @@ from osmia_broker.engine.new_user_tasks import complete_tasks_of
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import merge, put_local, visible
-from osmia_broker.errors import InvalidArgument, InvalidState, NotFound
 from osmia_broker.state.json_text import document
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.rows import ElementInstance, ErrorType, Job, JobKind, JobState
-from osmia_broker.whole_numbers import INT64_MAX
 
 MAY_END = (JobState.ACTIVATABLE, JobState.ACTIVATED)  #: complete, fail and throw are allowed here, leased or not
 ENVELOPE_BYTES = 512  # of a job on the wire besides its texts, generously

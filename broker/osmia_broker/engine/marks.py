@@ -1,5 +1,6 @@
 """The marks of process instances: business ids, and the keys by which a repeated creation is recognised (contract-8.10.md, section 2)."""
 
+from osmia_broker.base.errors import AlreadyExists, InvalidState, NotFound
 from osmia_broker.engine.answers import Created
 from osmia_broker.engine.commands import AssignBusinessId, CreateProcessInstance, ExpireCreation
 from osmia_broker.engine.engine import handles
@@ -8,7 +9,6 @@ from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.new_instances import business_id_of, decode_tags, encode_tags, origin_of
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import AlreadyExists, InvalidState, NotFound
 from osmia_broker.model.graph import ElementType
 from osmia_broker.state.rows import BusinessId, CreatedOnce, ElementInstance
 

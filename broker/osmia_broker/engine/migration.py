@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from osmia_broker.base.errors import AlreadyExists, InvalidArgument, InvalidState, NotFound
 from osmia_broker.engine.commands import MigrateProcessInstance
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.remote import end_subscription, tell_opened
@@ -20,7 +21,6 @@ from osmia_broker.engine.marks import taken_by
 from osmia_broker.engine.new_instances import business_id_of
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import AlreadyExists, InvalidArgument, InvalidState, NotFound
 from osmia_broker.model.events import Trigger
 from osmia_broker.model.graph import Element, ElementType, MultiInstance, Process
 from osmia_broker.state.rows import (

@@ -1,7 +1,7 @@
 """Find the BPMN element of an element instance."""
 
+from osmia_broker.base.errors import InvalidState
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import InvalidState
 from osmia_broker.model.graph import Element
 from osmia_broker.state.rows import ElementInstance
 

@@ -6,6 +6,7 @@ tokens. Scopes that have to be opened around an element get their input mappings
 
 from dataclasses import dataclass
 
+from osmia_broker.base.errors import InvalidArgument, NotFound
 from osmia_broker.engine.commands import (
     ActivateInstruction,
     ModifyProcessInstance,
@@ -26,7 +27,6 @@ from osmia_broker.engine.new_instances import origin_of
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local
-from osmia_broker.errors import InvalidArgument, NotFound
 from osmia_broker.model.graph import Element, ElementType, Process
 from osmia_broker.state.rows import ElementInstance, ElementState
 

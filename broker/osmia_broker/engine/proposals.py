@@ -6,6 +6,7 @@ what was answered meanwhile: of two people who answer at once, one does.
 
 from msgspec.structs import replace
 
+from osmia_broker.base.errors import InvalidState
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.new_user_tasks import note_event, write_answer
 from osmia_broker.engine.task_commands import AnswerTaskProposal, ProposeForUserTask
@@ -13,7 +14,6 @@ from osmia_broker.engine.task_listeners import completion
 from osmia_broker.engine.task_policy import Right
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.user_tasks import change_or_refuse, changeable_task, open_task
-from osmia_broker.errors import InvalidState
 from osmia_broker.state.task_rows import ProposalState, TaskOperation, TaskProposal
 
 

@@ -1,5 +1,6 @@
 """Resolve an incident: take the step again that it stopped. If the cause is still there, a new incident is raised."""
 
+from osmia_broker.base.errors import NotFound
 from osmia_broker.engine.commands import ResolveIncident
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.starts import Begin
@@ -9,7 +10,6 @@ from osmia_broker.engine.jobs import NO_RETRIES, works_at_the_end
 from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import NotFound
 from osmia_broker.state.rows import ElementInstance, ElementState, Incident, JobState
 
 

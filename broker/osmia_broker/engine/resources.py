@@ -10,8 +10,8 @@ import msgspec
 from msgspec.structs import replace
 
 from osmia_broker import model
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.engine.commands import NewResource
-from osmia_broker.errors import InvalidArgument
 from osmia_broker.model import extension_files, warnings, xml
 from osmia_broker.model.faults import quote
 from osmia_broker.state.definitions import Compiled

@@ -5,6 +5,7 @@ back-offs wait, and no message or signal reaches it. On resuming, each due time 
 arrive.
 """
 
+from osmia_broker.base.errors import InvalidState, NotFound
 from osmia_broker.engine.commands import CorrelateKept, ResumeProcessInstance, SuspendProcessInstance
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.remote import tell_opened
@@ -12,7 +13,6 @@ from osmia_broker.engine.held_rows import hold, release, with_called
 from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.new_instances import origin_of
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import InvalidState, NotFound
 from osmia_broker.model.graph import ElementType
 from osmia_broker.state.rows import ElementInstance, SubscriptionKind
 

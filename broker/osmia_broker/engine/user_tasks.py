@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from osmia_broker.base.errors import Forbidden, InvalidArgument, InvalidState, NotFound
 from osmia_broker.engine.commands import CompleteJob
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.incidents import IncidentRaised
@@ -35,7 +36,6 @@ from osmia_broker.engine.task_listeners import (
 from osmia_broker.engine.task_policy import Right, refuse_stranger
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local
-from osmia_broker.errors import Forbidden, InvalidArgument, InvalidState, NotFound
 from osmia_broker.state.rows import ElementInstance, Job, JobKind
 from osmia_broker.state.task_rows import (
     NO_TIME_MS,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from osmia_broker import feel
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.engine.commands import CheckConditions, Variables
 from osmia_broker.engine.expressions import VariableScope
 from osmia_broker.engine.extensions import sees_only_own
@@ -12,7 +13,6 @@ from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.mapped_values import Level, MappedValues
 from osmia_broker.engine.models import model_of
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import InvalidArgument
 from osmia_broker.model.events import CREATE
 from osmia_broker.model.graph import MultiInstance, VariableMapping
 from osmia_broker.state.rows import ElementInstance, ErrorType

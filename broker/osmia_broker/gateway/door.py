@@ -13,10 +13,10 @@ from typing import Any
 from google.protobuf.message import DecodeError, Message
 
 from osmia_broker.auth import Guard
+from osmia_broker.base.errors import OsmiaError, Unsupported, framed
 from osmia_broker.calls import Caller
 from osmia_broker.calls.caller import AS_BYTES, OWN, decoded, joined
 from osmia_broker.calls.checks import QUOTED_CHARACTERS, quoted
-from osmia_broker.errors import OsmiaError, Unsupported, framed
 from osmia_broker.metrics import GatewayCounters
 from osmia_broker.rpc import Call, Refusal, Rpc, Shape
 from osmia_proto.methods import Method

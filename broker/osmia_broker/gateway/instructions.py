@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import Caller, checks
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.instances import NO_MARKS, Marks
@@ -16,7 +17,6 @@ from osmia_broker.engine.commands import (
     Variables,
 )
 from osmia_broker.engine.listener_results import TaskListenerResult
-from osmia_broker.errors import InvalidArgument
 from osmia_proto import gateway
 
 Modify = gateway.ModifyProcessInstanceRequest

@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from osmia_broker import __version__
+from osmia_broker.base.errors import InvalidArgument
+from osmia_broker.base.untrusted_xml import Unreadable
 from osmia_broker.calls.checks import few, int64
 from osmia_broker.calls.planned import plan
-from osmia_broker.errors import InvalidArgument
 from osmia_broker.gateway import query_messages
 from osmia_broker.gateway.query_messages import EVALUATION, INCIDENT, INSTANCE, JOB, KIND, SUBSCRIPTION, TIMER
 from osmia_broker.model import USER_TASK_JOB_TYPE
@@ -19,7 +20,6 @@ from osmia_broker.partition import Submits
 from osmia_broker.store.read import Reader, files, instance_views
 from osmia_broker.store.read.entities import PROCESS_DEFINITIONS
 from osmia_broker.store.read.search.search import get
-from osmia_broker.untrusted_xml import Unreadable
 from osmia_proto import queries
 
 

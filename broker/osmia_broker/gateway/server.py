@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from osmia_broker.auth import Guard
+from osmia_broker.base.whole_numbers import whole_number
 from osmia_broker.calls import Calls
 from osmia_broker.calls.broker_identity import BrokerIdentity
 from osmia_broker.gateway.door import Door
@@ -20,7 +21,6 @@ from osmia_broker.gateway.user_tasks_service import UserTasks
 from osmia_broker.metrics import GatewayCounters
 from osmia_broker.rpc import Rpc, RpcServer
 from osmia_broker.tls import TlsFiles
-from osmia_broker.whole_numbers import whole_number
 from osmia_proto.methods import (
     EVENTS,
     EVENTS_SERVICE,

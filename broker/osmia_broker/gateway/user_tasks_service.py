@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from osmia_broker.base.errors import InvalidArgument, InvalidState
 from osmia_broker.calls import Caller, Calls
 from osmia_broker.calls.checks import int64, quoted
 from osmia_broker.calls.event_streams import EventStreams
@@ -13,7 +14,6 @@ from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.calls.task_lists import TaskLists
 from osmia_broker.calls.task_proposals import Undecided
 from osmia_broker.calls.until import until_ms
-from osmia_broker.errors import InvalidArgument, InvalidState
 from osmia_broker.state.event_rows import EventKind, LoggedEvent
 from osmia_broker.state.task_rows import TaskProposal
 from osmia_broker.store.read import EventFilter, Reader, dialect, files, task_views

@@ -10,15 +10,15 @@ from urllib.parse import unquote
 
 import msgspec
 
+from osmia_broker.base.errors import Unauthenticated
+from osmia_broker.base.whole_numbers import whole_number
 from osmia_broker.calls import Caller
 from osmia_broker.calls.caller import OWN, decoded, joined
-from osmia_broker.errors import Unauthenticated
 from osmia_broker.http.multipart import read_parts
 from osmia_broker.http.operation import BASE, MULTIPART, Call, Operation, Reply, Router, Services, base_of
 from osmia_broker.http.origin import is_foreign
 from osmia_broker.http.problem import MEDIA_TYPE, HttpRefusal, problem_of
 from osmia_broker.metrics import HttpCounters
-from osmia_broker.whole_numbers import whole_number
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

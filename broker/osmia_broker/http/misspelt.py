@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker.edits import edits
+from osmia_broker.base.edits import edits
 from osmia_broker.http.problem import bad_request
 
 LETTERS_MIN = 4  # of a member that can be misspelt; shorter ones are too near to each other

@@ -5,7 +5,7 @@
 
 import msgspec
 
-from osmia_broker.errors import OsmiaError, Rejection, framed
+from osmia_broker.base.errors import OsmiaError, Rejection, framed
 
 MEDIA_TYPE = "application/problem+json"
 DETAIL_CHARACTERS_MAX = 2_000  # no person reads more

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from uvicorn.server import ServerState
 
+from osmia_broker.base.open_files import connections_max
 from osmia_broker.http.api import load
 from osmia_broker.http.app import App, Receive, Scope, Send
 from osmia_broker.http.operation import OPERATIONS, Router, Services, base_of
@@ -17,7 +18,6 @@ from osmia_broker.http.origin import is_this_machine
 from osmia_broker.http.protocol import BoundedProtocol, Connections
 from osmia_broker.http.web.live import Live
 from osmia_broker.metrics import HttpCounters
-from osmia_broker.open_files import connections_max
 from osmia_broker.tls import TlsFiles
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from osmia_broker.base.whole_numbers import INT32_MAX, whole_number
 from osmia_broker.model import expressions
 from osmia_broker.model.dialects import activiti, zeebe
 from osmia_broker.model.expressions import Expression, variable_of
@@ -10,7 +11,6 @@ from osmia_broker.model.graph import ACTIVITI_LOOP, AdHocDefinition, MultiInstan
 from osmia_broker.model.source import Source
 from osmia_broker.model.text import trimmed
 from osmia_broker.model.xml import ACTIVITI, BPMN, Node, name, text
-from osmia_broker.whole_numbers import INT32_MAX, whole_number
 
 
 def read_loop(source: Source) -> MultiInstance | StandardLoop | None:

@@ -7,9 +7,9 @@ that it shows; the deployed file stays as it is.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from osmia_broker.base.untrusted_xml import read
 from osmia_broker.model.layout import Arrow, Drawing, Point, lay_out
 from osmia_broker.model.xml import BPMN, Node, local_name, name, namespace
-from osmia_broker.untrusted_xml import read
 
 BPMNDI = "http://www.omg.org/spec/BPMN/20100524/DI"
 DC = "http://www.omg.org/spec/DD/20100524/DC"
@@ -82,7 +82,7 @@ def with_diagram(content: bytes, process_id: str) -> bytes:
     if process is None or _is_drawn(root, process):
         return content
     _draw(root, process)
-    from osmia_broker.xml_tree import write  # as in `untrusted_xml.read`
+    from osmia_broker.base.xml_tree import write  # as in `untrusted_xml.read`
 
     return write(root)
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from osmia_broker.base.whole_numbers import whole_number
 from osmia_broker.model.faults import quote
 from osmia_broker.model.templates import CHARACTERS_MAX, characters_of
-from osmia_broker.whole_numbers import whole_number
 
 POINTER_NAMES_MAX = 100  # of a path; a document of a client has at most 200 levels
 OPERATIONS = ("add", "remove", "replace", "move", "copy", "test")

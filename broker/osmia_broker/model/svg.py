@@ -12,9 +12,9 @@ from typing import Any
 
 from lxml import etree
 
+from osmia_broker.base.untrusted_xml import read
 from osmia_broker.model.diagrams import BPMNDI, DC, DI, SIZES, TASK, with_diagram
 from osmia_broker.model.xml import BPMN, Node, local_name, name, namespace
-from osmia_broker.untrusted_xml import read
 
 SVG = "http://www.w3.org/2000/svg"
 NAMESPACES: dict[Any, str] = {None: SVG}

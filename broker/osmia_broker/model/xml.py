@@ -2,8 +2,8 @@
 
 from typing import cast
 
+from osmia_broker.base.untrusted_xml import Node, Unreadable, read
 from osmia_broker.model.text import trimmed
-from osmia_broker.untrusted_xml import Node, Unreadable, read
 
 __all__ = ["ACTIVITI", "BPMN", "ZEEBE", "Node", "Unreadable", "line", "local_name", "name", "namespace", "read", "text"]
 

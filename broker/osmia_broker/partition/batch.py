@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from osmia_broker.base.errors import OsmiaError
 from osmia_broker.engine.commands import Command
 from osmia_broker.engine.domain_events import DomainEvent
-from osmia_broker.errors import OsmiaError
 from osmia_broker.state.store_protocol import Changes, Wanted
 
 NOTHING = Wanted()

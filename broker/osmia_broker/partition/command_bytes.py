@@ -15,7 +15,9 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from osmia_broker import errors, feel
+from osmia_broker import feel
+from osmia_broker.base import errors
+from osmia_broker.base.errors import OsmiaError, Overloaded, Rejection, TimedOut, Unavailable, Unsupported
 from osmia_broker.engine.answers import SeenScope
 from osmia_broker.engine.audit import ByPerson
 from osmia_broker.engine.batch_commands import ReadScope
@@ -23,7 +25,6 @@ from osmia_broker.engine.commands import Command, CompleteJob, DeployResources
 from osmia_broker.engine.engine import HANDLERS
 from osmia_broker.engine.following import FollowCluster
 from osmia_broker.engine.task_commands import UpdateUserTask
-from osmia_broker.errors import OsmiaError, Overloaded, Rejection, TimedOut, Unavailable, Unsupported
 from osmia_broker.rpc import Refusal
 from osmia_broker.state.cluster_tables import CLUSTER_TYPES
 from osmia_broker.state.rows import Row

@@ -3,10 +3,10 @@
 import logging
 from time import perf_counter
 
+from osmia_broker.base.errors import Defect, Rejection
 from osmia_broker.engine import Turn, UndoFailed, execute
 from osmia_broker.engine.audit import name_of
 from osmia_broker.engine.commands import Command
-from osmia_broker.errors import Defect, Rejection
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition.batch import NOTHING, Batch, Blocked, Decided, Waiter
 from osmia_broker.partition.clock import Clock

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import Any
 
+from osmia_broker.base.errors import OsmiaError, StoreFailed
 from osmia_broker.engine.commands import (
     CarryOut,
     Command,
@@ -22,7 +23,6 @@ from osmia_broker.engine.commands import (
     ReachDeadlines,
     TriggerTimer,
 )
-from osmia_broker.errors import OsmiaError, StoreFailed
 from osmia_broker.partition.alarm import Alarm
 from osmia_broker.partition.clock import Clock
 from osmia_broker.state.deadlines import SLICE_ROWS, Deadlines

@@ -3,7 +3,7 @@
 from collections import deque
 from typing import Self
 
-from osmia_broker.errors import OsmiaError, Unavailable
+from osmia_broker.base.errors import OsmiaError, Unavailable
 from osmia_broker.partition.backlog import Backlog
 from osmia_broker.partition.batch import Batch, Blocked
 from osmia_broker.partition.due_work import DueWork

@@ -10,8 +10,8 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
+from osmia_broker.base.errors import StoreFailed, Unavailable
 from osmia_broker.engine.following import FollowCluster
-from osmia_broker.errors import StoreFailed, Unavailable
 from osmia_broker.partition.clock import Clock
 from osmia_broker.partition.face import WAIT_S, Part
 from osmia_broker.partition.listener import Listener

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from osmia_broker.errors import LeaseHeld, OsmiaError, Unavailable
+from osmia_broker.base.errors import LeaseHeld, OsmiaError, Unavailable
 from osmia_broker.partition.facts import Facts
 from osmia_broker.partition.opening import Opening
 from osmia_broker.partition.phase import Phase

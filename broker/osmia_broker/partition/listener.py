@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+from osmia_broker.base.errors import OsmiaError
 from osmia_broker.engine.domain_events import DomainEvent
-from osmia_broker.errors import OsmiaError
 from osmia_broker.state.store_protocol import Changes, RowValues
 
 

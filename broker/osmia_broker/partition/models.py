@@ -6,8 +6,8 @@ Commands that need a model wait here until it is compiled; all others go on mean
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
+from osmia_broker.base.errors import InvalidState
 from osmia_broker.engine.resources import BadResource, compile_resource
-from osmia_broker.errors import InvalidState
 from osmia_broker.partition.batch import Blocked
 from osmia_broker.state.definitions import Compiled
 

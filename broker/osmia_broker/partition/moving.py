@@ -4,8 +4,8 @@ import asyncio
 from math import inf
 from typing import Any
 
+from osmia_broker.base.errors import Unavailable
 from osmia_broker.engine.commands import Command
-from osmia_broker.errors import Unavailable
 from osmia_broker.partition.batch import NOBODY, Waiter
 from osmia_broker.partition.face import PartitionStatus
 from osmia_broker.partition.listener import Listener

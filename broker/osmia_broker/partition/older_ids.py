@@ -9,8 +9,8 @@ import asyncio
 import logging
 from typing import Protocol
 
+from osmia_broker.base.errors import AlreadyExists, OsmiaError
 from osmia_broker.engine.commands import CreateProcessInstance
-from osmia_broker.errors import AlreadyExists, OsmiaError
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from osmia_broker.errors import LeaseHeld, StoreFailed
+from osmia_broker.base.errors import LeaseHeld, StoreFailed
 from osmia_broker.state.store_protocol import Start, Store
 
 REOPEN_S = (0.05, 0.2, 1.0)  # pauses between tries to open a failed store; the last one repeats

@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from osmia_broker.base.errors import Defect, OsmiaError, Rejection
 from osmia_broker.engine.inbox import Confirm, ListSent, Receive
-from osmia_broker.errors import Defect, OsmiaError, Rejection
 from osmia_broker.partition.face import Follows, Part
 from osmia_broker.partition.listener import Listener
 from osmia_broker.state.kinds import KINDS

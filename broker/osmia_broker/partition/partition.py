@@ -18,9 +18,7 @@ from itertools import chain
 from time import perf_counter
 from typing import Any
 
-from osmia_broker.engine import Budget, Turn, UndoFailed
-from osmia_broker.engine.commands import Command
-from osmia_broker.errors import (
+from osmia_broker.base.errors import (
     InvalidArgument,
     LeaseHeld,
     OsmiaError,
@@ -30,6 +28,8 @@ from osmia_broker.errors import (
     Unavailable,
     ValueRefused,
 )
+from osmia_broker.engine import Budget, Turn, UndoFailed
+from osmia_broker.engine.commands import Command
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition.backlog import Backlog
 from osmia_broker.partition.batch import NOBODY, Batch, Blocked, Waiter, Waiting

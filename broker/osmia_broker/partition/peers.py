@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from osmia_broker.errors import Unavailable
+from osmia_broker.base.errors import Unavailable
 from osmia_broker.links import Links
 from osmia_broker.partition import news
 from osmia_broker.partition.command_bytes import named_error

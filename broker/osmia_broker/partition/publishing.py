@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Iterable
 from time import perf_counter
 from typing import Any
 
+from osmia_broker.base.errors import OsmiaError
 from osmia_broker.engine import UndoFailed
-from osmia_broker.errors import OsmiaError
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition.batch import Batch, Waiter
 from osmia_broker.partition.listener import Listener

@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
+from osmia_broker.base.errors import OsmiaError, Overloaded, Unavailable
 from osmia_broker.engine.commands import ActivateJobs, Command
-from osmia_broker.errors import OsmiaError, Overloaded, Unavailable
 from osmia_broker.links import Links
 from osmia_broker.partition import news
 from osmia_broker.partition.batch import NOBODY, Waiter

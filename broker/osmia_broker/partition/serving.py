@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
+from osmia_broker.base.errors import OsmiaError, Unavailable
 from osmia_broker.engine.audit import ByPerson
 from osmia_broker.engine.commands import ActivateJobs, Command, DeployResources, GiveBackJobs
 from osmia_broker.engine.resources import compile_resources
-from osmia_broker.errors import OsmiaError, Unavailable
 from osmia_broker.partition import news
 from osmia_broker.partition.batch import Waiter
 from osmia_broker.partition.command_bytes import DeployFiles, pack_answer, pack_rows, refusal_of, ticket_of, unpack

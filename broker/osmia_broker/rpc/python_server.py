@@ -5,8 +5,8 @@ import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from osmia_broker.base.open_files import connections_max
 from osmia_broker.h2 import Connection, Limits, Site
-from osmia_broker.open_files import connections_max
 from osmia_broker.rpc.exchange import Exchange, Service
 from osmia_broker.rpc.face import Rpc
 from osmia_broker.tls import HTTP_2, TlsFiles

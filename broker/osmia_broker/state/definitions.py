@@ -7,7 +7,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
-from osmia_broker.errors import InvalidState
+from osmia_broker.base.errors import InvalidState
 from osmia_broker.model.extension_files import SUFFIX, ProcessExtensions, stem_of
 from osmia_broker.model.graph import Process
 from osmia_broker.state.journal import Journal

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
-from osmia_broker.whole_numbers import INT64_MAX
+from osmia_broker.base.whole_numbers import INT64_MAX
 
 BITS = 2**24  # of a generation: 2 MiB, allocated with its first pair
 SECOND = 30  # a pair has two bits: one from the lower part of its hash, one from the part above this bit

@@ -7,7 +7,7 @@ definitions always are.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from osmia_broker.errors import InvalidState
+from osmia_broker.base.errors import InvalidState
 from osmia_broker.state.answered import Answered
 from osmia_broker.state.awaited import Awaited
 from osmia_broker.state.batch_rows import BatchItem, BatchOperation, ClusterVariable

@@ -1,6 +1,6 @@
 """The values that every store can keep: integers of 64 bits, and texts of whole characters without NUL."""
 
-from osmia_broker.whole_numbers import INT64_MAX
+from osmia_broker.base.whole_numbers import INT64_MAX
 
 INT64 = range(-INT64_MAX - 1, INT64_MAX + 1)
 NUL = "\0"

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, S
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from osmia_broker.errors import StoreFailed
+from osmia_broker.base.errors import StoreFailed
 from osmia_broker.state.filter import Filter
 
 RowValues = tuple[Any, ...]  #: a row's fields in the order of its dataclass

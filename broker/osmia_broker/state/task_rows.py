@@ -6,8 +6,8 @@ A user task lives in memory with its process instance. Its candidates, its histo
 
 from enum import StrEnum
 
+from osmia_broker.base.whole_numbers import INT64_MAX
 from osmia_broker.state.kinds import MIGRATED, Changing, StoredRow, stored
-from osmia_broker.whole_numbers import INT64_MAX
 
 
 class UserTaskState(StrEnum):

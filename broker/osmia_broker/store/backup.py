@@ -22,7 +22,8 @@ from typing import BinaryIO
 
 import msgspec
 
-from osmia_broker import __version__, cluster_id
+from osmia_broker import __version__
+from osmia_broker.base import cluster_id
 from osmia_broker.state.partitioning import COUNT_FILE
 from osmia_broker.store.creation import HEAD
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from osmia_broker.errors import StoreFailed
+from osmia_broker.base.errors import StoreFailed
 from osmia_broker.state.store_protocol import PARTITION_BITS
 from osmia_broker.store import schema
 from osmia_broker.store.dialects import sql

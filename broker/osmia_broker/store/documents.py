@@ -21,9 +21,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from osmia_broker import private_files
-from osmia_broker.errors import AlreadyExists, InvalidArgument, NotFound, StoreFull, Unavailable
-from osmia_broker.threads import to_the_end
+from osmia_broker.base import private_files
+from osmia_broker.base.errors import AlreadyExists, InvalidArgument, NotFound, StoreFull, Unavailable
+from osmia_broker.base.threads import to_the_end
 
 STORE_ID = "local"  #: the name of this store in references
 DOCUMENTS_BYTES_MAX = 1024**3  # of all documents together

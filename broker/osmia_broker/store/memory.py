@@ -10,7 +10,7 @@ import sqlite3
 import weakref
 from pathlib import Path
 
-from osmia_broker.errors import StoreFailed
+from osmia_broker.base.errors import StoreFailed
 from osmia_broker.store.sqlite import BUSY_MS, STATEMENTS, SqliteStore
 
 IN_MEMORY = Path("/osmia-in-memory")  #: a database below this path is none of the disk

@@ -20,7 +20,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeVar
 
-from osmia_broker.errors import StoreFailed, StoreFull, ValueRefused
+from osmia_broker.base.errors import StoreFailed, StoreFull, ValueRefused
 from osmia_broker.state.filter import Filter
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import DEFINITION_TYPES

@@ -22,6 +22,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from osmia_broker.base.whole_numbers import INT64_MAX
 from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.rows import DEFINITION_TYPES, DUE_KINDS, JobState
 from osmia_broker.state.store_protocol import MATCHES_MAX, Lane
@@ -29,7 +30,6 @@ from osmia_broker.state.task_rows import UserTask
 from osmia_broker.state.windows import NO_PRIORITY, key_of, priority_of
 from osmia_broker.store import schema
 from osmia_broker.store.dialects import among_keys, unpacked
-from osmia_broker.whole_numbers import INT64_MAX
 
 LATEST_MS = INT64_MAX  #: the largest integer of a column; in SQLite every text is larger
 

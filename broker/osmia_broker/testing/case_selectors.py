@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from osmia.results import JobInfo, JobState
-from osmia_broker import untrusted_xml
+from osmia_broker.base import untrusted_xml
 from osmia_broker.state.task_rows import UserTask
 from osmia_broker.testing.view import View
 

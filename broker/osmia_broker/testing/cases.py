@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from osmia.job import AdHocResult, TaskListenerResult
 from osmia.results import JobInfo
-from osmia_broker.setting_values import duration
+from osmia_broker.settings.values import duration
 from osmia_broker.state.task_rows import UserTask, UserTaskState
 from osmia_broker.testing import case_expectations, stand_ins
 from osmia_broker.testing.case_selectors import elements_of, example_data, instance_of, job_of, task_of

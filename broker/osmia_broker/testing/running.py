@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from osmia.client import Client
+from osmia_broker.base.errors import Unavailable
 from osmia_broker.calls import Calls
 from osmia_broker.calls.broker_identity import BrokerIdentity
 from osmia_broker.calls.event_stream import EventStream
 from osmia_broker.calls.event_streams import EventStreams
 from osmia_broker.engine.task_commands import TaskPolicy
-from osmia_broker.errors import Unavailable
 from osmia_broker.gateway.door import Door
 from osmia_broker.gateway.events_service import Events
 from osmia_broker.gateway.gateway_service import Gateway
@@ -125,8 +125,8 @@ class WithPorts(Running):
     """A whole broker: a file in *data_dir*, and free ports of this machine."""
 
     def __init__(self, clock: TestClock, data_dir: Path, **settings: Any) -> None:
-        from osmia_broker.broker import Broker  # with it come the servers, which few tests need
-        from osmia_broker.config import Settings
+        from osmia_broker.running.broker import Broker  # with it come the servers, which few tests need
+        from osmia_broker.settings.config import Settings
 
         ports = {"grpc_port": 0, "http_port": 0, "management_port": 0}
         self._broker = Broker(Settings(data_dir=data_dir, **{**ports, **settings}), clock)

@@ -5,6 +5,7 @@ has completed. Every activated element lives in an inner instance of its own, wi
 """
 
 from osmia_broker import feel
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.engine.commands import CompleteJob, Variables
 from osmia_broker.engine.expressions import VariableScope, evaluate, evaluate_boolean, evaluate_text_list
 from osmia_broker.engine.incidents import IncidentRaised
@@ -22,7 +23,6 @@ from osmia_broker.engine.lifecycle import (
 from osmia_broker.engine.new_jobs import cancel_jobs, create_task_job
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import merge, put_local
-from osmia_broker.errors import InvalidArgument
 from osmia_broker.model.graph import AdHocDefinition, Element, ElementType, SequenceFlow
 from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType, Job, JobKind
 

@@ -1,5 +1,6 @@
 """Activate elements of a running ad-hoc subprocess for a caller."""
 
+from osmia_broker.base.errors import InvalidArgument, InvalidState, NotFound
 from osmia_broker.engine.batch_commands import ActivateAdHocElements
 from osmia_broker.engine.elements.ad_hoc import activate_inside, check_activatable
 from osmia_broker.engine.engine import handles
@@ -7,7 +8,6 @@ from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import is_ending, model_of, terminate_inside
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import InvalidArgument, InvalidState, NotFound
 from osmia_broker.model.graph import ElementType
 from osmia_broker.state.rows import ElementInstance, ElementState
 

@@ -1,5 +1,6 @@
 """The call activity: it starts an instance of another process, waits for it, and takes its variables back."""
 
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.engine.bindings import find_process
 from osmia_broker.engine.commands import ReturnFromCall, TerminateCalled, Variables
 from osmia_broker.engine.element_mappings import keep_result
@@ -20,7 +21,6 @@ from osmia_broker.engine.new_instances import add_origin, business_id_of, new_pr
 from osmia_broker.engine.process_variables import initial_variables, with_initiator
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local, visible
-from osmia_broker.errors import InvalidArgument
 from osmia_broker.model.graph import CallDefinition, Element, ElementType
 from osmia_broker.state.rows import (
     BusinessId,

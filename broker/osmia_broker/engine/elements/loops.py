@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from osmia_broker import feel
+from osmia_broker.base.whole_numbers import whole_number
 from osmia_broker.engine.commands import ContinueLoop
 from osmia_broker.engine.expressions import VariableScope, evaluate, evaluate_boolean, wrong_type
 from osmia_broker.engine.extensions import sees_only_own
@@ -30,7 +31,6 @@ from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import Element, ElementType, MultiInstance, StandardLoop
 from osmia_broker.state.json_text import document
 from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType, Loop, LoopResult
-from osmia_broker.whole_numbers import whole_number
 
 INSTANCES_MAX = 100_000  # of one loop (reliability.md, section 5)
 INSTANCES_PER_SLICE = 100  # about 5 ms

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+from osmia_broker.base.errors import AlreadyExists
 from osmia_broker.engine.commands import Command, PublishMessage
 from osmia_broker.engine.events.due import duration_ms
 from osmia_broker.engine.events.messages import publish_message
@@ -13,7 +14,6 @@ from osmia_broker.engine.lifecycle import plan_completion
 from osmia_broker.engine.new_instances import traceparent_of
 from osmia_broker.engine.outbox import send
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import AlreadyExists
 from osmia_broker.model.graph import PublishDefinition
 from osmia_broker.state.partitioning import partition_of_message
 from osmia_broker.state.rows import ElementInstance, ErrorType

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from osmia_broker.base.errors import NotFound
 from osmia_broker.engine.answers import ConditionalsEvaluated
 from osmia_broker.engine.commands import CheckConditions, EvaluateConditional
 from osmia_broker.engine.engine import handles
@@ -15,7 +16,6 @@ from osmia_broker.engine.events.starts import start_at
 from osmia_broker.engine.expressions import VariableScope
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import NotFound
 from osmia_broker.model.events import ConditionEvent
 from osmia_broker.model.expressions import Scope
 from osmia_broker.model.graph import Element

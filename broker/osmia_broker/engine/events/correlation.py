@@ -1,12 +1,12 @@
 """Correlate a message at once: it reaches what waits for it now, or it is refused."""
 
+from osmia_broker.base.errors import NotFound
 from osmia_broker.engine.answers import Correlated
 from osmia_broker.engine.batch_commands import CorrelateAtOnce
 from osmia_broker.engine.commands import CorrelateMessage, PublishMessage
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.messages import reach_page, start_instances
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import NotFound
 
 
 @handles(CorrelateAtOnce)

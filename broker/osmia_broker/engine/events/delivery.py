@@ -10,6 +10,7 @@ from functools import partial
 from msgspec import Struct
 from msgspec.json import decode
 
+from osmia_broker.base.errors import InvalidState
 from osmia_broker.engine.commands import Command, CorrelateKept, PublishMessage, Variables
 from osmia_broker.engine.engine import apart
 from osmia_broker.engine.events.places import fire
@@ -17,7 +18,6 @@ from osmia_broker.engine.events.remote import stays_open
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.new_instances import take_traceparent
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import InvalidState
 from osmia_broker.model.graph import Element
 from osmia_broker.state.definition_rows import SubscriptionKind
 from osmia_broker.state.history_rows import MessageCorrelation

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from osmia_broker.base.errors import AlreadyExists, InvalidState
 from osmia_broker.engine.commands import (
     CorrelateKept,
     CorrelateMessage,
@@ -26,7 +27,6 @@ from osmia_broker.engine.marks import give_business_id, needs_creation, refuse_l
 from osmia_broker.engine.new_instances import business_id_of
 from osmia_broker.engine.suspension import is_suspended
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import AlreadyExists, InvalidState
 from osmia_broker.model.timers import LATEST_MS
 from osmia_broker.state.json_text import document
 from osmia_broker.state.rows import (

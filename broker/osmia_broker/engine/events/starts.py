@@ -7,6 +7,7 @@ corrupt, its variables are too large) stops behind an incident of its own, and w
 from functools import partial
 from typing import Any
 
+from osmia_broker.base.errors import InvalidArgument, InvalidState
 from osmia_broker.engine.commands import Command, Variables
 from osmia_broker.engine.engine import apart, leave_behind_incident
 from osmia_broker.engine.events.due import due_of
@@ -18,7 +19,6 @@ from osmia_broker.engine.new_instances import add_origin, new_process
 from osmia_broker.engine.process_variables import triggered_variables, with_initiator
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local
-from osmia_broker.errors import InvalidArgument, InvalidState
 from osmia_broker.model.events import ConditionEvent, MessageEvent, SignalEvent, TimerEvent
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import Element

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from osmia_broker.base.errors import InvalidState
 from osmia_broker.engine.commands import Command, ParkTimer, TriggerTimer
 from osmia_broker.engine.domain_events import TIMER
 from osmia_broker.engine.engine import apart, handles, leave_behind_incident
@@ -9,7 +10,6 @@ from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.starts import start_at, start_stopped
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import InvalidState
 from osmia_broker.model.timers import ENDLESS, LATEST_MS, next_of_interval
 from osmia_broker.state.rows import Timer
 

@@ -1,9 +1,9 @@
 """Batch operations: begin them over a filter, look at them, and stop them."""
 
+from osmia_broker.base.errors import NotFound
 from osmia_broker.calls import batch_items
 from osmia_broker.calls.operators import job_changes
 from osmia_broker.engine.batch_commands import BatchPlan
-from osmia_broker.errors import NotFound
 from osmia_broker.http import batches
 from osmia_broker.http.batches import BatchCreated, FilterBody, filter_of
 from osmia_broker.http.faults import Faults

@@ -1,7 +1,7 @@
 """The broker itself: its topology, whether it can work, its licence, and the description of this API."""
 
 from osmia_broker import __version__
-from osmia_broker.errors import Unavailable
+from osmia_broker.base.errors import Unavailable
 from osmia_broker.http.openapi import document, page
 from osmia_broker.http.operation import Call, Reply, operation
 from osmia_broker.http.types import Item

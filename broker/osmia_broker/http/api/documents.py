@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker.errors import InvalidArgument, NotFound, OsmiaError
+from osmia_broker.base.errors import InvalidArgument, NotFound, OsmiaError
 from osmia_broker.http.document_references import BINARY, Reference, disposition, media_type_of, reference_to
 from osmia_broker.http.operation import BASE, MULTIPART, Call, Reply, Upload, operation
 from osmia_broker.http.problem import HttpRefusal, bad_request, invalid, status_and_title

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from osmia_broker.errors import NotFound
+from osmia_broker.base.errors import NotFound
 from osmia_broker.http import types
 from osmia_broker.http.operation import XML, Call, Reply, operation
 from osmia_broker.http.searching import serve_get, serve_search

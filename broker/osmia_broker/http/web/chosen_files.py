@@ -7,7 +7,7 @@ follows stays: the person may try again, and need not send it twice.
 import msgspec
 from starlette.responses import PlainTextResponse, Response
 
-from osmia_broker.errors import OsmiaError
+from osmia_broker.base.errors import OsmiaError
 from osmia_broker.http.document_references import BINARY, reference_to
 from osmia_broker.http.problem import status_and_title
 from osmia_broker.http.web.visit import Visit

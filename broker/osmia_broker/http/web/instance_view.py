@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from osmia_broker.base.untrusted_xml import Unreadable
 from osmia_broker.http.web.numbers import number_in
 from osmia_broker.http.web.states import WORDS, state_of
 from osmia_broker.http.web.visit import Visit, address_of
@@ -23,7 +24,6 @@ from osmia_broker.store.read.instance_history import Scope, Tokens
 from osmia_broker.store.read.search.entity import Item
 from osmia_broker.store.read.search.search import Found, get
 from osmia_broker.store.read.search.values import moment
-from osmia_broker.untrusted_xml import Unreadable
 
 HISTORY_ITEMS = 100
 WAITING_ITEMS = 50

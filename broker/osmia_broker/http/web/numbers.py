@@ -1,6 +1,6 @@
 """Numbers that people type, or that stand in an address."""
 
-from osmia_broker.whole_numbers import whole_number
+from osmia_broker.base.whole_numbers import whole_number
 
 
 def number_in(text: str) -> int | None:

@@ -1,6 +1,6 @@
 """Resolves incidents for people: gives a job a try if it has none left, and says what happened when a step fails again."""
 
-from osmia_broker.errors import InvalidArgument, NotFound
+from osmia_broker.base.errors import InvalidArgument, NotFound
 from osmia_broker.http.web.numbers import number_in
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.store.read.entities import INCIDENTS, JOBS

@@ -14,7 +14,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Match, Route
 
-from osmia_broker.errors import NotFound, OsmiaError
+from osmia_broker.base.errors import NotFound, OsmiaError
+from osmia_broker.base.whole_numbers import INT64_MAX
 from osmia_broker.http.operation import Services
 from osmia_broker.http.origin import SAFE_METHODS, is_foreign, split
 from osmia_broker.http.problem import status_and_title
@@ -26,7 +27,6 @@ from osmia_broker.http.web.rendering import environment
 from osmia_broker.http.web.screen import SCREENS, Registered
 from osmia_broker.http.web.visit import Site, Visit, address_of
 from osmia_broker.metrics import HttpCounters
-from osmia_broker.whole_numbers import INT64_MAX
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

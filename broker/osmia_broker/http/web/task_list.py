@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls.task_lists import SavedFilter
-from osmia_broker.errors import InvalidArgument
 from osmia_broker.http.web.rendering import moment
 from osmia_broker.http.web.visit import PAGE_ITEMS, Visit, address_of
 from osmia_broker.store.read import task_query

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker.errors import NotFound
+from osmia_broker.base.errors import NotFound
 from osmia_broker.http.document_references import TYPE
 from osmia_broker.http.web.task_list import seen
 from osmia_broker.http.web.visit import Visit

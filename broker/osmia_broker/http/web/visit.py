@@ -14,7 +14,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from osmia_broker.addresses import local_path
+from osmia_broker.base.addresses import local_path
 from osmia_broker.calls import Caller, Calls
 from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.calls.task_lists import COUNTED_ROWS, TaskLists

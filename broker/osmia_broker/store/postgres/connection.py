@@ -11,8 +11,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from osmia_broker.addresses import without_password
-from osmia_broker.errors import StoreFailed
+from osmia_broker.base.addresses import without_password
+from osmia_broker.base.errors import StoreFailed
 from osmia_broker.store.postgres.schemas import quoted, schema_of
 
 if TYPE_CHECKING:

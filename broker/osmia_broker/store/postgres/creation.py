@@ -4,8 +4,8 @@ Both happen in one transaction, behind a lock that other brokers wait for. As on
 Alembic is imported only when there is something to migrate.
 """
 
-from osmia_broker.addresses import without_password
-from osmia_broker.errors import StoreFailed
+from osmia_broker.base.addresses import without_password
+from osmia_broker.base.errors import StoreFailed
 from osmia_broker.state.partitioning import in_words
 from osmia_broker.state.store_protocol import PARTITION_BITS
 from osmia_broker.store import schema

@@ -25,7 +25,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from osmia_broker.errors import LeaseHeld, StoreFailed
+from osmia_broker.base.errors import LeaseHeld, StoreFailed
 from osmia_broker.store.postgres.connection import Connection
 from osmia_broker.store.postgres.life import Life
 from osmia_broker.store.postgres.probe import REFUSALS, Found, probe

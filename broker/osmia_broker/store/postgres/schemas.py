@@ -4,7 +4,7 @@ Partition 1 has the schema that a connection finds first, as the only partition 
 `public_partition_3`. The leases of all partitions are in the table `partition` of the first schema; those of the others stay empty.
 """
 
-from osmia_broker.errors import StoreFailed
+from osmia_broker.base.errors import StoreFailed
 
 _NAME_BYTES_MAX = 63  # the server cuts a longer name off, and two partitions would have the same
 

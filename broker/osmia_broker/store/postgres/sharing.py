@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker.errors import LeaseHeld, StoreFailed
+from osmia_broker.base.errors import LeaseHeld, StoreFailed
 from osmia_broker.store.postgres.census import Broker, Census, Led
 from osmia_broker.store.postgres.connection import Connection, Server, reason
 from osmia_broker.store.postgres.creation import LOCK

@@ -11,8 +11,8 @@ from collections.abc import Coroutine, Iterator
 from time import perf_counter
 from typing import Any, TypeVar
 
-from osmia_broker.addresses import without_password
-from osmia_broker.errors import LeaseHeld, StoreFailed, StoreFull, ValueRefused
+from osmia_broker.base.addresses import without_password
+from osmia_broker.base.errors import LeaseHeld, StoreFailed, StoreFull, ValueRefused
 from osmia_broker.state.filter import Filter
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import DEFINITION_TYPES

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from sqlalchemy import Executable
 from sqlalchemy.exc import DBAPIError
 
-from osmia_broker.errors import OsmiaError, Overloaded, StoreFailed, Unavailable
+from osmia_broker.base.errors import OsmiaError, Overloaded, StoreFailed, Unavailable
 from osmia_broker.store.read.tables import readable
 
 if TYPE_CHECKING:

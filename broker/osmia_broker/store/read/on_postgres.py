@@ -11,8 +11,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from osmia_broker.addresses import without_password
-from osmia_broker.errors import StoreFailed
+from osmia_broker.base.addresses import without_password
+from osmia_broker.base.errors import StoreFailed
 from osmia_broker.state.cluster_tables import SAME_IN_ALL
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.store.postgres.connection import CONNECT_S, driver, reason

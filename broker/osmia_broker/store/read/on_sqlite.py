@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from osmia_broker.errors import Unsupported
+from osmia_broker.base.errors import Unsupported
 from osmia_broker.state.cluster_tables import SAME_IN_ALL
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.store.dialects import text_or_bytes

@@ -9,13 +9,13 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from sqlalchemy import ColumnElement, Select, bindparam, literal_column, select, union_all
 
-from osmia_broker.errors import InvalidArgument
+from osmia_broker.base.errors import InvalidArgument
+from osmia_broker.base.whole_numbers import INT64_MAX
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.storable import INT64
 from osmia_broker.store import schema
 from osmia_broker.store.read.database import Snapshot
 from osmia_broker.store.read.tables import readable
-from osmia_broker.whole_numbers import INT64_MAX
 
 ITEMS_DEFAULT = 50
 ITEMS_MAX = 1_000

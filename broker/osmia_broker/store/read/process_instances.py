@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, ScalarSelect, Select, bindparam, func, select
 
-from osmia_broker.errors import InvalidState
+from osmia_broker.base.errors import InvalidState
 from osmia_broker.state.rows import (
     RUNNING,
     BusinessId,

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from sqlalchemy import bindparam, select
 
-from osmia_broker.errors import InvalidState, NotFound
+from osmia_broker.base.errors import InvalidState, NotFound
 from osmia_broker.state.json_text import document
 from osmia_broker.state.rows import ElementState
 from osmia_broker.store import schema

@@ -13,7 +13,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from osmia_broker.errors import NotFound, Overloaded, TimedOut
+from osmia_broker.base.errors import NotFound, Overloaded, TimedOut
 from osmia_broker.state.partitioning import partition_of_key
 from osmia_broker.store.read.database import CONNECTIONS, Database, Source
 from osmia_broker.store.read.definitions import Definitions

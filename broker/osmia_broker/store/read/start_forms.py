@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Select, bindparam, select
 
-from osmia_broker import untrusted_xml
+from osmia_broker.base import untrusted_xml
 from osmia_broker.model.xml import ACTIVITI, BPMN, ZEEBE, name
 from osmia_broker.state.rows import ProcessDefinition
 from osmia_broker.store import schema

@@ -3,7 +3,7 @@
 import msgspec
 from sqlalchemy import bindparam, literal_column, select
 
-from osmia_broker.errors import NotFound
+from osmia_broker.base.errors import NotFound
 from osmia_broker.state.rows import FollowUp
 from osmia_broker.state.task_rows import TaskEvent, TaskProposal
 from osmia_broker.store import schema

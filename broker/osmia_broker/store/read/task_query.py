@@ -35,13 +35,13 @@ from typing import Any, NoReturn
 import msgspec
 from sqlalchemy import bindparam, or_, select
 
-from osmia_broker.errors import InvalidArgument
+from osmia_broker.base.errors import InvalidArgument
+from osmia_broker.base.whole_numbers import whole_number
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search.values import EARLIEST_MS, LATEST_MS, moment
 from osmia_broker.store.read.sources import Sources, of_cluster, question
 from osmia_broker.store.read.task_snoozes import snoozes_of
-from osmia_broker.whole_numbers import whole_number
 
 CHARACTERS_MAX = 2_000  # of a query
 PROCESSES_MAX = 1_000  # definitions whose names pass; each is a value of the filter

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import msgspec
 from starlette.responses import Response
 
+from osmia_broker.base.errors import Rejection
 from osmia_broker.engine.answers import EvaluatedDecision
-from osmia_broker.errors import Rejection
 from osmia_broker.http.web.json_texts import Fault, object_fault
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.visit import Visit, address_of

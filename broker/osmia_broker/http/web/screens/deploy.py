@@ -11,10 +11,10 @@ from typing import Any
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
-from osmia_broker.deployment_problems import HEAD, Problem, problems_in
+from osmia_broker.base.deployment_problems import HEAD, Problem, problems_in
+from osmia_broker.base.errors import InvalidArgument, Rejection
 from osmia_broker.engine.answers import Deployed
 from osmia_broker.engine.resources import compile_resources
-from osmia_broker.errors import InvalidArgument, Rejection
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.visit import Visit
 

@@ -5,13 +5,13 @@ from collections import OrderedDict
 
 from starlette.responses import Response
 
+from osmia_broker.base.untrusted_xml import Unreadable
 from osmia_broker.http.web.screen import screen
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.model.diagrams import with_diagram
 from osmia_broker.store.read import files
 from osmia_broker.store.read.entities import PROCESS_DEFINITIONS
 from osmia_broker.store.read.search.search import get
-from osmia_broker.untrusted_xml import Unreadable
 
 DRAWN_MAX = 16  # files in memory, with the layout that they were given; most are below 100 kB
 HEADERS = {

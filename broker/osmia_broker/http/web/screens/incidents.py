@@ -4,7 +4,7 @@ import re
 
 from starlette.responses import Response
 
-from osmia_broker.errors import NotFound, OsmiaError
+from osmia_broker.base.errors import NotFound, OsmiaError
 from osmia_broker.http.web.instance_view import model_of
 from osmia_broker.http.web.numbers import number_in, numbers_in
 from osmia_broker.http.web.resolving import failed_again, newest_at, resolve, retries_in

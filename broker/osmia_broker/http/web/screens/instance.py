@@ -3,7 +3,7 @@
 import msgspec
 from starlette.responses import PlainTextResponse, Response
 
-from osmia_broker.errors import NotFound
+from osmia_broker.base.errors import NotFound
 from osmia_broker.http.web.instance_view import page_with, view_of
 from osmia_broker.http.web.numbers import number_in
 from osmia_broker.http.web.screen import screen

@@ -5,10 +5,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from osmia_broker.addresses import local_path
+from osmia_broker.base.addresses import local_path
+from osmia_broker.base.errors import InvalidArgument, NotFound, OsmiaError
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine.commands import ActivateInstruction, MoveInstruction, TerminateInstruction
-from osmia_broker.errors import InvalidArgument, NotFound, OsmiaError
 from osmia_broker.http.web.json_texts import json_fault
 from osmia_broker.http.web.numbers import number_in
 from osmia_broker.http.web.resolving import failed_again, resolve, set_retries

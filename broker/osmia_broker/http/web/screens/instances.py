@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from starlette.responses import Response
 
-from osmia_broker.errors import InvalidArgument, NotFound, OsmiaError
+from osmia_broker.base.errors import InvalidArgument, NotFound, OsmiaError
 from osmia_broker.http.web.choices import told_apart
 from osmia_broker.http.web.exports import csv_file, csv_lines
 from osmia_broker.http.web.instance_filter import STATES, InstanceFilter, filter_of

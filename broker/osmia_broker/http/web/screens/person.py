@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from osmia_broker.addresses import local_path
+from osmia_broker.base.addresses import local_path
 from osmia_broker.http.web.person import COOKIE, named
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.screens.start import forget_last

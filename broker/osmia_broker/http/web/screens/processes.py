@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from osmia_broker.errors import NotFound
+from osmia_broker.base.errors import NotFound
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.states import state_of
 from osmia_broker.http.web.visit import PAGE_ITEMS, Filter, Visit, address_of

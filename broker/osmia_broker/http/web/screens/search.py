@@ -4,7 +4,7 @@ import asyncio
 
 from starlette.responses import Response
 
-from osmia_broker.errors import NotFound
+from osmia_broker.base.errors import NotFound
 from osmia_broker.http.web.json_texts import json_of
 from osmia_broker.http.web.screen import screen
 from osmia_broker.http.web.states import state_of

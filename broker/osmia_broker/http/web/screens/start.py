@@ -7,9 +7,9 @@ from urllib.parse import quote
 import msgspec
 from starlette.responses import PlainTextResponse, Response
 
+from osmia_broker.base.errors import NotFound, OsmiaError, Rejection
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.instances import LATEST, Marks
-from osmia_broker.errors import NotFound, OsmiaError, Rejection
 from osmia_broker.http.web.choices import told_apart
 from osmia_broker.http.web.chosen_files import store_chosen
 from osmia_broker.http.web.json_texts import Fault, object_fault, object_in

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from starlette.responses import Response
 
-from osmia_broker.errors import InvalidArgument
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.http.web.exports import csv_file, csv_lines
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.task_list import KEPT, MORE, read_query

@@ -3,7 +3,7 @@
 import msgspec
 from starlette.responses import Response
 
-from osmia_broker.errors import InvalidArgument, InvalidState, OsmiaError
+from osmia_broker.base.errors import InvalidArgument, InvalidState, OsmiaError
 from osmia_broker.http.web.screen import action
 from osmia_broker.http.web.screens.task_actions import TASK, back_to, done_with, why_not
 from osmia_broker.http.web.task_view import Draft, proposed_values, read_task

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker.errors import InvalidArgument
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.state.storable import INT64
 from osmia_broker.store.read.search.values import shown
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from osmia_broker.errors import InvalidArgument
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.state.json_text import spellings
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect

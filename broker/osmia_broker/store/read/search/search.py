@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Select
 
-from osmia_broker.errors import InvalidArgument
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.database import Snapshot, snapshots_of
 from osmia_broker.store.read.search import cursors, filters, statements

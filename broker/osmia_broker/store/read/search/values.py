@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from osmia_broker.errors import InvalidArgument
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.state.storable import INT64, half_pair
 from osmia_broker.store.read.search.fields import Kind
 

@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from osmia_broker import cluster_id, private_files
-from osmia_broker.addresses import without_password
-from osmia_broker.config import Settings
-from osmia_broker.errors import StoreFailed
+from osmia_broker.base import cluster_id, private_files
+from osmia_broker.base.addresses import without_password
+from osmia_broker.base.errors import StoreFailed
 from osmia_broker.metrics import PartitionCounters
+from osmia_broker.settings.config import Settings
 from osmia_broker.state.partitioning import COUNT_FILE, in_words
 from osmia_broker.state.store_protocol import Leadership, Store
 from osmia_broker.store.sqlite import SqliteStore

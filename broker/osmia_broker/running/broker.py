@@ -10,8 +10,11 @@ from contextlib import AsyncExitStack
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from osmia_broker import __version__, cluster_id
+from osmia_broker import __version__
 from osmia_broker.auth.access import Access, open_access
+from osmia_broker.base import cluster_id
+from osmia_broker.base.errors import Unavailable
+from osmia_broker.base.ports import Ports
 from osmia_broker.calls import Calls
 from osmia_broker.calls.broker_identity import BrokerIdentity
 from osmia_broker.calls.clock import ClockControl
@@ -21,10 +24,7 @@ from osmia_broker.calls.moving_events import MovingEventStream
 from osmia_broker.calls.remote_events import RemoteEventStream, sending
 from osmia_broker.calls.remote_workers import WorkersElsewhere
 from osmia_broker.calls.retention import Retention
-from osmia_broker.config import Settings
-from osmia_broker.databases import open_database
 from osmia_broker.engine.task_commands import TaskPolicy
-from osmia_broker.errors import Unavailable
 from osmia_broker.gateway.events_service import Events
 from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.gateway.server import Server, parse_address
@@ -32,9 +32,7 @@ from osmia_broker.gateway.user_tasks_service import UserTasks
 from osmia_broker.http.operation import Services
 from osmia_broker.http.web.live import Live
 from osmia_broker.links import Links
-from osmia_broker.management import ManagementServer, readiness
 from osmia_broker.metrics import Metrics, PartitionCounters, PeopleCounters
-from osmia_broker.open_tracing import open_tracing
 from osmia_broker.partition import (
     Clock,
     Face,
@@ -46,15 +44,18 @@ from osmia_broker.partition import (
     Router,
     SystemClock,
 )
-from osmia_broker.partitions import Partitions, open_partitions
-from osmia_broker.ports import Ports
-from osmia_broker.share import WHOLE, Share
+from osmia_broker.running.databases import open_database
+from osmia_broker.running.management import ManagementServer, readiness
+from osmia_broker.running.open_tracing import open_tracing
+from osmia_broker.running.partitions import Partitions, open_partitions
+from osmia_broker.running.share import WHOLE, Share
+from osmia_broker.settings.config import Settings
 from osmia_broker.store.documents import Documents
 from osmia_broker.store.read import Reader
 from osmia_broker.tls import TlsFiles
 
 if TYPE_CHECKING:
-    from osmia_broker.tracing import Tracing
+    from osmia_broker.running.tracing import Tracing
 
 GC_THRESHOLDS = (
     20_000,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
 if TYPE_CHECKING:
-    from osmia_broker import xml_tree
+    from osmia_broker.base import xml_tree
 
     Node = xml_tree.Node
 else:
@@ -45,7 +45,7 @@ def read(content: bytes) -> Node:
     if len(content) > CONTENT_BYTES_MAX:
         raise Unreadable(f"Expected at most {CONTENT_BYTES_MAX} bytes, but found {len(content)}")
     inspection = _inspect(content)
-    from osmia_broker import xml_tree  # loaded with the first file only: lxml takes 3 MB
+    from osmia_broker.base import xml_tree
 
     try:
         return xml_tree.build(content, inspection.nodes, inspection.attributes)

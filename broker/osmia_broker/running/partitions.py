@@ -8,12 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from osmia_broker import cluster_id
-from osmia_broker.config import Settings
-from osmia_broker.databases import Database, Sharers
-from osmia_broker.limits import budget_of
+from osmia_broker.base import cluster_id
 from osmia_broker.links import Links, PeerIdentity, TcpPlace, UnixPlace, limits_for
-from osmia_broker.management import readiness
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import (
     Clock,
@@ -31,12 +27,16 @@ from osmia_broker.partition import (
     Router,
     Serving,
 )
-from osmia_broker.share import Share
+from osmia_broker.running.databases import Database, Sharers
+from osmia_broker.running.limits import budget_of
+from osmia_broker.running.management import readiness
+from osmia_broker.running.share import Share
+from osmia_broker.settings.config import Settings
 from osmia_broker.store.read.files import contents_of
 from osmia_broker.tls import TlsFiles
 
 if TYPE_CHECKING:
-    from osmia_broker.shared_partitions import SharedPartitions
+    from osmia_broker.running.shared_partitions import SharedPartitions
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +169,7 @@ async def _shared(
     opened: AsyncExitStack,
 ) -> Partitions:
     """Lead what the leases say, and reach the other partitions where other brokers lead them."""
-    from osmia_broker.shared_partitions import (
+    from osmia_broker.running.shared_partitions import (
         SharedPartitions,
     )  # with the dialect of PostgreSQL, which no other start needs
 

@@ -4,11 +4,11 @@ from contextlib import AsyncExitStack
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from osmia_broker.config import ConfigError, Settings
-from osmia_broker.surroundings import names_collector
+from osmia_broker.base.surroundings import names_collector
+from osmia_broker.settings.config import ConfigError, Settings
 
 if TYPE_CHECKING:
-    from osmia_broker.tracing import Tracing
+    from osmia_broker.running.tracing import Tracing
 
 
 def is_installed() -> bool:
@@ -32,7 +32,7 @@ def open_tracing(settings: Settings, opened: AsyncExitStack) -> "Tracing | None"
             "Expected the packages of OpenTelemetry, because otel_endpoint is set, but found none",
             "pip install 'osmia[otel]'",
         )
-    from osmia_broker.tracing import Tracing, provider_for
+    from osmia_broker.running.tracing import Tracing, provider_for
 
     tracing = Tracing(provider_for("" if names_collector() else settings.otel_endpoint))
     opened.push_async_callback(tracing.stop, settings.shutdown_grace.total_seconds())

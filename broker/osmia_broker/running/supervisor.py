@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from osmia_broker.child import NotStarted
+from osmia_broker.running.child import NotStarted
 
 START_S = 60.0  # for a loaded machine, and for a database that must be brought up to date
 LOOK_S = 0.02
@@ -50,7 +50,7 @@ class Program:
 
 def bound_to(parent: int, module: str, arguments: Iterable[str]) -> list[str]:
     """Return the command that calls `main` of *module* with *arguments*, in a Python that ends when its parent *parent* dies."""
-    code = f"from osmia_broker.orphans import end_with; end_with({parent:d}); from {module} import main; main()"
+    code = f"from osmia_broker.running.orphans import end_with; end_with({parent:d}); from {module} import main; main()"
     return [sys.executable, "-c", code, *arguments]
 
 

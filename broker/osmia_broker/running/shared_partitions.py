@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from osmia_broker.calls.broker_identity import Member
-from osmia_broker.databases import Sharers
 from osmia_broker.links import Links, TcpPlace
 from osmia_broker.partition import Listener, MovingPartition
+from osmia_broker.running.databases import Sharers
 from osmia_broker.store.postgres.census import Census
 from osmia_broker.store.postgres.shares import Sharing
 

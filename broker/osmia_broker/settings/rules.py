@@ -4,11 +4,11 @@ import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from osmia_broker.addresses import do_meet, is_loopback, is_safe_url
-from osmia_broker.ports import PORT_MAX
+from osmia_broker.base.addresses import do_meet, is_loopback, is_safe_url
+from osmia_broker.base.ports import PORT_MAX
 
 if TYPE_CHECKING:
-    from osmia_broker.config import Settings
+    from osmia_broker.settings.config import Settings
 
 DOORS = ("grpc", "http", "management")
 SECRET_BYTES_MIN = 16  # of the secret of links: who listens in on a greeting can try shorter ones at home

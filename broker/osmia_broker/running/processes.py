@@ -19,16 +19,16 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker import cluster_id, logs, ports, private_files
 from osmia_broker.auth.signing import read_or_make_key
-from osmia_broker.child import status_of
-from osmia_broker.config import Settings
-from osmia_broker.databases import make_files
-from osmia_broker.errors import StoreFailed
-from osmia_broker.event_loops import loop_factory
-from osmia_broker.ports import Ports
-from osmia_broker.share import Share
-from osmia_broker.supervisor import Program, Supervisor, bound_to, run_until_signalled
+from osmia_broker.base import cluster_id, logs, ports, private_files
+from osmia_broker.base.errors import StoreFailed
+from osmia_broker.base.event_loops import loop_factory
+from osmia_broker.base.ports import Ports
+from osmia_broker.running.child import status_of
+from osmia_broker.running.databases import make_files
+from osmia_broker.running.share import Share
+from osmia_broker.running.supervisor import Program, Supervisor, bound_to, run_until_signalled
+from osmia_broker.settings.config import Settings
 
 PROBE_S = 2.0
 LINKS_FILE = "osmia.links-secret"  # the secret of links between the processes, if the settings have none
@@ -109,7 +109,7 @@ def _work_of(settings: Settings, number: int) -> tuple[Settings, Share]:
 def _program(settings: Settings, share: Share) -> Program:
     return Program(
         share.process,
-        bound_to(os.getpid(), "osmia_broker.processes", ()),
+        bound_to(os.getpid(), "osmia_broker.running.processes", ()),
         partial(_is_ready, settings, share),
         partial(_is_well, settings, share),
         told=msgspec.json.encode(_Work(_plain(settings), share), enc_hook=str),
@@ -167,7 +167,7 @@ def _connection(settings: Settings, port: int) -> HTTPConnection:
 def main() -> None:
     """Run one process of a broker until SIGTERM; what it has to do is at its standard input, since settings may be secrets."""
     gc.disable()  # as `osmia broker` does
-    from osmia_broker.broker import Broker  # the process that watches the others needs none of it
+    from osmia_broker.running.broker import Broker  # the process that watches the others needs none of it
 
     work = msgspec.json.decode(sys.stdin.buffer.read(), type=_Work)
     settings = settings_of(work.settings)

@@ -1,7 +1,7 @@
 """What the settings let the engine of one partition spend."""
 
-from osmia_broker.config import Settings
 from osmia_broker.engine import Budget
+from osmia_broker.settings.config import Settings
 
 
 def budget_of(settings: Settings) -> Budget:

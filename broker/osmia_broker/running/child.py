@@ -14,14 +14,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from osmia_broker import ports
-from osmia_broker.ports import Ports
+from osmia_broker.base import ports
+from osmia_broker.base.ports import Ports
 
 START_S = 60.0  # for a loaded machine, and several processes; a start takes under one second
 STOP_S = 15.0  # more than the default grace of the broker
 LOOK_S = 0.01
 LOG = "broker.log"
-PROGRAM = "from osmia_broker.orphans import end_with; end_with({parent:d}); from osmia_broker.cli import main; main()"
+PROGRAM = (
+    "from osmia_broker.running.orphans import end_with; end_with({parent:d}); from osmia_broker.cli import main; main()"
+)
 # This `osmia` ends when its parent dies in any way, so a killed demo leaves no port taken. The child asks for that
 # itself: a function that runs before exec would need a fork, and gRPC's threads in the parent do not survive a fork.
 

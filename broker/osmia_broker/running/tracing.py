@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any, cast
 from opentelemetry import propagate, trace
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, StatusCode, TraceFlags
 
-from osmia_broker import __version__, logs
+from osmia_broker import __version__
+from osmia_broker.base import logs
+from osmia_broker.base.errors import OsmiaError
 from osmia_broker.engine.audit import name_of
 from osmia_broker.engine.commands import Command
 from osmia_broker.engine.domain_events import JOB, DomainEvent
-from osmia_broker.errors import OsmiaError
 from osmia_broker.metrics import HttpCounters
 from osmia_broker.partition import Face, Listener
 from osmia_broker.rpc import STATUSES, Call, Refusal, Rpc, Shape

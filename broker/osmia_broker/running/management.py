@@ -15,7 +15,7 @@ from typing import Protocol, cast
 import h11
 import msgspec
 
-from osmia_broker.errors import OsmiaError
+from osmia_broker.base.errors import OsmiaError
 from osmia_broker.metrics import Metrics
 
 IDLE_S = 75.0  # a scraper comes every 15 to 60 s and reuses its connection

@@ -18,12 +18,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from osmia_broker import setting_rules, setting_values
-from osmia_broker.addresses import is_loopback
-from osmia_broker.edits import misspelt
-from osmia_broker.service_links import is_service_link
-from osmia_broker.setting_rules import DOORS
-from osmia_broker.setting_values import PREFIX
+from osmia_broker.base.addresses import is_loopback
+from osmia_broker.base.edits import misspelt
+from osmia_broker.settings import rules as setting_rules
+from osmia_broker.settings import values as setting_values
+from osmia_broker.settings.rules import DOORS
+from osmia_broker.settings.service_links import is_service_link
+from osmia_broker.settings.values import PREFIX
 
 CONFIG_VARIABLE = "OSMIA_CONFIG"
 CONFIG_FILES = (Path("osmia.toml"), Path("/etc/osmia/osmia.toml"))  # the first that exists, when none is named

@@ -1,0 +1,1 @@
+"""Small parts that everything may use: errors, addresses, ports, files, logs, XML from anybody."""
