@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from osmia_broker.base.errors import LeaseHeld, StoreFailed, Unavailable
+from osmia_broker.base.errors import LeaseHeld, StoreFailed, Unavailable, ValueRefused
 from osmia_broker.partition import Listener
-from osmia_broker.state.store_protocol import Start
+from osmia_broker.state.store_protocol import Changes, Start, Wanted, Written
 from tests.partition.opened import Opened, WatchedStore, activate, complete, create, deploy, opened
 
 MODEL = "start > ask:job > end"
@@ -183,3 +183,33 @@ async def test_a_partition_that_is_closed_while_it_leaves_is_closed_once(store: 
         await asyncio.gather(handing, closing)
         assert (await taken).process_instance_key
         assert store.closings == 1
+
+
+class PickyStore(SharedStore):
+    """Refuses every commit that holds the text `poison`, as a database refuses a value that it cannot keep."""
+
+    async def write(self, changes: Changes | None, wanted: Wanted | None) -> Written:
+        if changes is not None and "poison" in str(changes):
+            await self.may_write.wait()
+            raise ValueRefused("Expected a value that can be stored, but found a bad one")
+        return await super().write(changes, wanted)
+
+
+async def test_a_value_that_is_refused_meanwhile_lets_the_partition_serve_on_with_all_that_becomes_due():
+    store = PickyStore()
+    async with opened(store) as it:
+        await it.do(deploy(MODEL))
+        await it.do(create())
+        [job] = await it.do(activate(timeout_ms=1_000))
+        store.may_write.clear()
+        taken = [it.do(create()), it.do(create(n='"poison"'))]
+        handing = await begin(it)
+        store.may_write.set()
+        await handing
+        outcomes = await asyncio.gather(*taken, return_exceptions=True)
+        assert [type(one).__name__ for one in outcomes] == ["Created", "InvalidArgument"]
+        assert store.closings == 0
+        async with asyncio.timeout(10):
+            await it.wait_open()
+        await it.advance(1_001)
+        assert job.key in [again.key for again in await it.do(activate())]

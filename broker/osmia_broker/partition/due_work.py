@@ -201,8 +201,11 @@ class DueWork:
             self._alarm.set(max(next_ms, self._quiet_until_ms), self._clock.now_ms())
 
     def go_on_with(self, deadlines: Deadlines) -> None:
-        """Follow other *deadlines*, because memory was begun anew. The commands under way are decided again, so their rows stay known."""
-        self._deadlines = deadlines
+        """Follow other *deadlines*, because memory was begun anew; also after `stop`, since the partition serves again.
+
+        The commands under way are decided again, so their rows stay known.
+        """
+        self._deadlines, self._is_stopped = deadlines, False
 
     def stop(self) -> None:
         """Decide nothing any more, and wake up no more."""

@@ -483,7 +483,6 @@ class Partition(Leaving):
         self._drop_memory()
         self._state.awaited = self._turn.awaited = awaited
         self._state.definitions.keep_models(models)
-        self._due.go_on_with(self._state.deadlines)
         if len(suspects) == 1:
             reason = f"Expected values that can be stored, but found: {failure}"
             self._publisher.refuse([suspects.pop()[1]], InvalidArgument(reason))
@@ -492,5 +491,6 @@ class Partition(Leaving):
             self._enter(Phase.CLOSED)
             self._publisher.refuse(self._everybody(()), self._why_away)
             return
+        self._due.go_on_with(self._state.deadlines)
         self._enter(Phase.REOPENING)
         self._opening.begin()
