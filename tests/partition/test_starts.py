@@ -124,3 +124,33 @@ async def test_a_signal_reaches_more_processes_than_models_are_kept(
         assert broadcast.done()
         assert sorted(living(it)) == ids
         assert len(it.partition.state.definitions.models()) <= 2, "afterwards the bound holds again"
+
+
+@pytest.mark.parametrize(
+    ("model", "begins"),
+    [
+        ("begin:start > ask:job > end", True),
+        ("start > begin:job(type=ask) > end", False),
+        ("start > ask:job > begin:end", False),
+        ("start > sub:sub { inner:start > begin:job(type=ask) > done:end } > end", False),
+        ("start > sub:sub { begin:start > ask:job > done:end } > end", False),
+        ("start > ask:job > end", False),
+    ],
+)
+async def test_after_a_migration_it_begins_at_a_start_event_of_the_process_or_not_at_all(model: str, begins: bool):
+    store = await stored(SIGNAL)
+    async with opened(store, compiler=compile_but_bad) as it:
+        await fire(it, SIGNAL)
+        target = (await it.do(deploy(model, id="other"))).processes[0].key
+        (bad,) = [row for row in it.store.living(ElementInstance) if row.element_id == "bad"]
+        (incident,) = it.store.living(Incident)
+        await it.do(activate())
+    store.is_open = False
+    async with opened(store) as it:
+        await it.do(commands.MigrateProcessInstance(bad.key, target, ()))
+        await it.do(commands.ResolveIncident(incident.key))
+        await it.settled()
+        assert [job.bpmn_process_id for job in await it.do(activate())] == ["other"] * begins
+        assert ["Expected start event 'begin' to begin at" in message for message in messages(it)] == [True] * (
+            not begins
+        )

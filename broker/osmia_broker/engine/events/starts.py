@@ -21,7 +21,7 @@ from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local
 from osmia_broker.model.events import ConditionEvent, MessageEvent, SignalEvent, TimerEvent
 from osmia_broker.model.expressions import Expression
-from osmia_broker.model.graph import Element
+from osmia_broker.model.graph import Element, ElementType
 from osmia_broker.state.rows import (
     ElementInstance,
     ProcessDefinition,
@@ -75,7 +75,7 @@ def begin_at(turn: Turn, command: Begin) -> None:
     definition = _definition(turn, process.process_definition_key)
     model = turn.definitions.process(definition.key)
     event = model.elements.get(command.element_id)
-    if event is None:
+    if event is None or event.type is not ElementType.START_EVENT or event.scope is not model.root:
         raise InvalidState(
             f"Expected start event '{command.element_id}' to begin at, but found none: the instance was migrated"
         )
