@@ -441,3 +441,26 @@ def test_a_person_who_may_not_read_a_task_gets_none_of_its_documents(tmp_path: A
 
 def task_instance(work: Work, key: int) -> int:
     return int(work.broker.client.user_tasks.get(key).process_instance_key)
+
+
+@pytest.mark.parametrize("id", ["..", ".", "", {"toString": 1}, 7, ["a"]], ids=str)
+def test_a_value_that_names_no_document_shows_nothing_and_asks_for_nothing(
+    browse: Any, work: Work, site: str, unique: str, id: Any
+):
+    """The viewer knows values with an address of their own, which could be anywhere on this site."""
+    previews = [{"type": "documentPreview", "label": one, "dataSource": f"={one}"} for one in ("elsewhere", "here")]
+    work.broker.client.deploy((f"{unique}.form", form(unique, *previews)))
+    work.deploy(f"start > ask:user(assignee=demo, form_id={unique}) > end", unique)
+    instance = work.create(unique)
+    key = task_of(work, unique).key
+    real = post(site, key, name="dot.png", content=PICTURE, **{"content-type": "image/png"}).json()
+    metadata = {"fileName": "a.pdf", "contentType": "application/pdf"}
+    elsewhere = {"documentId": id, "endpoint": f"{site}/status", "metadata": metadata}
+    work.broker.client.set_variables(instance, {"elsewhere": [elsewhere], "here": [real]})
+    page = browse()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.resource_type == "fetch" else None)
+    page.goto(f"/tasks/{key}")
+    expect(region(page, "Form").get_by_role("img", name="dot.png")).to_be_visible()
+    assert asked == [f"{site}/tasks/{key}/documents/{real['documentId']}"]
+    expect(region(page, "Form").locator("embed")).to_have_count(0)

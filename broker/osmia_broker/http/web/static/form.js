@@ -14,6 +14,7 @@ import { say } from './said.js';
 import { mebibytes, most } from './sizes.js';
 
 const FILES_MAX = 100; // whoever chooses more has taken a whole folder by mistake
+const NO_ID = /^\.{0,2}$|[\ud800-\udfff]/u; // names a folder, or is half of a character
 const BUNDLE = '../bundles/@bpmn-io/form-js/dist/';
 let viewer = null;
 
@@ -81,10 +82,12 @@ class OsmiaForm extends HTMLElement {
     });
   }
 
-  // Tells the viewer where the documents are that a form shows. The form of a start has none yet.
+  // Tells the viewer where the documents are that a form shows; nowhere (an empty text) if a value names none that can be there, and in the form of
+  // a start, which has none yet. Without a text, the viewer would fetch whatever address the value itself names.
   #previews() {
     const { documents } = this.dataset;
-    const buildUrl = documents && (({ documentId }) => new URL(`${documents}/${encodeURIComponent(documentId)}`, location.href).href);
+    const isId = (id) => typeof id === 'string' && !NO_ID.test(id);
+    const buildUrl = ({ documentId: id }) => (documents && isId(id) ? new URL(`${documents}/${encodeURIComponent(id)}`, location.href).href : '');
     return { documentEndpointBuilder: ['value', { buildUrl }] };
   }
 
