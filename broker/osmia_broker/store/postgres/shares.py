@@ -56,8 +56,8 @@ class Sharing:
         """Take nothing any more, and let the others know that they may; the beats go on."""
         self._is_resting = True
         self._life.links = ""
-        for task in self._giving.values():
-            await asyncio.wait({task})
+        if self._giving:
+            await asyncio.wait({*self._giving.values()})
         await self._life.beat()
 
     async def stop(self) -> None:
