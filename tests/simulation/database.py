@@ -80,9 +80,8 @@ class Tables:
         self.brokers[id] = replace(row, process=process)
         return {"process": process}
 
-    def first(self) -> Any:
-        known = sorted((row.process, id) for id, row in self.brokers.items() if row.process)
-        return {"id": known[0][1]} if known else None
+    def cluster(self, leases: str) -> Any:
+        return {"name": f"simulated/{leases}"}
 
     def beat(self, id: str, incarnation: int, address: str, links: str) -> Any:
         before, row = dict(self.brokers), self.brokers.get(id)
@@ -130,7 +129,7 @@ def _text(statement: str) -> str:
 _STATEMENTS: dict[str, Callable[..., Any]] = {
     _text(life._BEGIN): Tables.begin,
     _text(sharing._NUMBER): Tables.number,
-    _text(sharing._FIRST): Tables.first,
+    _text(sharing._CLUSTER): Tables.cluster,
     _text(sharing._BEAT): Tables.beat,
     _text(lease.CLAIM): Tables.claim,
     _text(lease._RENEW): Tables.renew,

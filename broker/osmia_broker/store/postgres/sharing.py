@@ -23,7 +23,8 @@ _NUMBER = (
     "UPDATE {brokers} SET process = CASE WHEN process > 0 THEN process WHEN $2::bigint > 0 THEN $2 ELSE"
     " (SELECT max(process) + 1 FROM {brokers}) END WHERE id = $1 RETURNING process"
 )
-_FIRST = "SELECT id FROM {brokers} WHERE process > 0 ORDER BY process LIMIT 1"
+#: The same for all brokers of a database, on its standby too. No row names it: those of brokers that are gone may be deleted.
+_CLUSTER = "SELECT current_database() || '/' || $1::text::regclass::oid AS name"
 _BEAT = (
     "WITH mine AS (UPDATE {brokers} SET beat = beat + 1, address = $3, links = $4 WHERE id = $1 AND incarnation = $2 RETURNING 1)"
     " SELECT (SELECT count(*) FROM mine) AS beats,"
@@ -73,7 +74,7 @@ class SharedLife(Life):
                 await connection.row(LOCK)
                 await super().begin(connection)
                 self.process = await self._numbered(connection)
-                self.cluster = (await connection.row(self.statement(_FIRST)))["id"]
+                self.cluster = (await connection.row(_CLUSTER, self._server.table("partition")))["name"]
         except BaseException:
             self.number = 0
             raise
