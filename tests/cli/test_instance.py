@@ -1,8 +1,11 @@
 """The commands that show and change one instance, process, task, job or incident, at a broker."""
 
+import re
+
 import pytest
 
 from osmia import SyncClient
+from tests.bpmn import bpmn
 
 STRANGER = "4711"
 
@@ -110,6 +113,21 @@ def test_an_awaited_start_ends_when_an_incident_stops_what_it_called(osmia, uniq
     told = osmia.refused(1, "start", unique, "--await", "--timeout", "10m", "-q")
     incident = osmia.client.search_incidents(bpmn_process_id=f"{unique}_inner").items[0]
     assert f"Error: Instance {osmia.out.strip()} is stopped at 'g'." in told
+    assert f"try: osmia incident show {incident.key}" in told
+
+
+@pytest.mark.parametrize("event", ["start", "end"])
+@pytest.mark.parametrize("is_called", [False, True])
+def test_an_awaited_start_ends_when_an_incident_stops_the_process_itself(osmia, unique, event, is_called):
+    listener = f'<zeebe:executionListener eventType="{event}" type="ask" retries="=nobody"/>'
+    heard = f"<bpmn:extensionElements><zeebe:executionListeners>{listener}</zeebe:executionListeners></bpmn:extensionElements>"
+    inner = f"{unique}_inner"
+    xml = re.sub("(<bpmn:process [^>]*>)", rf"\1{heard}", bpmn("start > end", id=inner).decode())
+    osmia.client.deploy((f"{inner}.bpmn", xml.encode()))
+    osmia.deploy(f"start > call:call(process={inner}) > end", unique)
+    told = osmia.refused(1, "start", unique if is_called else inner, "--await", "--timeout", "10m", "-q")
+    incident = osmia.client.search_incidents(bpmn_process_id=inner).items[0]
+    assert f"Error: Instance {osmia.out.strip()} is stopped at '{inner}'." in told
     assert f"try: osmia incident show {incident.key}" in told
 
 

@@ -11,7 +11,7 @@ from osmia_broker.cli.session import spelt
 
 if TYPE_CHECKING:
     from osmia import SyncClient
-    from osmia.results import ElementInstance, ProcessInstance
+    from osmia.results import ProcessInstance
 
 FIRST_LOOK_S = (
     0.02  # most instances that end by themselves have ended by then; each pause is twice as long as the one before
@@ -78,7 +78,7 @@ def _until_its_end(client: "SyncClient", key: int, wait: timedelta | None) -> "I
         if instance.state is not InstanceState.ACTIVE:
             return
         if stopped := _stopped(client, instance):
-            raise _stopped_by(client, key, stopped)
+            raise _stopped_by(client, key, *stopped)
         left_s = LOOK_EVERY_S if end_s is None else end_s - monotonic()
         if wait is not None and left_s <= 0:
             raise Failure(
@@ -91,12 +91,14 @@ def _until_its_end(client: "SyncClient", key: int, wait: timedelta | None) -> "I
         pause_s = min(2 * pause_s, LOOK_EVERY_S)
 
 
-def _stopped(client: "SyncClient", instance: "ProcessInstance") -> "ElementInstance | None":
-    """Return an element with an incident, of this instance or of one that it has called, if incidents stop all their tokens."""
+def _stopped(client: "SyncClient", instance: "ProcessInstance") -> tuple[str, int] | None:
+    """Return where an incident is, and its key, if incidents stop all tokens of this instance and of those that it has called."""
+    if not instance.elements:
+        return _stopped_itself(client, instance) if instance.has_incident else None
     first = None
     for element in instance.elements:
         if element.incident_key:
-            stopped: ElementInstance | None = element
+            stopped: tuple[str, int] | None = (element.element_name or element.element_id, element.incident_key)
         elif element.called_process_instance_key:
             stopped = _stopped(client, client.get_instance(element.called_process_instance_key))
         elif element.type in CONTAINERS:
@@ -109,13 +111,21 @@ def _stopped(client: "SyncClient", instance: "ProcessInstance") -> "ElementInsta
     return first
 
 
-def _stopped_by(client: "SyncClient", key: int, element: "ElementInstance") -> Failure:
-    incident = client.search_incidents(key=element.incident_key).items
+def _stopped_itself(client: "SyncClient", instance: "ProcessInstance") -> tuple[str, int] | None:
+    """Return the same for an instance that cannot begin, or cannot end: its incident is at no element inside it."""
+    from osmia.results import IncidentState
+
+    found = client.search_incidents(process_instance_key=instance.key, states=(IncidentState.OPEN,), limit=1).items
+    return (instance.bpmn_process_id, found[0].key) if found else None
+
+
+def _stopped_by(client: "SyncClient", key: int, place: str, incident_key: int) -> Failure:
+    incident = client.search_incidents(key=incident_key).items
     return Failure(
         Exit.REFUSED,
-        f"Instance {key} is stopped at '{element.element_name or element.element_id}'.",
+        f"Instance {key} is stopped at '{place}'.",
         why=incident[0].message if incident else "",
-        mend=f"osmia incident show {element.incident_key}",
+        mend=f"osmia incident show {incident_key}",
         code="INCIDENT",
     )
 
