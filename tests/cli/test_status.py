@@ -72,3 +72,24 @@ def test_a_program_reads_the_failure_of_each_partition(status_of):
     assert json.loads(out)["isHealthy"] is False
     assert [one["failure"] for one in json.loads(out)["partitions"]] == ["", "disk full"]
     assert json.loads(err)["error"]["code"] == "NOT_READY"
+
+
+@pytest.mark.parametrize("brokers", [1, 2])
+def test_each_partition_names_its_leader_where_several_brokers_could_be_it(brokers, monkeypatch, capsys):
+    roles = (
+        [{1: "LEADER", 2: "INACTIVE"}, {1: "INACTIVE", 2: "LEADER"}] if brokers == 2 else [{1: "LEADER", 2: "LEADER"}]
+    )
+    nodes = [Broker(number, f"b{number}:1", "8", own, []) for number, own in enumerate(roles)]
+    partitions = [PartitionStatus(number, "LEADER", 0, 0, 0, "") for number in (1, 2)]
+    client = Client(Topology("8", brokers, 2, 1, nodes), Status("0.1.0", "postgresql", 5000, partitions, 1, 2, 3))
+    monkeypatch.setattr(osmia, "SyncClient", lambda *_, **__: client)
+    assert run(["status"]) == 0
+    lines = [line.split("  ") for line in capsys.readouterr().out.splitlines() if "LEADER" in line]
+    assert [line[3:5] for line in lines] == (
+        [["LEADER", "b0:1"], ["LEADER", "b1:1"]]
+        if brokers == 2
+        else [["LEADER", "0 queued, 0 instances in memory"]] * 2
+    )
+    assert run(["status", "-o", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)["partitions"]
+    assert [one["leader"] for one in found] == ["b0:1", f"b{brokers - 1}:1"]

@@ -35,6 +35,16 @@ def status(session: Session) -> None:
         raise Failure(Exit.UNREACHABLE, what, why=why, mend=mend, code="NOT_READY")
 
 
+def _leaders(topology: "Topology") -> dict[int, str]:
+    """Return the address of the broker that leads each partition."""
+    return {
+        partition: broker.address
+        for broker in topology.brokers
+        for partition, role in broker.roles.items()
+        if role == "LEADER"
+    }
+
+
 def _failures(topology: "Topology", status: "Status") -> list[str]:
     """Return a sentence for each partition that cannot work: it fails to store, or no healthy broker leads it."""
     reasons = {one.id: one.failure for one in status.partitions if one.failure}
@@ -64,6 +74,7 @@ def _text(address: str, topology: "Topology", status: "Status", *, is_healthy: b
             counted(status.open_incidents, "incident"),
         )
     )
+    leaders = _leaders(topology) if len(topology.brokers) > 1 else {}
     lines = [
         f"{address}  Osmia {status.broker_version}  {health}",
         f"  database   {status.database}",
@@ -72,7 +83,8 @@ def _text(address: str, topology: "Topology", status: "Status", *, is_healthy: b
         f"  open       {open_work}",
     ]
     lines += [
-        f"  partition  {one.id}  {one.role}  {one.queue_depth} queued, {counted(one.resident_instances, 'instance')} in memory"
+        f"  partition  {one.id}  {one.role}  {f'{leaders[one.id]}  ' if one.id in leaders else ''}"
+        f"{one.queue_depth} queued, {counted(one.resident_instances, 'instance')} in memory"
         for one in status.partitions
     ]
     return "\n".join(lines)
@@ -96,6 +108,7 @@ def _row(address: str, topology: "Topology", status: "Status", *, is_healthy: bo
             {
                 "partitionId": one.id,
                 "role": one.role,
+                "leader": _leaders(topology).get(one.id, ""),
                 "queueDepth": one.queue_depth,
                 "residentInstances": one.resident_instances,
                 "failure": one.failure,
