@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from osmia_broker.base.errors import StoreFailed
+from osmia_broker.base.errors import OtherPartitions, StoreFailed
 from osmia_broker.base.ports import Ports
 from osmia_broker.cli import app, foreground, preflight
 from osmia_broker.cli.failures import Failure
@@ -188,6 +188,27 @@ def test_a_directory_of_another_number_of_partitions_names_the_one_that_starts_i
     assert f"was made with partitions {made_with}, but partitions is set to {set_to}." in failure.what
     command = f"osmia broker --data-dir {settings.data_dir}"
     assert failure.mend == command + (f" --partitions {made_with}" if made_with > 1 else "")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "mend"),
+    [
+        (
+            OtherPartitions("Expected 2 partitions", 4),
+            "PARTITIONS",
+            "osmia broker --partitions 4   (with the same URL)",
+        ),
+        (
+            StoreFailed('found: database "d b" does not exist'),
+            "DATABASE",
+            "createdb --encoding UTF8 'd b'   (on that server)",
+        ),
+        (StoreFailed('found: role "x" does not exist'), "DATABASE", "psql URL   (with the same URL)"),
+    ],
+)
+def test_a_database_of_postgresql_that_cannot_be_used_says_what_to_try(settings, error, code, mend):
+    failure = preflight.start_failed(error, replace(settings, database_url="postgresql://u@127.0.0.1/x"))
+    assert (failure.exit, failure.code, failure.why, failure.mend) == (1, code, str(error), mend)
 
 
 @pytest.mark.parametrize("content", ["2\n", "many", ""])

@@ -62,7 +62,11 @@ def test_a_wrong_call_says_what_is_wrong_and_what_to_try(tmp_path: Path):
     missing = osmia("backup", tmp_path / "copy", "--data-dir", tmp_path / "none")
     assert missing.returncode == 4
     assert missing.stderr.startswith("Error: Expected a database in")
-    assert "  try: the same with --data-dir DIR" in missing.stderr
+    assert "  try: osmia backup TARGET --data-dir DIR" in missing.stderr
+    (tmp_path / "rows-elsewhere").mkdir()
+    (tmp_path / "rows-elsewhere" / "osmia.cluster-id").touch()  # what a broker on PostgreSQL leaves in its directory
+    elsewhere = osmia("backup", tmp_path / "copy", "--data-dir", tmp_path / "rows-elsewhere")
+    assert (elsewhere.returncode, "  try: pg_dump, if the rows" in elsewhere.stderr) == (4, True)
     assert osmia("check", tmp_path).returncode == 4
     assert osmia("restore", tmp_path, "--data-dir", tmp_path / "new").returncode == 4
     without = osmia("backup")

@@ -129,6 +129,14 @@ class ValueRefused(StoreFailed):
     """A commit held a value that the store cannot keep; nothing of it was written."""
 
 
+class OtherPartitions(StoreFailed):
+    """The state was made with *found* partitions, another number than was asked for."""
+
+    def __init__(self, text: str, found: int) -> None:
+        super().__init__(text)
+        self.found = found
+
+
 class LeaseHeld(StoreFailed):
     """Another broker leads the partition. This one watches, and takes over when the other is gone."""
 

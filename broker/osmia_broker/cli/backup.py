@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from osmia_broker.base.cluster_id import FILE as CLUSTER_ID_FILE
 from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.cli.progress import progress_bar
 from osmia_broker.cli.session import Session, with_session
@@ -36,7 +37,9 @@ def backup(
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Copy the data of a broker of this machine to a new directory, and check the copy. The broker may run meanwhile.
+    """Copy the data directory of a broker to a new directory, and check the copy. The broker may run meanwhile.
+
+    The files are read on this machine; no broker is called. Rows in PostgreSQL are copied with pg_dump instead.
 
     The copy has the state of one moment, the documents, the users and the id of the cluster. `osmia restore` puts it back.
 
@@ -46,9 +49,16 @@ def backup(
 
     source = data_dir_of(data_dir)
     target = target or _new_directory()
-    with failing(), bar(session, "Copying") as progress:
+    with failing(_elsewhere(source)), bar(session, "Copying") as progress:
         made = copies.back_up(source, target, progress)
-    report(session, made, target, "Copied")
+    report(session, made, target, f"Copied '{source}':")
+
+
+def _elsewhere(source: Path) -> str:
+    """Return what to try if *source* has no database: a broker on PostgreSQL keeps all but its rows there."""
+    if (source / CLUSTER_ID_FILE).exists():
+        return "pg_dump, if the rows of this broker are in PostgreSQL; or another --data-dir DIR"
+    return "osmia backup TARGET --data-dir DIR   (the data directory of the broker)"
 
 
 def _new_directory() -> Path:

@@ -7,6 +7,7 @@ Each mistake becomes one `Failure` with its own exit code: 2 for a wrong setting
 import errno
 import fcntl
 import os
+import re
 import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from osmia_broker.base import ports
+from osmia_broker.base.errors import OtherPartitions
 from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.running.open_tracing import is_installed
 from osmia_broker.settings.config import Settings
@@ -22,6 +24,7 @@ from osmia_broker.settings.rules import DOORS
 from osmia_broker.state.partitioning import COUNT_FILE
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
+NO_DATABASE = re.compile(r'database "([^"]+)" does not exist')  # the words of PostgreSQL
 OTHER_DIR = "osmia broker --data-dir DIR   (another directory)"
 
 
@@ -156,14 +159,24 @@ def start_failed(error: Exception, settings: Settings) -> Failure:
     if isinstance(error, OSError):
         return Failure(Exit.REFUSED, "The broker cannot start.", why=reason(error), code="START_FAILED")
     if settings.database_url:
-        what = "The database that database_url names cannot be used."
-        return Failure(Exit.REFUSED, what, why=str(error), mend="psql URL   (with the same URL)", code="DATABASE")
+        return _unusable_server(error)
     found = partitions_of(settings.data_dir)
     if found not in (0, settings.partitions):
         what = f"The data directory '{settings.data_dir}' was made with partitions {found}, but partitions is set to {settings.partitions}."
         return Failure(Exit.REFUSED, what, mend=starting(settings.data_dir), code="PARTITIONS")
     what = f"The database in '{settings.data_dir}' cannot be used."
     return Failure(Exit.REFUSED, what, why=str(error), mend=OTHER_DIR, code="DATABASE")
+
+
+def _unusable_server(error: Exception) -> Failure:
+    """Return the refusal for a database of PostgreSQL that cannot be used as the settings say."""
+    what, code = "The database that database_url names cannot be used.", "DATABASE"
+    mend = "psql URL   (with the same URL)"
+    if isinstance(error, OtherPartitions):
+        mend, code = f"osmia broker --partitions {error.found}   (with the same URL)", "PARTITIONS"
+    elif missing := NO_DATABASE.search(str(error)):
+        mend = f"createdb --encoding UTF8 {shlex.quote(missing[1])}   (on that server)"
+    return Failure(Exit.REFUSED, what, why=str(error), mend=mend, code=code)
 
 
 def partitions_of(data_dir: Path) -> int:

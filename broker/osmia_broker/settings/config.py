@@ -397,7 +397,9 @@ def _secret(name: str, path: Path, source: str) -> Any:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as fault:
         why = fault.strerror if isinstance(fault, OSError) else "bytes that are no text"
-        raise ConfigError(f"Expected {spelt} to be a text file, but found '{path}': {why}") from fault
+        raise ConfigError(
+            f"Expected {spelt} to be a text file, but found '{path}': {why}", "a file that is there"
+        ) from fault
     if not text:
         raise ConfigError(f"Expected {spelt} to be a file that holds {name}, but found '{path}' empty")
     try:
