@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import sys
 from pathlib import Path
 
@@ -121,3 +122,10 @@ def test_a_process_of_activiti_without_its_variables_names_each_of_them(osmia, t
     osmia.done("deploy", model, extensions)
     refused = osmia.refused(1, "start", unique)
     assert f"try: osmia start {unique} --var guests=VALUE --var room=VALUE" in refused
+
+
+@pytest.mark.parametrize(("error", "is_kept"), [(JobFailure("./charge.sh ended with 1"), False), (KeyError("x"), True)])
+def test_a_command_that_fails_is_told_without_our_frames(error, is_kept):
+    record = logging.LogRecord("osmia.worker", logging.ERROR, "", 0, "failed", (), (type(error), error, None))
+    assert work.without_our_frames(record)
+    assert (record.exc_info is not None) == is_kept

@@ -43,6 +43,7 @@ def work(
     from osmia import Job, SyncWorker
 
     logging.basicConfig(format="%(message)s", level=logging.WARNING if session.is_quiet else logging.INFO)
+    logging.getLogger("osmia.worker").addFilter(without_our_frames)
     with session.client() as client:
         client.topology()  # a wrong address is said at once; later outages are waited for
         worker = SyncWorker(client, max_jobs=at_a_time, timeout_ms=milliseconds(lock), heartbeat=True)
@@ -52,6 +53,15 @@ def work(
             return await outcome(command, job)
 
         worker.run()
+
+
+def without_our_frames(record: logging.LogRecord) -> bool:
+    """Take the traceback out of *record* if the command has failed: its frames are ours, and say nothing of the command. Keep the record."""
+    from osmia import JobFailure
+
+    if record.exc_info and isinstance(record.exc_info[1], JobFailure):
+        record.exc_info = None
+    return True
 
 
 async def outcome(command: list[str], job: "Job") -> dict[str, Any] | None:
