@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from osmia.results import Event
+from osmia_broker.cli.demo_broker import next_steps
 from osmia_broker.cli.demo_live import LiveDemo, python
 
 
@@ -60,3 +61,10 @@ def test_the_demo_names_who_did_it(capsys, intent, assignee, steps, told):
     event = Event(**(given | {"kind": "USER_TASK", "intent": intent, "details": details}))
     LiveDemo(client, nothing, nothing, "", is_colored=False)._tell(event)
     assert told in capsys.readouterr().out
+
+
+def test_what_to_try_next_stands_in_two_columns():
+    told = next_steps(("osmia tasks", "what waits"), ("osmia start dinner --address x:1", "another dinner"))
+    head, *lines = told.splitlines()
+    assert head == "  Try next:"
+    assert {line.index(about) for line, about in zip(lines, ("what waits", "another dinner"), strict=True)} == {39}

@@ -90,7 +90,7 @@ def demo(folder: Path, *options: str) -> Iterator[Terminal]:
 
 def test_a_person_completes_both_tasks_and_the_next_demo_goes_on(tmp_path: Path):
     with demo(tmp_path) as at:
-        address = at.sees(r"ready in [\d.]+ s +gRPC (127\.0\.0\.1:\d+) .* data \./osmia-demo \(SQLite\)")[1]
+        address = at.sees(r"ready in [\d.]+ s +gRPC (127\.0\.0\.1:\d+) .*\s+data +\./osmia-demo \(SQLite\)")[1]
         at.sees(r'deployed +dinner\.bpmn +"Prepare dinner", version 1')
         instance = at.sees(r"started +(\d+)")[1]
         at.sees(r"Somebody has to decide what's for dinner\. Complete the task")

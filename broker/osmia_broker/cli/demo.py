@@ -20,7 +20,7 @@ import typer
 from osmia_broker import __version__
 from osmia_broker.base.ports import PORT_MAX
 from osmia_broker.base.surroundings import has_browser
-from osmia_broker.cli.demo_broker import PORTS, address_option, make_broker, print_step, ready_after, write
+from osmia_broker.cli.demo_broker import PORTS, address_option, make_broker, next_steps, print_step, ready_after, write
 from osmia_broker.cli.demo_live import LiveDemo, shown
 from osmia_broker.cli.demo_picture import has_color, heading
 from osmia_broker.cli.demo_played import PlayedDemo
@@ -129,7 +129,8 @@ def _start(session: Session, broker: "ChildBroker", data_dir: Path) -> str:
     address = f"http://127.0.0.1:{broker.ports.http}"
     page = address if _serves_page(broker.ports.http) else ""
     door = f"page {page}" if page else f"REST {address}/v2"
-    print_step("broker", f"ready in {took:.1f} s    gRPC {broker.address}   {door}   data {shown(data_dir)} (SQLite)")
+    print_step("broker", f"ready in {took:.1f} s    gRPC {broker.address}   {door}")
+    print_step("data", f"{shown(data_dir)} (SQLite)")
     return page
 
 
@@ -161,8 +162,11 @@ def _play(session: Session, broker: "ChildBroker", keep: Path | None) -> None:
     address = address_option(broker)
     port = f" --grpc-port {broker.ports.grpc}" if address else ""
     write(
-        "\n  Try next:\n"
-        f"    osmia broker --data-dir {data_dir}{port}   a broker of your own; then, in a second terminal\n"
-        f"    osmia deploy FILE.bpmn{address}   your own process, or examples/dinner.bpmn of the repository\n"
-        f"    osmia start PROCESS_ID{address}   then osmia tasks{address}"
+        "\n"
+        + next_steps(
+            (f"osmia broker --data-dir {data_dir}{port}", "a broker of your own; then, in a second terminal"),
+            (f"osmia deploy FILE.bpmn{address}", "your own process, or examples/dinner.bpmn of the repository"),
+            (f"osmia start PROCESS_ID{address}", "one run of it"),
+            (f"osmia tasks{address}", "what waits for people"),
+        )
     )

@@ -80,6 +80,12 @@ def address_option(broker: "ChildBroker") -> str:
     return "" if broker.ports.grpc == GRPC else f" --address {broker.address}"
 
 
+def next_steps(*steps: tuple[str, str]) -> str:
+    """Return commands to try next, each with what it does, in two columns."""
+    width = max(len(command) for command, _ in steps)
+    return "\n".join(["  Try next:", *(f"    {command:<{width}}   {about}" for command, about in steps)])
+
+
 def print_step(step: str, observed: str) -> None:
     """Print a step and its effect."""
     write(f"  {step:<10} {observed}")

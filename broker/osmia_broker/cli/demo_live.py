@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from osmia_broker.cli.demo_broker import PROCESS, address_option, deploy_dinner, print_step, write
+from osmia_broker.cli.demo_broker import PROCESS, address_option, deploy_dinner, next_steps, print_step, write
 from osmia_broker.cli.demo_picture import Picture, heading
 
 if TYPE_CHECKING:
@@ -146,13 +146,13 @@ class LiveDemo:
         address = address_option(self._broker)
         self._picture.show(key)
         done = heading(f"Done: instance {key} completed.", is_colored=self._is_colored)
-        write(
-            f"  {done}\n\n"
-            "  Try next:\n"
-            f"    osmia start {PROCESS}{address}   another dinner; then osmia tasks{address}\n"
-            f"    osmia deploy FILE.bpmn{address}   a process of your own\n"
-            "    osmia work TYPE -- PROGRAM   a worker for its service tasks; README has one in Python\n"
+        following = next_steps(
+            (f"osmia start {PROCESS}{address}", "another dinner"),
+            (f"osmia tasks{address}", "what waits for people"),
+            (f"osmia deploy FILE.bpmn{address}", "a process of your own"),
+            (f"osmia work TYPE{address} -- PROGRAM", "a worker for its service tasks"),
         )
+        write(f"  {done}\n\n{following}\n")
 
     # --- what is typed
 
