@@ -45,6 +45,10 @@ SCREENS = {
     "status": "/status",
     "not-found": "/nothing",
 }
+GAPS = """[...document.querySelectorAll("tr")].flatMap(row => {
+    const [method, path] = [...row.querySelectorAll("code")].map(one => one.getClientRects()[0]);
+    return method.top === path.top ? [path.left - method.right] : [];
+})"""  # between a method and its path, where both stand in one line
 HARMFUL = ("serious", "critical")
 FORM = b"""{"id": "meal", "type": "default", "components": [
   {"type": "textfield", "key": "dinner", "label": "What is for dinner?", "validate": {"required": true}},
@@ -158,10 +162,12 @@ def test_the_list_of_operations_can_be_read_by_everybody(chromium, full_broker, 
         _keep(page, path.strip("/").replace("/", "-"), look)
         found = _violations(page)
         width = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        gaps = page.evaluate(GAPS)
     finally:
         context.close()
     assert not found, "\n".join(found)
     assert width[0] <= width[1], f"the page is {width[0]} wide, and the window {width[1]}"
+    assert min(gaps) > 3, "a method and its path stand without a gap"
 
 
 def _violations(page: Any) -> list[str]:

@@ -27,6 +27,6 @@ class ClockControl:
         self._partition.check_clock()
 
     def reset(self) -> None:
-        """Let the clock go with the machine's."""
+        """Let the clock follow that of the machine."""
         self._clock.pinned_ms = None
         self._partition.check_clock()

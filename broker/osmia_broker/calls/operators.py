@@ -82,7 +82,7 @@ class OperatorCalls(PartitionCalls):
         return BatchBegun(key, type)
 
     def suspend_batch(self, batch_key: int) -> Awaitable[None]:
-        """Stop to work off a batch operation, until it is resumed."""
+        """Pause a batch operation until it is resumed."""
         return self._partition.submit(SuspendBatch(checks.int64("batchOperationKey", batch_key)))
 
     def resume_batch(self, batch_key: int) -> Awaitable[None]:
@@ -90,7 +90,7 @@ class OperatorCalls(PartitionCalls):
         return self._partition.submit(ResumeBatch(checks.int64("batchOperationKey", batch_key)))
 
     def cancel_batch(self, batch_key: int) -> Awaitable[None]:
-        """End a batch operation; the items that are left are not worked off."""
+        """End a batch operation; nothing is done to the items that are left."""
         return self._partition.submit(CancelBatch(checks.int64("batchOperationKey", batch_key)))
 
     # --- history

@@ -44,7 +44,7 @@ class StartBatch(Command, frozen=True, gc=False):
 
 
 class SuspendBatch(Command, frozen=True, gc=False):
-    """Stop to work off a batch operation, until it is resumed."""
+    """Pause a batch operation until it is resumed."""
 
     intent: ClassVar[str] = "SUSPEND"
     batch_key: int

@@ -64,7 +64,7 @@ def page(version: str, base: str = BASE) -> bytes:
     sections = []
     for tag, operations in sorted(by_tag.items()):
         rows = "".join(
-            f"<tr><td><code>{one.method}</code></td><td><code>{base}{escape(one.path)}</code></td>"
+            f"<tr><td><code>{one.method}</code></td> <td><code>{base}{escape(one.path)}</code></td>"
             f"<td>{escape(one.summary)}</td></tr>"
             for one in sorted(operations, key=lambda one: (one.path, one.method))
         )

@@ -167,14 +167,14 @@ async def delete_decision_instance(call: Call, decision_evaluation_key: Key, bod
 
 @operation("POST", BATCH + "/cancellation", tag=TAG, status=204)
 async def cancel_batch_operation(call: Call, batch_operation_key: Key, body: Empty | None = None) -> None:
-    """End a batch operation; the items that are left are not worked off."""
+    """End a batch operation; nothing is done to the items that are left."""
     del body
     await call.calls.cancel_batch(batch_operation_key)
 
 
 @operation("POST", BATCH + "/suspension", tag=TAG, status=204)
 async def suspend_batch_operation(call: Call, batch_operation_key: Key, body: Empty | None = None) -> None:
-    """Stop to work off a batch operation, until it is resumed."""
+    """Pause a batch operation until it is resumed."""
     del body
     await call.calls.suspend_batch(batch_operation_key)
 

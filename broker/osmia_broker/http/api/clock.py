@@ -27,7 +27,7 @@ async def pin_clock(call: Call, body: Pin) -> None:
 
 @operation("POST", "/clock/reset", tag=TAG, status=204)
 async def reset_clock(call: Call) -> None:
-    """Let the clock go with the machine's again."""
+    """Let the clock follow that of the machine again."""
     _control(call).reset()
 
 

@@ -303,7 +303,7 @@ class _Reading:
         near = near_miss(term.name)
         if near and (term.name.lower() in _SURE or self._takes(near, term)):
             raise InvalidArgument(
-                f"Expected '{term.name}:' to be a field or a variable, but found it nearly the field '{near}:';"
+                f"Expected '{term.name}:' to be a field or a variable, but found a name that is nearly the field '{near}:';"
                 f" write {near}:{term.value[:100]} for the field, or {_OF_VARIABLE}{term.name}:{term.value[:100]} for a variable of that name"
             )
         return term
