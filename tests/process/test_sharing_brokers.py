@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from time import monotonic
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -165,6 +165,7 @@ async def test_two_brokers_lead_half_each_and_each_serves_all(cluster: Cluster):
     one, two = await cluster.start("one"), await cluster.start("two")
     await cluster.until(lambda: cluster.shares == [2, 2])
     await deploy(two)
+    ids = set()
     for broker in (one, two):
         async with osmia.Client(broker.address) as client:
             keys = [(await client.create_instance("process", idempotency_key=str(n))).key for n in range(12)]
@@ -173,6 +174,8 @@ async def test_two_brokers_lead_half_each_and_each_serves_all(cluster: Cluster):
                 pass  # the other one is named from its next beat on
             assert [(one.node_id, len(one.roles)) for one in topology.brokers] == [(1, 2), (2, 2)]
             assert {one.address for one in topology.brokers} == {one.address, two.address}
+            ids.add(UUID(topology.cluster_id))
+    assert len(ids) == 1, "one cluster"
 
 
 async def test_a_broker_that_joins_under_load_gets_its_share_and_nothing_is_lost(cluster: Cluster):

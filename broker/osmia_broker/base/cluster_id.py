@@ -1,7 +1,7 @@
-"""Keep the id of the cluster beside its data: made at the first start, the same ever after."""
+"""The id of the cluster. It is kept beside the data: made at the first start, the same ever after; brokers that share a database have one together."""
 
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 FILE = "osmia.cluster-id"
 
@@ -21,3 +21,8 @@ def read_or_make(data_dir: Path, name: str = FILE) -> str:
     draft.write_text(made + "\n", "ascii")
     draft.replace(file)
     return made
+
+
+def named(name: str) -> str:
+    """Return the id of the cluster with this *name*: the same for each of the brokers that share one database."""
+    return str(uuid5(NAMESPACE_OID, name))

@@ -152,7 +152,8 @@ class Broker:
         self.metrics.gateway.workers = calls.workers.counts
         events = self._event_streams(made, reader)
         await events.start()
-        identity = BrokerIdentity(settings.gateway_version, cluster_id.read_or_make(settings.data_dir))
+        id = made.sharing.cluster_id if made.sharing is not None else cluster_id.read_or_make(settings.data_dir)
+        identity = BrokerIdentity(settings.gateway_version, id)
         server = Server(
             calls,
             queries,
