@@ -10,7 +10,7 @@ from osmia_broker.store.postgres import sharing
 from osmia_broker.store.postgres.census import Broker, Census
 from osmia_broker.store.postgres.life import TTL_S, Life
 from osmia_broker.store.postgres.probe import REFUSALS
-from osmia_broker.store.postgres.shares import LONG_FREE_S, Sharing
+from osmia_broker.store.postgres.shares import LONG_FREE_S, STRANGER_S, Sharing
 from osmia_broker.store.postgres.sharing import SharedLease, SharedLife
 from osmia_broker.store.postgres.store import PostgresStore
 from tests import postgres
@@ -33,7 +33,7 @@ class Clock:
 class SharingBroker:
     """One broker: its stores, and what `Sharing` lets it do with them. A door that nobody uses stands for its links."""
 
-    def __init__(self, url: str, name: str, clock: Clock) -> None:
+    def __init__(self, url: str, name: str, clock: Clock, all: "list[SharingBroker]") -> None:
         server = postgres.reached(url)
         self.life = SharedLife(server, name, clock=clock, patience_s=0.0)
         self.leases = {number: SharedLease(self.life, number) for number in range(1, PARTITIONS + 1)}
@@ -45,12 +45,20 @@ class SharingBroker:
             take=lambda partition: self._opening.append(asyncio.ensure_future(self._open(partition))),
             give=self._give,
             met=self.met.append,
-            is_linked=lambda process: process in self.linked,
+            is_linked=lambda process: any(self.is_linked(one) for one in all if one.life.process == process),
         )
-        self.linked: set[int] = set()
+        self.secret = "one"
         self.refused: list[Exception] = []
         self._opening: list[asyncio.Future[None]] = []
         self._door: asyncio.Server | None = None
+
+    def is_linked(self, other: "SharingBroker") -> bool:
+        """Whether both have a door, and the same secret."""
+        return self.is_there and other.is_there and self.secret == other.secret
+
+    @property
+    def is_there(self) -> bool:
+        return self._door is not None and self._door.is_serving()
 
     async def start(self) -> None:
         for store in self.stores.values():
@@ -103,7 +111,7 @@ class Brokers:
         self.all: list[SharingBroker] = []
 
     async def __call__(self, name: str) -> SharingBroker:
-        one = SharingBroker(self.url, name, self.clock)
+        one = SharingBroker(self.url, name, self.clock, self.all)
         self.all.append(one)
         await one.start()
         return one
@@ -234,10 +242,54 @@ async def test_a_partition_that_nobody_comes_for_is_taken_by_anybody(brokers: Br
     one, two = await brokers.pair()
     await one.stores[1].close()
     await one.stores[3].close()
-    two.linked.add(1)
     assert await two.look() == [2, 4]
     brokers.clock.s += LONG_FREE_S
     assert await two.look() == [1, 2, 3, 4]
+
+
+async def test_a_broker_with_another_secret_leads_nothing(brokers: Brokers, caplog: pytest.LogCaptureFixture):
+    one, stranger = await brokers("one"), await brokers("stranger")
+    stranger.secret = "another"
+    assert await one.look() == [1, 2, 3, 4]
+    for _ in range(3):
+        assert await stranger.look() == []
+        brokers.clock.s += STRANGER_S / 2
+        assert await one.look() == [1, 2, 3, 4], "nothing is given up to one that the others cannot reach"
+    assert await stranger.look() == []
+    assert [record.message for record in caplog.records if "links_secret" in record.message] == [
+        "no link to any other broker, so nothing is led here: is links_secret the same?"
+    ]
+
+
+async def test_a_broker_that_met_others_before_takes_what_they_led(brokers: Brokers):
+    one, two = await brokers.pair()
+    one.secret = "another"
+    assert (await one.look(), await two.look()) == ([1, 3], [2, 4])
+    one.die()
+    for _ in range(REFUSALS):
+        await two.look()
+    assert two.led == [1, 2, 3, 4]
+
+
+async def test_a_broker_alone_takes_what_strangers_led_who_are_gone(brokers: Brokers):
+    one, stranger = await brokers("one"), await brokers("stranger")
+    stranger.secret = "another"
+    await one.look()
+    await stranger.look()
+    one.die()
+    for _ in range(REFUSALS + 1):
+        await stranger.look()
+    assert stranger.led == [1, 2, 3, 4]
+
+
+async def test_of_strangers_that_begin_at_once_one_leads(brokers: Brokers):
+    one, two = await brokers("one"), await brokers("two")
+    two.secret = "another"
+    await one.life.beat()  # both are there before either looks
+    for _ in range(3):
+        await two.look()
+        await one.look()
+    assert (one.led, two.led) == ([1, 2, 3, 4], [])
 
 
 # --- dying

@@ -10,6 +10,7 @@ from osmia_broker.store.postgres.life import BEAT_S
 from osmia_broker.store.postgres.sharing import SharedLease, SharedLife
 
 SOON_S = 0.2  # between two looks while something is going on
+STRANGER_S = 5.0  # links are there in less
 LONG_FREE_S = 2.0  # after which anybody takes a partition that another broker should have taken
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,9 @@ class Sharing:
         self._free: dict[Led, float] = {}  # since when they were seen so
         self._giving: dict[int, asyncio.Task[None]] = {}
         self._is_resting = False
+        self._has_met = False  # another broker, over a link
+        self._stranger_since: float | None = None
+        self._is_warned = False
         self._wake = asyncio.Event()
         self._rounds: asyncio.Task[None] | None = None
 
@@ -100,11 +104,13 @@ class Sharing:
             self._act(census)
 
     def _act(self, census: Census) -> None:
-        me = self._life.process
-        living = {one.process for one in census.brokers if one.links and self._watching.lives(one.id)}
-        led: dict[int, set[int]] = {one: set() for one in (*living, me)}
+        me, now = self._life.process, self._life.clock()
+        others = [one.process for one in census.brokers if one.links and self._watching.lives(one.id)]
+        linked = [one for one in others if self._is_linked(one)]
+        led: dict[int, set[int]] = {one: set() for one in (*linked, me)}
         free = self._sorted(census, led)
-        now = self._life.clock()
+        if self._is_stranger(others, linked):
+            return
         self._free = {one: self._free.get(one, now) for one in free.values()}
         long_free = {one.partition for one, since in self._free.items() if now - since >= LONG_FREE_S}
         made = plan(me, led, [*free], long_free)
@@ -115,6 +121,25 @@ class Sharing:
             for partition in made.give:
                 log.info("partition is given up to another broker", extra={"partition": partition})
                 self._giving[partition] = asyncio.ensure_future(self._given(partition))
+
+    def _is_stranger(self, others: list[int], linked: list[int]) -> bool:
+        """Whether no broker that lives has ever had a link to this one: nobody could use what it leads, so it takes nothing.
+
+        Of brokers that begin at once, the one with the lowest number goes ahead.
+        """
+        self._has_met = self._has_met or bool(linked)
+        if self._has_met or not others or self._life.process < min(others):
+            self._stranger_since = None
+            return False
+        now = self._life.clock()
+        self._stranger_since = now if self._stranger_since is None else self._stranger_since
+        if now - self._stranger_since >= STRANGER_S and not self._is_warned:
+            self._is_warned = True
+            log.warning(
+                "no link to any other broker, so nothing is led here: is links_secret the same?",
+                extra={"brokers": others},
+            )
+        return True
 
     async def _given(self, partition: int) -> None:
         try:
