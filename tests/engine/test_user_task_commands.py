@@ -199,7 +199,7 @@ def test_a_date_keeps_its_offset(at: At, given: str, stored: str, ms: int):
         ({"priority": None}, "No update data provided"),
         ({"priority": 101}, "The value for priority is '101' but must be within the [0,100] range."),
         ({"priority": -1}, "The value for priority is '-1' but must be within"),
-        ({"priority": True}, "The value for priority is 'True'"),
+        ({"priority": True}, "The value for priority is 'true'"),
         ({"priority": 5.5}, "The value for priority is '5.5'"),
         ({"dueDate": "soon"}, "The provided due date 'soon' cannot be parsed as a date according to RFC 3339, section 5.6."),
         ({"dueDate": "2030-01-01"}, "The provided due date '2030-01-01' cannot"),

@@ -1,7 +1,6 @@
 """Corrupt rows: an operator's UPDATE or a bad disk makes one process instance unreadable, and hurts no other."""
 
 import asyncio
-import dataclasses
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from osmia_broker.base.errors import StoreFailed
 from osmia_broker.state.kinds import KINDS
@@ -187,7 +187,7 @@ async def test_a_corrupt_row_that_stands_alone_hurts_no_other(tmp_path: Path, ro
 async def test_two_rows_do_not_stand_alone_together(tmp_path: Path):
     store = SqliteStore(tmp_path / "x.db")
     await store.open()
-    other = dataclasses.replace(rows.start_timer, key=BASE + 60, process_instance_key=rows.message.key)
+    other = replace(rows.start_timer, key=BASE + 60, process_instance_key=rows.message.key)
     await store.write(changes(rows.message, other), None)
     loaded = (await store.write(None, wanted(rows.message.key, of=Message))).loaded
     await store.close()
