@@ -59,9 +59,11 @@ def test_a_mistake_names_what_was_meant(capsys, line, mend):
     [
         ("start", "Error: Expected PROCESS_ID, but found no more words."),
         ("task show", "Error: Expected KEY, but found no more words."),
-        ("task show abc", "Error: Expected KEY to be a whole number."),
-        ("incident resolve 1 x", "Error: Expected KEY to be a whole number."),
-        ("tasks --limit few", "Error: Expected --limit to be a whole number."),
+        ("task show abc", "Error: Expected KEY to be a whole number, but found 'abc'."),
+        ("incident resolve 1 x", "Error: Expected KEY to be a whole number, but found 'x'."),
+        ("tasks --limit few", "Error: Expected --limit to be a whole number, but found 'few'."),
+        ("instance migrate 1", "Error: Expected the option --to, but found none."),
+        ("instance variables 1 --var", "Error: Expected a value behind --var, but found none."),
         ("task lst", "Error: There is no command 'lst'."),
         ("message publish paid 7", "Error: There is no place for '7'."),
     ],
@@ -69,6 +71,13 @@ def test_a_mistake_names_what_was_meant(capsys, line, mend):
 def test_a_mistake_is_told_in_plain_words(capsys, line, sentence):
     assert run(line.split()) == 2
     assert capsys.readouterr().err.splitlines()[0] == sentence
+
+
+def test_a_key_of_no_letters_is_called_an_empty_word(capsys):  # `"$(osmia tasks -o key | head -1)"` without tasks
+    assert run(["task", "complete", ""]) == 2
+    assert (
+        capsys.readouterr().err.splitlines()[0] == "Error: Expected KEY to be a whole number, but found an empty word."
+    )
 
 
 def test_a_text_without_quotes_in_the_settings_file_is_explained(capsys, tmp_path):

@@ -18,7 +18,7 @@ from osmia_broker.cli import streams
 from osmia_broker.cli.failures import Exit, Failure, carried_out, usage
 from osmia_broker.cli.familiar import translated
 from osmia_broker.cli.help_text import write_help
-from osmia_broker.cli.misuse import misuse
+from osmia_broker.cli.misuse import misuse, refused_value
 from osmia_broker.cli.session import (
     EVERYWHERE,
     OPTIONS,
@@ -230,7 +230,7 @@ def _called(arguments: list[str]) -> int:
         if message.startswith("Usage: "):  # a command without its verb: Typer gives the help of the command
             streams.say(message.rstrip())
             return Exit.USAGE
-        raise misuse(message, getattr(error, "ctx", None), COMMANDS) from error
+        raise misuse(message, getattr(error, "ctx", None), COMMANDS, value=refused_value(error)) from error
     except SystemExit as exit:
         if isinstance(exit.__context__, BrokenPipeError):  # Typer's way to end when the reader of the output has left
             return Exit.DONE

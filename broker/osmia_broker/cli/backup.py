@@ -96,7 +96,7 @@ def report(session: Session, made: "Backup", place: Path, verb: str) -> None:
 
 
 @contextmanager
-def failing(mend: str = "the same with --data-dir DIR, or another directory") -> Iterator[None]:
+def failing(mend: str) -> Iterator[None]:
     """Turn what is wrong with a copy into a `Failure`. *mend* is what to try where there is nothing to copy."""
     from osmia_broker.store.backup import BackupFailed, NoData, Occupied
 

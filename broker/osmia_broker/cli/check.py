@@ -30,7 +30,7 @@ def check(
     from osmia_broker.store import backup as copies
 
     place = directory or data_dir_of(None)
-    with failing():
+    with failing("osmia check DIR   (a data directory or a backup)"):
         problems = copies.check(place)
     if problems:
         what = f"'{place}' is damaged."

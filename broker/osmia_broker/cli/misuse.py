@@ -52,6 +52,8 @@ SENTENCES = (
     (re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Input should be ([^,]*).*$"), r"Expected \1 to be \2."),
     (re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Expected (.*)$"), r"Expected \1 to be \2."),
     (re.compile(r"^No such option: (\S+).*$"), r"There is no option '\1'."),
+    (re.compile(r"^Option '([^']+)' requires an argument\.$"), r"Expected a value behind \1, but found none."),
+    (re.compile(r"^Missing option '([^']+)'.*$"), r"Expected the option \1, but found none."),
     (re.compile(r"^Missing argument '([^']+)'.*$"), _missing),
     (re.compile(r"^No such command (\S+)\.$"), r"There is no command \1."),
     (re.compile(r"^Got unexpected extra arguments?(?:\(s\))? \((.*)\)$"), r"There is no place for '\1'."),
@@ -62,8 +64,17 @@ SEVERAL = re.compile(r"^Expected (\S+?)\.\.\. to be ")  # an argument that may s
 NO_KEY = re.compile(r"^(?:Missing argument|Invalid value for) 'KEY(?:\|ID)?(?:\.\.\.)?'")
 
 
-def misuse(message: str, context: Any, commands: dict[str, str]) -> Failure:
-    """Return the failure for *message*, which Typer gives in *context* (None outside of all commands). *commands* are all of `osmia`."""
+def refused_value(error: Exception) -> str | None:
+    """Return the word that the parser of an argument refused; None if *error* is about something else."""
+    faults = getattr(error.__cause__, "errors", None)
+    return str(faults()[0]["input"]) if faults is not None else None
+
+
+def misuse(message: str, context: Any, commands: dict[str, str], *, value: str | None = None) -> Failure:
+    """Return the failure for *message*, which Typer gives in *context* (None outside of all commands).
+
+    *commands* are all of `osmia`. *value* is the word that was refused.
+    """
     path = context.command_path if context is not None else "osmia"
     mend = _meant(message, context, path) or f"{path} --help"
     noun = path.removeprefix("osmia").strip().split(" ")[0]
@@ -75,6 +86,9 @@ def misuse(message: str, context: Any, commands: dict[str, str]) -> Failure:
     for form, sentence in SENTENCES:
         message = form.sub(sentence, message)
     message = SEVERAL.sub(r"Expected \1 to be ", message)
+    if value is not None and message.startswith("Expected ") and ", but found" not in message:
+        found = f"'{value}'" if value else "an empty word"
+        message = f"{message.removesuffix('.')}, but found {found}."
     return usage(message, mend)
 
 
