@@ -183,6 +183,26 @@ GIVEN = {  # the parameters of all groups: a period with everything in it, and w
 }
 
 
+NUL = "\0"
+
+
+@pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
+async def test_a_nul_character_is_refused_by_both(readers: tuple[Reader, Reader], entity: Entity):
+    """PostgreSQL takes no such parameter, and seemed not to answer."""
+    for known in entity.declared:
+        for asked in (NUL, {"$like": f"*{NUL}"}, {"$in": ["a", NUL]}, {"$neq": NUL}):
+            question = Search(filter={known.name: asked})
+            answer = await compare(readers, lambda reader, asked=question: search(reader, entity, asked))
+            assert isinstance(answer, str), f"{known.name} {asked}"
+
+
+async def test_a_nul_character_in_another_question_is_no_failure_of_the_database(readers: tuple[Reader, Reader]):
+    _, on_postgres = readers
+    with pytest.raises(InvalidArgument, match="Expected texts without NUL characters, but found one"):
+        await on_postgres.process_definitions(bpmn_process_id=NUL)
+    assert (await on_postgres.process_definitions()).items, "its connection goes on"
+
+
 @pytest.mark.parametrize("entity", GROUPS, ids=lambda entity: entity.name)
 async def test_numbers_of_groups_are_the_same(readers: tuple[Reader, Reader], entity: Entity):
     groups = await compare(readers, lambda reader: search(reader, entity, ALL, given=GIVEN))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from sqlalchemy import Executable
 from sqlalchemy.exc import DBAPIError
 
-from osmia_broker.base.errors import OsmiaError, Overloaded, StoreFailed, Unavailable
+from osmia_broker.base.errors import InvalidArgument, OsmiaError, Overloaded, StoreFailed, Unavailable
 from osmia_broker.store.read.tables import readable
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Source(Protocol):
 
     name: str  #: in messages
     errors: tuple[type[Exception], ...]  #: the failures of the database and its driver
+    of_nul: tuple[str, ...]  #: the codes of its errors for a parameter with a NUL character, if it takes none
     shares_connections: bool  #: whether a connection to it reads the other partitions too
     keeps_order: bool  #: whether it joins in the order of the table that is read first
 
@@ -241,6 +242,7 @@ class Database:
             StoreFailed: the database cannot be opened, or a statement failed. The next question connects anew.
             Overloaded: the process has no file descriptor left for a connection.
             Unavailable: the read side is closing.
+            InvalidArgument: a parameter has a NUL character, and the database takes none.
 
         """
         connections = self.connections
@@ -276,6 +278,8 @@ class Database:
                 "Expected a free file descriptor to read the database, but found none; close connections, or raise the limit of open"
                 " files (ulimit -n)"
             )
+        if getattr(getattr(error, "orig", None), "sqlstate", "") in self.source.of_nul:
+            return InvalidArgument("Expected texts without NUL characters, but found one")
         return StoreFailed(f"Expected the database {self.source.name} to answer, but found: {reason(error)}")
 
 

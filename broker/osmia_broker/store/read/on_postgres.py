@@ -54,6 +54,7 @@ class PostgresSource:
     """A partition of the database at *url* as one to read; all partitions have the same *place*."""
 
     errors: tuple[type[Exception], ...] = (DBAPIError, OSError)
+    of_nul: tuple[str, ...] = ("22021", "22P05")
     keeps_order = False
     shares_connections = True
 

@@ -42,6 +42,7 @@ class SqliteSource:
     """
 
     errors: tuple[type[Exception], ...] = (DBAPIError, sqlite3.Error)
+    of_nul: tuple[str, ...] = ()
     keeps_order = True  # it joins in the order of the table that is read first
     shares_connections = False
     options: Mapping[str, Any] = {}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from osmia_broker.base.errors import InvalidArgument
-from osmia_broker.state.storable import INT64, half_pair
+from osmia_broker.state.storable import INT64, NUL, half_pair
 from osmia_broker.store.read.search.fields import Kind
 
 TEXT_SHOWN_MAX = 100  # characters of a wrong value in a refusal
@@ -62,6 +62,8 @@ def _text(place: str, value: Any) -> str:
         raise refuse(place, Kind.TEXT, value)
     if half_pair(value) is not None:
         raise refuse(place, "a text of whole characters", value.encode("ascii", "backslashreplace").decode())
+    if NUL in value:  # no row has it; SQLite would find nothing, and PostgreSQL takes no such parameter
+        raise InvalidArgument(f"Expected {place} without NUL characters, but found one")
     return value
 
 
