@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from osmia_broker.base.errors import AlreadyExists, InvalidState, NotFound, Unavailable
 from osmia_broker.engine import batch_commands, commands
+from osmia_broker.partition import older_ids
 from osmia_broker.state.partitioning import partition_of_key, partition_of_text
 from tests.partition.opened import Opened, WatchedStore, activate, complete, deploy, opened
 from tests.partition.several import several
@@ -135,6 +136,33 @@ async def test_without_such_instances_no_creation_looks_for_them():
         assert it.ids.looks == 1
         with pytest.raises(AlreadyExists):
             await it.do(create("order-1"))
+
+
+async def test_once_the_last_of_them_has_ended_no_creation_looks_for_them(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(older_ids, "AGAIN_S", 0.0)
+    stores = [WatchedStore() for _ in range(3)]
+    keys = await started_without(stores)
+    async with several(stores, unique_business_ids=True) as it:
+        await it.do(create("new-1"))
+        assert it.ids.looks == 1
+        for key in keys.values():
+            await it.do(commands.CancelProcessInstance(key))
+        for number in (2, 3):  # the first of them begins to look again
+            await it.do(create(f"new-{number}"))
+            await it.settled()
+        questions = it.ids.questions
+        await it.do(create("new-4"))
+        assert (it.ids.looks, it.ids.questions) == (2, questions)
+
+
+async def test_while_one_of_them_lives_not_every_creation_looks_through_all():
+    stores = [WatchedStore() for _ in range(3)]
+    await started_without(stores)
+    async with several(stores, unique_business_ids=True) as it:
+        for number in range(5):
+            await it.do(create(f"new-{number}"))
+            await it.settled()
+        assert (it.ids.looks, it.ids.questions) == (1, 5)
 
 
 async def test_a_look_for_them_that_fails_is_made_again():

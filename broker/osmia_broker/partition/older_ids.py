@@ -12,6 +12,8 @@ from typing import Protocol
 from osmia_broker.base.errors import AlreadyExists, OsmiaError
 from osmia_broker.engine.commands import CreateProcessInstance
 
+AGAIN_S = 60.0  # between a look that has found such an instance and the next one
+
 log = logging.getLogger(__name__)
 
 
@@ -61,10 +63,15 @@ class OlderIds:
             raise refusal
 
     async def _look_through(self) -> None:
+        """Look once; the next creation begins anew if that fails, or some time after one was found."""
         try:
             self.may_exist = await self._reads.has_misplaced_ids(partitions=self._partitions)
-        except OsmiaError as fault:  # the next creation begins anew
+        except OsmiaError as fault:
             log.warning("older business ids cannot be read", extra={"error": str(fault)})
+            self._look = None
+            return
+        if self.may_exist:
+            await asyncio.sleep(AGAIN_S)
             self._look = None
 
     def stop(self) -> None:
