@@ -464,3 +464,30 @@ def test_a_value_that_names_no_document_shows_nothing_and_asks_for_nothing(
     expect(region(page, "Form").get_by_role("img", name="dot.png")).to_be_visible()
     assert asked == [f"{site}/tasks/{key}/documents/{real['documentId']}"]
     expect(region(page, "Form").locator("embed")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("value", "is_there"),
+    [
+        (lambda one: one, True),
+        (lambda one: ["no reference", one], True),
+        (lambda one: {"order": {"papers": [[one]]}}, True),
+        (lambda one: {**one, "camunda.document.type": "other"}, False),
+        (lambda one: {"documentId": one["documentId"]}, False),
+        (lambda one: [one["documentId"], "camunda.document.type"], False),
+        (lambda one: {**one, "documentId": one["documentId"] + "x"}, False),
+    ],
+)
+def test_a_task_has_the_documents_that_its_variables_refer_to_anywhere(
+    work: Work, site: str, unique: str, value: Any, is_there: bool
+):
+    """A file picker whose key has a dot writes into an object."""
+    work.deploy("start > ask:user(assignee=demo) > end", unique)
+    instance = work.create(unique)
+    key = task_of(work, unique).key
+    reference = post(site, key).json()
+    work.broker.client.set_variables(instance, {"value": value(reference)})
+    answer = httpx.get(
+        f"{site}/tasks/{key}/documents/{reference['documentId']}", cookies={COOKIE: Person("demo").cookie()}
+    )
+    assert answer.status_code == (200 if is_there else 404)

@@ -10,7 +10,10 @@ from osmia_broker.store.documents import STORE_ID, Document
 from osmia_broker.store.read.search.values import moment
 
 BINARY = "application/octet-stream"
-TYPE = "camunda.document.type"  #: the member by which a reference is known among other values
+TYPE, CAMUNDA = (
+    "camunda.document.type",
+    "camunda",
+)  #: the member by which a reference is known among other values, and its value
 
 
 class MetadataItem(Item):
@@ -28,7 +31,7 @@ class MetadataItem(Item):
 class Reference(Item):
     """A document, as processes refer to it."""
 
-    camunda_document_type: str = field(name=TYPE, default="camunda")
+    camunda_document_type: str = field(name=TYPE, default=CAMUNDA)
     store_id: str = STORE_ID
     document_id: str = ""
     content_hash: str | None = None

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from osmia_broker.base.errors import NotFound
-from osmia_broker.http.document_references import TYPE
+from osmia_broker.http.document_references import CAMUNDA, TYPE
 from osmia_broker.http.web.task_list import seen
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.state.task_rows import ProposalState, TaskProposal
@@ -64,7 +64,7 @@ class FileMetadata(msgspec.Struct, rename="camel"):
     file_name: str | None = None
 
 
-class File(msgspec.Struct, rename="camel", tag_field=TYPE, tag="camunda"):
+class File(msgspec.Struct, rename="camel", tag_field=TYPE, tag=CAMUNDA):
     """A reference to a document, as it stands in a variable."""
 
     document_id: str
@@ -313,9 +313,25 @@ def files_in(value: str) -> list[File]:
 
 
 async def refers_to(visit: Visit, key: int, id: str) -> bool:
-    """Whether a variable that a task sees refers to the document *id*."""
+    """Whether a variable that a task sees refers to the document *id*, in a list or in an object too: a form may show what is in there."""
     variables = await effective(visit, key, {}, limit=FORM_VARIABLES_MAX, whole=True)
-    return any(one.document_id == id for variable in variables.items for one in files_in(variable["value"]))
+    return any(_holds(variable["value"], id) for variable in variables.items)
+
+
+def _holds(text: str, id: str) -> bool:
+    """Whether a reference to the document *id* is anywhere in a JSON text."""
+    if TYPE not in text or id not in text:
+        return False
+    left = [msgspec.json.decode(text)]
+    while left:
+        value = left.pop()
+        if isinstance(value, list):
+            left += value
+        elif isinstance(value, dict):
+            if value.get(TYPE) == CAMUNDA and value.get("documentId") == id:
+                return True
+            left += value.values()
+    return False
 
 
 # --- the form
