@@ -98,6 +98,7 @@ async def test_a_query_means_a_filter(text, filter):
         ("is:everything", "'is:' to be one of open, mine"),
         ("sort:name", "'sort:' to be one of newest"),
         ("due:soon", "'due:' to be a time"),
+        ("due:<2y", "'due:' to be a time .*units are m, h, d, w.*, but found '<2y'"),
         ("due:<99999999-01-01", "'due:' to be a time"),
         ("priority:high", "'priority:' to be a whole number"),
         ("priority:1 priority:2", "said once"),

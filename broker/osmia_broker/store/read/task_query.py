@@ -65,7 +65,7 @@ _SPAN = re.compile(r"(\d{1,6})(m|h|d|w)")
 _UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
 _OPERATORS = {">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte", "=": "$eq", "": "$eq"}
 _TURNED = {"$gt": "$lt", "$gte": "$lte", "$lt": "$gt", "$lte": "$gte"}
-_EXAMPLE = "examples are 2d, 3h, 2026-12-24, today, none"
+_EXAMPLE = f"such as 2d, 2026-12-24, today or none; units are {', '.join(_UNIT_MS)}"
 
 
 class Asker(msgspec.Struct, frozen=True):
