@@ -76,7 +76,8 @@ class Tables:
         row = self.brokers.get(id)
         if row is None:
             return None
-        process = row.process or wanted or max(one.process for one in self.brokers.values()) + 1
+        taken = {one.process for one in self.brokers.values()}
+        process = row.process or (wanted if wanted not in taken else 0) or max(taken) + 1
         self.brokers[id] = replace(row, process=process)
         return {"process": process}
 

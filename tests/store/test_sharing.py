@@ -440,3 +440,18 @@ async def test_the_cluster_keeps_its_name_when_the_row_of_its_first_broker_goes(
     brokers.sql("DELETE FROM brokers WHERE id = 'one'")
     three = await brokers("three")
     assert three.life.cluster == two.life.cluster
+
+
+async def test_a_broker_whose_number_another_one_has_leads_nothing_until_it_is_started_again(brokers: Brokers):
+    _, two = await brokers.pair()
+    brokers.sql("DELETE FROM brokers WHERE id = 'two'")
+    three = await brokers("three")
+    assert three.life.process == 2
+    for _ in range(3):
+        await two.look()
+    assert two.led == []
+    assert "two" not in brokers.sql("SELECT id FROM brokers")
+    with pytest.raises(StoreFailed, match="Expected this broker to be number 2 still"):
+        await two.life.join()
+    again = await brokers("two")
+    assert again.life.process == 3

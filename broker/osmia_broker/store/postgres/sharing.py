@@ -5,6 +5,7 @@ every broker reads that with its beat, and decides by the same rule what to take
 links, safety comes from the epoch alone, and whoever decides wrongly only causes a move.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,8 +21,9 @@ from osmia_broker.store.postgres.life import Life
 PROCESS_MAX = 32_767  # the upper bits of a ticket have no more room
 
 _NUMBER = (
-    "UPDATE {brokers} SET process = CASE WHEN process > 0 THEN process WHEN $2::bigint > 0 THEN $2 ELSE"
-    " (SELECT max(process) + 1 FROM {brokers}) END WHERE id = $1 RETURNING process"
+    "UPDATE {brokers} SET process = CASE WHEN process > 0 THEN process"
+    " WHEN $2::bigint > 0 AND NOT EXISTS (SELECT FROM {brokers} AS other WHERE other.process = $2) THEN $2"
+    " ELSE (SELECT max(process) + 1 FROM {brokers}) END WHERE id = $1 RETURNING process"
 )
 #: The same for all brokers of a database, on its standby too. No row names it: those of brokers that are gone may be deleted.
 _CLUSTER = "SELECT current_database() || '/' || $1::text::regclass::oid AS name"
@@ -33,6 +35,8 @@ _BEAT = (
     " AS brokers,"
     " (SELECT json_agg(json_build_array(id, owner, incarnation, epoch) ORDER BY id) FROM {leases})::text AS leases"
 )
+
+log = logging.getLogger(__name__)
 
 _brokers = msgspec.json.Decoder(list[Broker])
 _leases = msgspec.json.Decoder(list[Led])
@@ -48,6 +52,7 @@ class SharedLife(Life):
         self.cluster = ""  #: the name of the brokers of this database among others; empty until `begin`
         self.census = Census((), ())  #: as the last beat has found it
         self.counted = 0  #: how many there were
+        self._is_replaced = False  # another broker has the number
 
     async def join(self) -> None:
         """Begin a life before the first beat; the tables are there.
@@ -81,6 +86,14 @@ class SharedLife(Life):
 
     async def _numbered(self, connection: Connection) -> int:
         found = int((await connection.row(self.statement(_NUMBER), self.broker_id, self.process))["process"])
+        if self.process not in (0, found):  # links and tickets name this broker by its number until it stops
+            if not self._is_replaced:
+                log.error("another broker has the number of this one; start it again", extra={"number": self.process})
+            self._is_replaced = True
+            raise StoreFailed(
+                f"Expected this broker to be number {self.process} still, but found that its row was deleted and another broker"
+                " has the number; start this one again"
+            )
         if found > PROCESS_MAX:
             raise StoreFailed(
                 f"Expected at most {PROCESS_MAX} brokers that have ever used the database, but found more;"
