@@ -130,9 +130,9 @@ class ValueRefused(StoreFailed):
 
 
 class OtherPartitions(StoreFailed):
-    """The state was made with *found* partitions, another number than was asked for."""
+    """The state was made with *found* partitions, another number than was asked for; 0 if the number is not known."""
 
-    def __init__(self, text: str, found: int) -> None:
+    def __init__(self, text: str, found: int = 0) -> None:
         super().__init__(text)
         self.found = found
 
