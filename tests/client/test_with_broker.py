@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from osmia import USER_TASK_TYPE, AdHocResult, Client, Job, Worker
+from osmia import USER_TASK_TYPE, AdHocResult, Client, Job, Worker, lane, taking
 from osmia.errors import InvalidState
 from osmia.results import JobInfo, JobState
 from osmia_broker.running.child import ChildBroker
@@ -21,6 +21,13 @@ LEASE_MS = 300_000  # longer than a test may take: a job that is not given back 
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildBroker]:
     with ChildBroker(tmp_path_factory.mktemp("data")) as child:
         yield child
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a worker that stops wait longer for its broker: on a machine that plays many tests, a commit may take seconds."""
+    monkeypatch.setattr(taking, "SILENCE_MAX_S", 20.0)
+    monkeypatch.setattr(lane, "FAREWELL_S", 20.0)
 
 
 class Site:
