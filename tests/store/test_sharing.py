@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from osmia_broker.base.errors import LeaseHeld, StoreFailed
-from osmia_broker.store.postgres import sharing
+from osmia_broker.store.postgres import connection, sharing
 from osmia_broker.store.postgres.census import Broker, Census
+from osmia_broker.store.postgres.connection import Connection
 from osmia_broker.store.postgres.life import TTL_S, Life
 from osmia_broker.store.postgres.probe import REFUSALS
 from osmia_broker.store.postgres.shares import LONG_FREE_S, STRANGER_S, Sharing
@@ -181,6 +182,42 @@ async def test_who_cannot_join_says_why(brokers: Brokers, monkeypatch: pytest.Mo
     monkeypatch.setattr(sharing, "_CLUSTER", "SELECT $1::text FROM nowhere")
     with pytest.raises(StoreFailed, match='but found: relation "nowhere" does not exist'):
         await brokers("one")
+
+
+async def test_two_beats_at_once_use_one_connection(brokers: Brokers, monkeypatch: pytest.MonkeyPatch):
+    one = await brokers("one")
+    one.life._drop_connection()
+    made: list[int] = []
+    connect = one.life._server.connect
+
+    async def counted(partition: int = 1) -> Connection:
+        made.append(partition)
+        return await connect(partition)
+
+    monkeypatch.setattr(one.life._server, "connect", counted)
+    before = one.life.counted
+    await asyncio.gather(one.life.beat(), one.life.beat())
+    assert (len(made), one.life.counted - before) == (1, 2)
+
+
+async def test_who_stops_connecting_leaves_no_connection_behind(monkeypatch: pytest.MonkeyPatch):
+    ended: list[bool] = []
+
+    class Answered:
+        def terminate(self) -> None:
+            ended.append(True)
+
+    async def asked(_url: str) -> tuple[Answered, dict[str, str]]:
+        return Answered(), {"timeline": "1"}
+
+    monkeypatch.setattr(connection, "_asked", asked)
+    connecting = asyncio.ensure_future(connection.Server("postgresql://nobody@127.0.0.1/none").connect())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # the host has answered, and nobody has looked at the answer yet
+    connecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await connecting
+    assert ended == [True]
 
 
 async def test_a_census_has_everybody_with_the_address_of_its_links(brokers: Brokers):

@@ -212,8 +212,8 @@ class Server:
         finally:
             for one in waiting:
                 one.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
-            for connection, _ in made:
+            late = await asyncio.gather(*waiting, return_exceptions=True)  # one may have answered in this moment
+            for connection, _ in (*made, *(one for one in late if not isinstance(one, BaseException))):
                 connection.terminate()
 
     async def _checked(self, made: "asyncpg.Connection", row: Any, partition: int) -> Connection:

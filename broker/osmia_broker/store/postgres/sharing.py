@@ -5,6 +5,7 @@ every broker reads that with its beat, and decides by the same rule what to take
 links, safety comes from the epoch alone, and whoever decides wrongly only causes a move.
 """
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -52,6 +53,7 @@ class SharedLife(Life):
         self.cluster = ""  #: the name of the brokers of this database among others; empty until `begin`
         self.census = Census((), ())  #: as the last beat has found it
         self.counted = 0  #: how many there were
+        self._one_beat = asyncio.Lock()  # the last one may come beside one of every second, and there is one connection
         self._is_replaced = False  # another broker has the number
 
     async def join(self) -> None:
@@ -100,6 +102,11 @@ class SharedLife(Life):
                 " delete the rows of those that are gone from the table brokers"
             )
         return found
+
+    async def beat(self) -> None:
+        """Beat, after a beat that is under way."""
+        async with self._one_beat:
+            await super().beat()
 
     def beat_on(self) -> None:
         """Do nothing: it beats anyway."""
