@@ -47,10 +47,7 @@ def read(content: bytes) -> Node:
     inspection = _inspect(content)
     from osmia_broker.base import xml_tree
 
-    try:
-        return xml_tree.build(content, inspection.nodes, inspection.attributes)
-    except xml_tree.NoTree as fault:
-        raise Unreadable(str(fault), fault.line) from None
+    return xml_tree.build(content, inspection.nodes, inspection.attributes)
 
 
 class _Inspection:

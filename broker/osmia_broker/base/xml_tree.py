@@ -2,32 +2,26 @@
 
 from lxml import etree
 
+from osmia_broker.base.untrusted_xml import Unreadable
+
 Node = etree._Element  # noqa: SLF001 - lxml has no public name for it
-
-
-class NoTree(Exception):
-    """Libxml2 makes no tree of the bytes. *line* is 0 if the fault concerns the whole file."""
-
-    def __init__(self, reason: str, line: int = 0) -> None:
-        super().__init__(reason)
-        self.line = line
 
 
 def build(content: bytes, nodes: int, attributes: int) -> Node:
     """Return the root element of *content*, which has so many XML elements and attributes in all.
 
     Raises:
-        NoTree: it is not well-formed, or has a DOCTYPE.
+        Unreadable: it is not well-formed, or has a DOCTYPE.
     """
     parser = _parser(recover=False)
     try:
         root = etree.fromstring(content, parser)
     except etree.XMLSyntaxError as error:
         if any(entry.type != etree.ErrorTypes.WAR_NS_URI for entry in parser.error_log):
-            raise _no_tree(error) from None
+            raise _unreadable(error) from None
         root = _with_any_namespace(content, nodes, attributes)
     if root.getroottree().docinfo.internalDTD is not None:
-        raise NoTree("Fatal Error: DOCTYPE is disallowed")
+        raise Unreadable("Fatal Error: DOCTYPE is disallowed")
     return root
 
 
@@ -50,8 +44,8 @@ def _parser(*, recover: bool) -> etree.XMLParser:
     )
 
 
-def _no_tree(error: etree.XMLSyntaxError) -> NoTree:
-    return NoTree(f"Fatal Error at line {error.lineno}: {str(error.msg)[:200]}", error.lineno or 0)
+def _unreadable(error: etree.XMLSyntaxError) -> Unreadable:
+    return Unreadable(f"Fatal Error at line {error.lineno}: {str(error.msg)[:200]}", error.lineno or 0)
 
 
 def _with_any_namespace(content: bytes, nodes: int, attributes: int) -> Node:
@@ -63,13 +57,13 @@ def _with_any_namespace(content: bytes, nodes: int, attributes: int) -> Node:
     try:
         root = etree.fromstring(content, _parser(recover=True))
     except etree.XMLSyntaxError as error:
-        raise _no_tree(error) from None
+        raise _unreadable(error) from None
     found_nodes = found_attributes = 0
     for node in () if root is None else root.iter():
         found_nodes += 1
         found_attributes += len(node.attrib)
     if (found_nodes, found_attributes) != (nodes, attributes):
-        raise NoTree(
+        raise Unreadable(
             f"Expected {nodes} elements with {attributes} attributes, but found {found_nodes} with {found_attributes}"
         )
     return root
