@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from math import inf
 
 from osmia_broker.store.postgres.balance import plan
 from osmia_broker.store.postgres.census import Census, Led, Watching
@@ -42,7 +43,7 @@ class Sharing:
         self._giving: dict[int, asyncio.Task[None]] = {}
         self._is_resting = False
         self._has_met = False  # another broker, over a link
-        self._stranger_since: float | None = None
+        self._stranger_since = inf
         self._is_warned = False
         self._wake = asyncio.Event()
         self._rounds: asyncio.Task[None] | None = None
@@ -129,10 +130,10 @@ class Sharing:
         """
         self._has_met = self._has_met or bool(linked)
         if self._has_met or not others or self._life.process < min(others):
-            self._stranger_since = None
+            self._stranger_since = inf
             return False
         now = self._life.clock()
-        self._stranger_since = now if self._stranger_since is None else self._stranger_since
+        self._stranger_since = min(self._stranger_since, now)
         if now - self._stranger_since >= STRANGER_S and not self._is_warned:
             self._is_warned = True
             log.warning(
@@ -155,16 +156,12 @@ class Sharing:
         free: dict[int, Led] = {}
         for one in census.leases:
             own, number = self._leases[one.partition], numbers.get(one.owner, 0)
-            own.leader = ""
+            is_another = not own.epoch and one.owner not in ("", self._life.broker_id)
+            own.leader = f"broker '{one.owner}'" if is_another else ""
             if own.epoch:
                 led[self._life.process].add(one.partition)
-            elif one.owner in ("", self._life.broker_id):
+            elif not is_another or not self._watching.may_live(one.owner, one.incarnation):
                 free[one.partition] = one
-            elif self._watching.may_live(one.owner, one.incarnation):
-                own.leader = f"broker '{one.owner}'"
-                if number in led:
-                    led[number].add(one.partition)
-            else:
-                own.leader = f"broker '{one.owner}'"
-                free[one.partition] = one
+            elif number in led:
+                led[number].add(one.partition)
         return free
