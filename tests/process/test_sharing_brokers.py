@@ -13,7 +13,7 @@ import pytest
 
 import osmia
 from osmia_broker.base import ports
-from osmia_broker.running.child import ChildBroker, NotStarted
+from osmia_broker.running.child import LOG, ChildBroker, NotStarted
 from osmia_broker.state.partitioning import partition_of_key
 from tests import postgres
 from tests.bpmn import bpmn
@@ -41,10 +41,16 @@ class Cluster:
         self._secret = folder / "secret"
         self._secret.write_text("a secret of brokers")
 
+    def secret(self, text: str) -> Path:
+        """A file with another secret."""
+        file = self.folder / text.replace(" ", "-")
+        file.write_text(text)
+        return file
+
     def make(self, name: str, *more: str) -> ChildBroker:
-        flags = ("--database-url", self.url, "--partitions", str(PARTITIONS), *more)
+        flags = ("--database-url", self.url, "--partitions", str(PARTITIONS))
         links = () if "--processes" in more else ("--links-secret-file", str(self._secret))
-        broker = self.brokers[name] = ChildBroker(self.folder / name, flags=(*flags, *links))
+        broker = self.brokers[name] = ChildBroker(self.folder / name, flags=(*flags, *links, *more))
         return broker
 
     async def start(self, name: str, *more: str) -> ChildBroker:
@@ -284,4 +290,20 @@ async def test_another_number_of_partitions_is_refused(cluster: Cluster):
     other = cluster.make("two", "--partitions", "3")
     with pytest.raises(NotStarted, match="to have 3 partitions, but found 4"):
         await asyncio.to_thread(other.start)
+    assert cluster.shares == [4]
+
+
+async def test_a_broker_that_is_stopped_while_it_waits_for_the_others_stops_at_once(cluster: Cluster):
+    """It has another secret, so nobody leads a partition that it can reach; without the signal it would be ready after ten seconds."""
+    await cluster.start("one")
+    other = cluster.make("two", "--links-secret-file", str(cluster.secret("the secret of others")))
+    await asyncio.to_thread(other.launch)
+    await cluster.until(lambda: cluster.sql("SELECT count(*) FROM brokers WHERE links <> ''") == "2")
+    assert await asyncio.to_thread(other.stop) == 0
+    log = (other.data_dir / LOG).read_text()
+    assert "broker stopped before it was ready" in log
+    assert "broker ready" not in log
+    assert cluster.sql("SELECT count(*) FROM brokers WHERE links <> ''") == "1", (
+        "it says that it takes no links any more"
+    )
     assert cluster.shares == [4]

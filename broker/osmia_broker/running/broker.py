@@ -304,14 +304,23 @@ class Broker:
         """Start, run until SIGTERM or SIGINT, and stop."""
         told_to_stop = asyncio.Event()
         loop = asyncio.get_running_loop()
+        starting = asyncio.ensure_future(self.start())
 
         def stop(reason: signal.Signals) -> None:
             log.info("broker stops", extra={"reason": reason.name})
-            told_to_stop.set()
+            if not told_to_stop.is_set():
+                told_to_stop.set()
+                starting.cancel()
 
         for one in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(one, stop, one)
-        await self.start()
+        try:
+            await starting
+        except asyncio.CancelledError:
+            if not told_to_stop.is_set():
+                raise
+            log.info("broker stopped before it was ready")
+            return
         gc.freeze()  # what was imported and opened stays
         gc.enable()
         try:
