@@ -51,7 +51,7 @@ class SimulatedBroker:
     def __init__(self, cluster: "Cluster", name: str) -> None:
         self.cluster, self.name = cluster, name
         self.machine = Machine(cluster.loop, name)
-        self.wall = Wall(cluster.loop)
+        self.wall = cluster.walls[name]
         self.made: Partitions | None = None  # once it has started
         self.is_leaving = False
         self._leave = asyncio.Event()
@@ -165,6 +165,7 @@ class Cluster:
         self.database = Database(loop, chance, partitions)
         self.ahead_ms_max = 0  # of all clocks that were ever set
         self.names = [f"127.0.0.{number}" for number in range(1, brokers + 1)]
+        self.walls = {name: Wall(loop) for name in self.names}  # they outlive a broker
         self.brokers: dict[str, SimulatedBroker] = {}
 
     def start(self, name: str) -> SimulatedBroker:

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from osmia_broker.base.errors import AlreadyExists, NotFound, OsmiaError, Rejection
@@ -42,16 +43,25 @@ class Order:
     published: set[str] = field(default_factory=set)  # acknowledged messages
 
 
+@dataclass(frozen=True)
+class Hold:
+    """A time in which one worker has a job, by the clock of the leader who gave it."""
+
+    worker: str
+    from_ms: int
+    until_ms: int
+
+
 @dataclass
 class KnownJob:
     """A job as its workers know it."""
 
     key: int
     order: int
-    deadline_ms: int = 0
-    worker: str = ""
+    holds: list[Hold] = field(default_factory=list)
     completions: list[str] = field(default_factory=list)  # each that was tried, by its mark
     completed_by: str = ""  # the mark of the one that was acknowledged
+    completed_s: float = inf  # when that was known
 
 
 class History:
@@ -167,23 +177,26 @@ class History:
         number = self.chance.randint(1, self.cluster.partitions)
         timeout_ms = self.chance.choice([1_000, 4_000, 20_000])
         command = commands.ActivateJobs("t", worker, timeout_ms, self.chance.randint(1, 3))
+        asked_s = self.cluster.loop.time()
         for job in await self.ask(lambda broker: broker.part(number).submit(command)):
-            known = self._note_activation(job, worker, timeout_ms)
+            known = self._note_activation(job, Hold(worker, job.deadline_ms - timeout_ms, job.deadline_ms), asked_s)
             if self.chance.random() < 0.8:
                 await passing(self.chance.choice([0.0, 0.2, 2.0]))
                 await self._complete(known)
 
-    def _note_activation(self, job: Any, worker: str, timeout_ms: int) -> KnownJob:
-        """Judge that a job was given out: its former holder has lost it, by the clock of somebody who has led since."""
-        self.say(f"{worker} gets job {job.key} until {job.deadline_ms}")
+    def _note_activation(self, job: Any, hold: Hold, asked_s: float) -> KnownJob:
+        """Judge that nobody else has the job at that time. Answers may come late, and so in any order.
+
+        The clocks of two leaders may be apart, if some were set.
+        """
+        self.say(f"{hold.worker} gets job {job.key} from {hold.from_ms} until {hold.until_ms}")
         known = self.jobs.setdefault(job.key, KnownJob(job.key, job.process_instance_key))
-        assert not known.completed_by, f"job {job.key} is given out after {known.completed_by} has completed it"
-        given_ms = job.deadline_ms - timeout_ms  # by the clock of who gave it
-        apart_ms = 2 * self.cluster.ahead_ms_max  # two clocks, at most
-        assert known.deadline_ms <= given_ms + apart_ms, (
-            f"job {job.key} is given to {worker} at {given_ms}, but {known.worker} holds it until {known.deadline_ms}"
-        )
-        known.deadline_ms, known.worker = job.deadline_ms, worker
+        assert asked_s < known.completed_s, f"job {job.key} is given out after {known.completed_by} has completed it"
+        apart_ms = 2 * self.cluster.ahead_ms_max
+        for other in known.holds:
+            earlier, later = sorted([other, hold], key=lambda one: one.from_ms)
+            assert earlier.until_ms <= later.from_ms + apart_ms, f"two have job {job.key} at a time: {earlier}, {later}"
+        known.holds.append(hold)
         return known
 
     async def _complete(self, job: KnownJob) -> None:
@@ -199,7 +212,7 @@ class History:
         else:
             assert not job.completed_by, f"job {job.key} is completed by {job.completed_by}, and then by {mark}"
             self.say(f"job {job.key} is completed by {mark}")
-            job.completed_by = mark
+            job.completed_by, job.completed_s = mark, self.cluster.loop.time()
 
     # --- the verdict
 

@@ -6,6 +6,7 @@ steps of a stopped one wait until it goes on, and those of a dead one are never 
 
 import asyncio
 import contextvars
+import zlib
 from collections.abc import Callable, Coroutine
 from heapq import heappush
 from typing import Any
@@ -70,21 +71,33 @@ def machine_here() -> Machine | None:
     return _machine.get()
 
 
-def _is_kept(step: asyncio.Handle, context: contextvars.Context) -> bool:
-    machine = context.get(_machine)
-    return machine is not None and machine.keeps(step)
+def _is_kept(step: Any) -> bool:
+    """Whether a step is kept back by its machine. One that is made is noted in the log of all steps."""
+    machine = step._context.get(_machine)
+    if machine is not None and machine.keeps(step):
+        return True
+    step._loop.made(step, "" if machine is None else machine.name)
+    return False
 
 
 class _Step(asyncio.Handle):
     def _run(self) -> None:
-        if not _is_kept(self, self._context):  # type: ignore[attr-defined]
+        if not _is_kept(self):
             super()._run()
 
 
 class _Timer(asyncio.TimerHandle):
     def _run(self) -> None:
-        if not _is_kept(self, self._context):  # type: ignore[attr-defined]
+        if not _is_kept(self):
             super()._run()
+
+
+def _name_of(callback: Any) -> str:
+    """Name what a step does, without an address: a step of a task by the coroutine that goes on."""
+    task = getattr(callback, "__self__", None)
+    if isinstance(task, asyncio.Task):
+        return task.get_coro().__qualname__  # type: ignore[union-attr]
+    return getattr(callback, "__qualname__", None) or type(callback).__name__
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -98,6 +111,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.connect: Callable[..., Any] | None = None
         self.listen: Callable[..., Any] | None = None
         self.faults: list[str] = []  # that nobody has caught
+        self.steps: dict[int, tuple[int, int]] = {}  # by second: how many were made, and a checksum over all up to then
+        self._checksum = 0
         self.set_exception_handler(self._note)
         self._tasks: dict[
             asyncio.Task[Any], Machine | None
@@ -136,6 +151,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Nobody sleeps."""
 
     # --- steps
+
+    def made(self, step: Any, machine: str) -> None:
+        """Note a step: two runs of one seed make the same ones at the same times."""
+        text = f"{self._now_s:.9f} {machine} {_name_of(step._callback)}"
+        self._checksum = zlib.crc32(text.encode(), self._checksum)
+        count, _ = self.steps.get(second := int(self._now_s), (0, 0))
+        self.steps[second] = count + 1, self._checksum
 
     def _call_soon(self, callback: Any, args: Any, context: Any) -> asyncio.Handle:
         step = _Step(callback, args, self, context)
@@ -179,7 +201,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             for _ in range(ENDINGS_MAX):
                 if not self._tasks:
                     return
-                for machine in {one for one in self._tasks.values() if one is not None}:
+                for machine in dict.fromkeys(one for one in self._tasks.values() if one is not None):
                     machine.is_dead = False
                     machine.go_on()
                 for task in [*self._tasks]:

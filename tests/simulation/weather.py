@@ -12,32 +12,43 @@ LASTS_S = (0.5, 12.0)  # an event
 AWAY_S = (0.2, 8.0)  # the database
 STEP_MS = 40_000  # by which a clock is set at most
 LOST_ANSWERS = 0.2  # of all, while answers are lost
+SHARE = 0.6  # of all deeds that a run has
+DEEDS = {  #: the names of the methods below, and how often each happens among the others
+    "kill": 2,
+    "vanish": 1,
+    "pause": 3,
+    "leave": 2,
+    "cut": 2,
+    "cut_one_way": 2,
+    "slow": 2,
+    "break_links": 2,
+    "database_away": 1,
+    "database_stuck": 1,
+    "lose_answers": 2,
+    "set_clock": 2,
+    "steal": 3,
+}
 
 
 class Weather:
     """Plays events over *cluster* until it is told to be fair. *say* notes what happens."""
 
-    def __init__(self, cluster: Cluster, chance: random.Random, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, cluster: Cluster, chance: random.Random, say: Callable[[str], None], deeds: tuple[str, ...] = ()
+    ) -> None:
         self.cluster, self.chance, self.say = cluster, chance, say
         self._loop = cluster.loop
         self._ends: list[tuple[float, int, Callable[[], None]]] = []  # of events that last
         self._number = 0
         self.stopped: set[str] = set()
-        self._deeds = (
-            *(self.kill,) * 2,
-            self.vanish,
-            *(self.pause,) * 3,
-            *(self.leave,) * 2,
-            *(self.cut,) * 2,
-            *(self.cut_one_way,) * 2,
-            *(self.slow,) * 2,
-            *(self.break_links,) * 2,
-            self.database_away,
-            self.database_stuck,
-            *(self.lose_answers,) * 2,
-            *(self.set_clock,) * 2,
-            *(self.steal,) * 3,
-        )
+        names = deeds or self._some_names()
+        self._deeds = [getattr(self, name) for name in names for _ in range(DEEDS[name])]
+        say(f"the weather is made of {', '.join(names)}")
+
+    def _some_names(self) -> list[str]:
+        """Choose about half of all deeds: what one kind of weather would hide comes to light in the runs without it."""
+        chosen = [name for name in DEEDS if self.chance.random() < SHARE]
+        return chosen if len(chosen) > 1 else [*DEEDS]
 
     async def rage(self, for_s: float) -> None:
         """Play events for so long, and then let each end."""
