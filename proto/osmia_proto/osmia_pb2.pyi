@@ -3096,6 +3096,7 @@ class UserTaskHistoryItem(_message.Message):
     AT_FIELD_NUMBER: _builtins.int
     CHANGES_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
     operation: _builtins.str
     """CREATE, ASSIGN, UNASSIGN, UPDATE, COMPLETE, CANCEL."""
     action: _builtins.str
@@ -3108,6 +3109,8 @@ class UserTaskHistoryItem(_message.Message):
     """A JSON object: [old, new] by attribute."""
     refusal: _builtins.str
     """Why a task listener has denied the step, which then changed nothing; empty if it took effect."""
+    channel: _builtins.str
+    """PAGE, REST, GRPC, CLI, MCP; RULE if the process or a task listener did it. Empty if unknown."""
     def __init__(
         self,
         *,
@@ -3117,10 +3120,11 @@ class UserTaskHistoryItem(_message.Message):
         at: _builtins.str = ...,
         changes: _builtins.str = ...,
         refusal: _builtins.str = ...,
+        channel: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "at", b"at", "changes", b"changes", "operation", b"operation", "refusal", b"refusal", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "at", b"at", "changes", b"changes", "channel", b"channel", "operation", b"operation", "refusal", b"refusal", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -116,6 +116,8 @@ def test_an_agent_speaks_the_protocol(osmia, unique, instance, tmp_path):
             await session.initialize()
             tools = await session.list_tools()
             listed = await session.call_tool("list_tasks", {"query": f"process:{unique}"})
+            [task] = json.loads(listed.content[0].text)["tasks"]
+            await session.call_tool("claim_task", {"task_key": task["userTaskKey"]})
             refused = await session.call_tool("complete_task", {"task_key": "5"})
             return tools, listed, refused
 
@@ -125,3 +127,6 @@ def test_an_agent_speaks_the_protocol(osmia, unique, instance, tmp_path):
     assert json.loads(listed.content[0].text)["total"] == 1
     assert refused.is_error
     assert "no such user task" in refused.content[0].text
+    [task] = osmia.client.user_tasks.search({"processInstanceKey": str(instance)}).items
+    step = osmia.client.user_tasks.history(task.key)[-1]
+    assert (step.operation, step.user, step.channel) == ("ASSIGN", "agent", "MCP")

@@ -35,6 +35,7 @@ def test_a_task_goes_through_the_hands_of_people(osmia, unique, task):
     assert [(one["operationType"], one["actorId"]) for one in steps] == [
         ("CREATE", None), ("ASSIGN", "anna"), ("UNASSIGN", "anna"), ("ASSIGN", "boss"), ("COMPLETE", "demo"), ("COMMENT", "anna"),
     ]  # fmt: skip
+    assert [one["channel"] for one in steps] == ["RULE", "CLI", "CLI", "CLI", "CLI", None]
     assert steps[1]["changes"] == "assignee: '' to 'anna'"
 
 

@@ -85,11 +85,38 @@ def test_a_held_completion_that_a_listener_denies_is_seen_at_all_doors(rest: Res
     assert (failed["operationType"], failed["actorId"], failed["refusal"]) == ("COMPLETE", "ada", reason)
     assert rest.get(f"/user-tasks/{task_key}")["state"] == "CREATED"
     hold({"denied": False})
-    assert [(one.operation, one.user, one.refusal) for one in desk.history(int(task_key))] == [
-        ("CREATE", "", ""),
-        ("COMPLETE", "ada", reason),
-        ("COMPLETE", "", ""),
+    assert [(one.operation, one.user, one.refusal, one.channel) for one in desk.history(int(task_key))] == [
+        ("CREATE", "", "", "RULE"),
+        ("COMPLETE", "ada", reason, "GRPC"),
+        ("COMPLETE", "", "", ""),
     ]
+
+
+def test_each_step_of_a_task_says_by_which_channel_it_came(rest: Rest, unique: str):
+    rest.deploy("start > a:user(native=yes, assignee=ada) > end", unique)
+    key = rest.create(unique)
+    [task] = rest.post("/user-tasks/search", {"filter": {"processInstanceKey": key}})["items"]
+    path, task_key = f"/user-tasks/{task['userTaskKey']}", int(task["userTaskKey"])
+
+    def by_client(name: str, priority: int) -> None:
+        who = [("osmia-user", "ada"), ("osmia-client", name)]
+        with osmia.SyncClient(rest.broker.address, metadata=who) as client:
+            client.user_tasks.update(task_key, {"priority": priority})
+
+    rest.ask("DELETE", f"{path}/assignee", headers=ADA)
+    rest.broker.client.user_tasks.claim(task_key, user="ada")
+    by_client("cli", 1)
+    by_client("mcp", 2)
+    by_client("<b>toaster", 3)  # no client of ours: the door counts
+    rest.ask("PATCH", path, {"changeset": {"priority": 4}}, headers=ADA | {"Osmia-Client": "cli"})
+    expected = [
+        ("CREATE", "RULE"), ("UNASSIGN", "REST"), ("ASSIGN", "GRPC"), ("UPDATE", "CLI"),
+        ("UPDATE", "MCP"), ("UPDATE", "GRPC"), ("UPDATE", "CLI"),
+    ]  # fmt: skip
+    steps = rest.broker.client.user_tasks.history(task_key)
+    assert [(one.operation, one.channel) for one in steps] == expected
+    logged = entries(rest, userTaskKey=str(task_key))
+    assert sorted((one["operationType"], one["channel"]) for one in logged) == sorted(expected)
 
 
 def test_what_programs_do_all_day_is_in_the_log_only_with_a_name(rest: Rest, unique: str):

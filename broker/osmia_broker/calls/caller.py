@@ -6,9 +6,11 @@ carries ASCII alone, so there a text in other characters travels as bytes under 
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from typing import ClassVar
 
 from osmia_broker.auth.user import NAME_CHARACTERS_MAX, User, is_name
 from osmia_broker.base.errors import InvalidArgument, Unauthenticated
+from osmia_broker.state.task_rows import Channel
 
 AUTHORIZATION = "authorization"  # holds the caller's credentials
 
@@ -20,6 +22,8 @@ IDEMPOTENCY_METADATA = (
     "osmia-idempotency-key"  #: marks a creation that may be repeated: the repetition gets the first answer
 )
 
+CLIENT_METADATA = "osmia-client"  #: names our own client, where that says more than the door: `cli` or `mcp`
+
 TRACEPARENT_METADATA = "traceparent"  #: names the span that the call comes from (W3C Trace Context)
 
 OWN = "osmia-"  #: how the names of our own metadata begin: their values are UTF-8
@@ -27,6 +31,8 @@ AS_BYTES = "-bin"  #: how the names of gRPC metadata end whose values are bytes
 AGAIN = "\n"  #: between the values of a name that was given more than once; no value holds it
 
 _TRACEPARENT = re.compile("(?!ff)([0-9a-f]{2})-((?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+
+_CLIENTS = {one.value.lower(): one for one in (Channel.CLI, Channel.MCP)}
 
 NO_METADATA: Mapping[str, str] = {}
 
@@ -51,6 +57,7 @@ class Caller:
     """
 
     __slots__ = ("_is_gone", "_metadata", "_when_gone", "signed_in")
+    door: ClassVar[Channel] = Channel.UNKNOWN  #: through which callers of this class come
 
     def __init__(self, metadata: Mapping[str, str] = NO_METADATA) -> None:
         self._metadata = metadata
@@ -122,6 +129,11 @@ class Caller:
         if AGAIN in text:
             raise InvalidArgument(_twice(name, text))
         return _unicode(name, text.strip())
+
+    @property
+    def channel(self) -> Channel:
+        """By which the caller came: our own client if it names itself, else the door. It is told, not proved."""
+        return _CLIENTS.get(self.metadata.get(CLIENT_METADATA, ""), self.door)
 
     @property
     def user_agent(self) -> str:

@@ -277,7 +277,7 @@ class UserTaskCalls(PartitionCalls):
 
     def actor(self, caller: Caller) -> Actor:
         """Return the acting person with the policy."""
-        return Actor(caller.user, caller.groups, self.policy)
+        return Actor(caller.user, caller.groups, self.policy, caller.channel)
 
     @staticmethod
     def _checked(key: int, assignee: str, action: str) -> None:

@@ -42,7 +42,7 @@ async def _serve(session: Session, user: str, groups: list[str]) -> None:
     from osmia import Client
 
     try:
-        client = Client(session.address, sign_in=session.sign_in())
+        client = Client(session.address, sign_in=session.sign_in(), metadata=[("osmia-client", "mcp")])
     except ValueError as error:
         raise usage(f"{error}.") from error
     async with client:

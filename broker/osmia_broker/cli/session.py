@@ -183,7 +183,7 @@ class Session:
         request_id = os.urandom(4).hex()
         try:
             sign_in = _sign_in(profile) if profile is not None else self.sign_in()
-            metadata = [(REQUEST_ID, request_id), *([("osmia-user", user)] if user else [])]
+            metadata = [(REQUEST_ID, request_id), ("osmia-client", "cli"), *([("osmia-user", user)] if user else [])]
             client = SyncClient(address or self.address, call_timeout_ms=timeout_ms, sign_in=sign_in, metadata=metadata)
         except ValueError as error:
             is_address = str(error).startswith("Expected an address")

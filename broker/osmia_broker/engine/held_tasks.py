@@ -12,7 +12,7 @@ from osmia_broker.engine.engine import handles
 from osmia_broker.engine.follow_ups import carries_out, drop_stopped, leave_follow_up, stops_at
 from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.new_user_tasks import note_event
-from osmia_broker.engine.task_commands import CompleteHeldTask, HoldUserTask, RevertAssignment, UndoUserTask
+from osmia_broker.engine.task_commands import Actor, CompleteHeldTask, HoldUserTask, RevertAssignment, UndoUserTask
 from osmia_broker.engine.task_listeners import ASSIGNING, Change, change_task, completion
 from osmia_broker.engine.task_policy import Right
 from osmia_broker.engine.turn import Turn
@@ -29,10 +29,11 @@ def hold_user_task(turn: Turn, command: HoldUserTask) -> int:
     """Promise the completion. What would refuse it now is refused now, not later: so it is tried, and taken back."""
     task = changeable_task(turn, command.user_task_key, command.actor, Right.COMPLETE, "complete")
     savepoint = turn.savepoint()
-    change_or_refuse(turn, task, completion(command.actor.user, command.variables, command.action))
+    change_or_refuse(turn, task, completion(command.actor, command.variables, command.action))
     turn.take_back(savepoint)
     turn.user_tasks.update(task, state=UserTaskState.COMPLETING)
-    held = CompleteHeldTask(task.key, command.variables, command.action, command.actor.user)
+    actor = command.actor
+    held = CompleteHeldTask(task.key, command.variables, command.action, actor.user, actor.channel)
     due_ms = turn.now_ms + command.hold_ms
     leave_follow_up(turn, task.process_instance_key, held, due_ms=due_ms)
     return due_ms
@@ -48,7 +49,8 @@ def _complete_held(turn: Turn, command: CompleteHeldTask) -> None:
         or is_ending(turn, turn.elements[task.element_instance_key])
     ):
         return
-    change_task(turn, task, completion(command.user, command.variables, command.action))
+    actor = Actor(command.user, channel=command.channel)
+    change_task(turn, task, completion(actor, command.variables, command.action))
 
 
 @stops_at(CompleteHeldTask)
@@ -69,7 +71,7 @@ def undo_user_task(turn: Turn, command: UndoUserTask) -> None:
         )
     drop_stopped(turn, found[0])
     turn.user_tasks.update(task, state=UserTaskState.CREATED)
-    note_event(turn, task, TaskOperation.UPDATE, action=UNDO, user=command.actor.user, diff={})
+    note_event(turn, task, TaskOperation.UPDATE, action=UNDO, actor=command.actor, diff={})
 
 
 @handles(RevertAssignment)
@@ -81,7 +83,7 @@ def revert_assignment(turn: Turn, command: RevertAssignment) -> bool:
             f"Expected user task with key '{task.key}' to be assigned to '{command.now}', but it is assigned to '{task.assignee}'"
         )
     operation = TaskOperation.ASSIGN if command.before else TaskOperation.UNASSIGN
-    change = Change(ASSIGNING, operation, UNDO, command.actor.user, {"assignee": command.before}, ticket=command.ticket)
+    change = Change(ASSIGNING, operation, UNDO, command.actor, {"assignee": command.before}, ticket=command.ticket)
     return change_or_refuse(turn, task, change)
 
 

@@ -9,6 +9,7 @@ from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.engine.domain_events import TASK
 from osmia_broker.engine.elements.dates import moment_ms
 from osmia_broker.engine.incidents import MESSAGE_CHARACTERS
+from osmia_broker.engine.task_commands import RULE, Actor
 from osmia_broker.engine.turn import Turn
 from osmia_broker.state.rows import ElementInstance
 from osmia_broker.state.storable import storable
@@ -178,29 +179,30 @@ def note_event(
     operation: TaskOperation,
     *,
     action: str = "",
-    user: str = "",
+    actor: Actor = RULE,
     diff: Diff,
     refusal: str = "",
 ) -> None:
-    """Write a step into the history of the task; with a *refusal*, one that was wanted and did not take effect."""
+    """Write a step of *actor* into the history of the task; with a *refusal*, one that was wanted and did not take effect."""
     event = TaskEvent(
         key=turn.next_key(),
         process_instance_key=task.process_instance_key,
         user_task_key=task.key,
         operation=operation,
         action=action,
-        user=user,
+        user=actor.user,
         changes=msgspec.json.encode(diff).decode(),
         at_ms=turn.now_ms,
         refusal=storable(refusal[:MESSAGE_CHARACTERS]),
+        channel=actor.channel,
     )
     turn.notes[TaskEvent].write(event)
 
 
-def write_answer(turn: Turn, task: UserTask, answered: TaskProposal) -> None:
-    """Write the answer to a proposal, and its step in the history of the task."""
+def write_answer(turn: Turn, task: UserTask, answered: TaskProposal, actor: Actor) -> None:
+    """Write the answer of *actor* to a proposal, and its step in the history of the task."""
     turn.notes[TaskProposal].write(answered)
-    note_event(turn, task, TaskOperation.UPDATE, action=_ANSWERS[answered.state], user=answered.answered_by, diff={})
+    note_event(turn, task, TaskOperation.UPDATE, action=_ANSWERS[answered.state], actor=actor, diff={})
     turn.state.answered.add(answered.key, turn.state.last_key + 1)
 
 

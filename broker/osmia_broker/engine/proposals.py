@@ -21,29 +21,28 @@ from osmia_broker.state.task_rows import ProposalState, TaskOperation, TaskPropo
 def propose(turn: Turn, command: ProposeForUserTask) -> int:
     """Write a proposal beside a task. Whoever may read the task may propose."""
     task = open_task(turn, command.user_task_key, command.actor, Right.READ, "propose for")
-    user = command.actor.user
     key = turn.next_key()
     turn.notes[TaskProposal].write(
         TaskProposal(
             key,
             task.process_instance_key,
             task.key,
-            user,
+            command.actor.user,
             command.variables,
             command.outcome,
             command.text,
             turn.now_ms,
         )
     )
-    note_event(turn, task, TaskOperation.UPDATE, action="propose", user=user, diff={})
+    note_event(turn, task, TaskOperation.UPDATE, action="propose", actor=command.actor, diff={})
     return key
 
 
 @handles(AnswerTaskProposal)
 def answer_proposal(turn: Turn, command: AnswerTaskProposal) -> bool:
     """Write the answer. Values are accepted with the completion of the task: when it takes effect, and not if a task listener denies it."""
-    made, user = command.proposal, command.actor.user
-    task = changeable_task(turn, made.user_task_key, command.actor, Right.COMPLETE, "answer a proposal for")
+    made, actor = command.proposal, command.actor
+    task = changeable_task(turn, made.user_task_key, actor, Right.COMPLETE, "answer a proposal for")
     if made.state != ProposalState.OPEN or turn.state.answered.has(made.key):
         raise InvalidState(f"Expected the proposal with key '{made.key}' to be open, but somebody has answered it")
     if not turn.state.answered.knows_all_since(command.read_key):
@@ -51,10 +50,12 @@ def answer_proposal(turn: Turn, command: AnswerTaskProposal) -> bool:
             f"Expected the answer to the proposal with key '{made.key}' to know what was answered before, but it was read too long ago;"
             " read it again"
         )
-    answered = replace(made, state=command.state, answered_by=user, answered_ms=turn.now_ms, answer=command.answer)
+    answered = replace(
+        made, state=command.state, answered_by=actor.user, answered_ms=turn.now_ms, answer=command.answer
+    )
     if command.state is not ProposalState.ACCEPTED:
-        write_answer(turn, task, answered)
+        write_answer(turn, task, answered, actor)
         return True
-    change = completion(user, command.variables, made.outcome, command.ticket)
+    change = completion(actor, command.variables, made.outcome, command.ticket)
     change.proposal = answered
     return change_or_refuse(turn, task, change)

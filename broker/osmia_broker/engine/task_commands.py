@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from osmia_broker.engine.commands import Command, Variables
-from osmia_broker.state.task_rows import ProposalState, TaskProposal
+from osmia_broker.state.task_rows import Channel, ProposalState, TaskProposal
 
 
 class TaskPolicy(StrEnum):
@@ -19,14 +19,16 @@ class TaskPolicy(StrEnum):
 
 
 class Actor(msgspec.Struct, frozen=True, gc=False):
-    """The acting person: their name (empty if unknown), their groups, and the policy."""
+    """The acting person: their name (empty if unknown), their groups, the policy, and the channel by which they act."""
 
     user: str = ""
     groups: tuple[str, ...] = ()
     policy: TaskPolicy = TaskPolicy.OPEN
+    channel: Channel = Channel.UNKNOWN
 
 
 NOBODY = Actor()
+RULE = Actor(channel=Channel.RULE)  #: acts where no person does: the process itself, or a task listener
 
 
 class AssignUserTask(Command, frozen=True, gc=False):
@@ -152,6 +154,7 @@ class CompleteHeldTask(Command, frozen=True, gc=False):
     variables: Variables
     action: str
     user: str
+    channel: Channel = Channel.UNKNOWN
 
 
 class UndoUserTask(Command, frozen=True, gc=False):

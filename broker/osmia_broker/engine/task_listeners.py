@@ -32,6 +32,7 @@ from osmia_broker.engine.new_user_tasks import (
     value_of,
     write_answer,
 )
+from osmia_broker.engine.task_commands import RULE, Actor
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model import RESERVED_HEADERS, TASK_LISTENER_EVENTS
 from osmia_broker.state.rows import ElementInstance, JobKind, JobState
@@ -49,22 +50,22 @@ _read_event_types = msgspec.json.Decoder(list[str]).decode
 
 @dataclass(slots=True)
 class Change:
-    """A change that somebody wants. *ticket*, if not 0, is of the caller who waits for it."""
+    """A change that *actor* wants. *ticket*, if not 0, is of the caller who waits for it."""
 
     event: str
     operation: TaskOperation
     action: str = ""
-    user: str = ""
+    actor: Actor = RULE
     changes: Changes = field(default_factory=dict)
     variables: Variables = field(default_factory=dict)
     ticket: int = 0
     proposal: TaskProposal | None = None  # as it is written when the completion that accepts it takes effect
 
 
-def completion(user: str, variables: Variables, action: str = "", ticket: int = 0) -> Change:
+def completion(actor: Actor, variables: Variables, action: str = "", ticket: int = 0) -> Change:
     """Return the change that completes a task. *action* is what the history shows; empty for `complete`."""
     action = action or "complete"
-    return Change(COMPLETING, TaskOperation.COMPLETE, action, user, variables=variables, ticket=ticket)
+    return Change(COMPLETING, TaskOperation.COMPLETE, action, actor, variables=variables, ticket=ticket)
 
 
 def create_native_task(turn: Turn, instance: ElementInstance, columns: dict[str, Any]) -> None:
@@ -162,11 +163,12 @@ def _wait(turn: Turn, task: UserTask, change: Change, listeners: list[Listener])
         event=change.event,
         operation=change.operation,
         action=change.action,
-        user=change.user,
+        user=change.actor.user,
         changes=msgspec.json.encode(change.changes).decode(),
         variables=msgspec.json.encode(change.variables).decode(),
         listeners=msgspec.json.encode(listeners).decode(),
         proposal=msgspec.json.encode(change.proposal).decode() if change.proposal is not None else "",
+        channel=change.actor.channel,
     )
     turn.task_transitions.insert(transition)
     turn.user_tasks.update(task, state=UserTaskState(change.event.upper()))
@@ -229,7 +231,7 @@ def listener_done(turn: Turn, task: UserTask, transition: TaskTransition, correc
         _create_listener_job(turn, task, transition)
         return
     turn.task_transitions.end(transition, turn.now_ms)
-    finished = Change(transition.event, transition.operation, transition.action, transition.user, changes)
+    finished = Change(transition.event, transition.operation, transition.action, _actor_of(transition), changes)
     finished.variables = msgspec.json.decode(transition.variables)
     finished.proposal = _read_proposal(transition.proposal) if transition.proposal else None
     _finish(turn, task, finished)
@@ -248,10 +250,14 @@ def deny_change(turn: Turn, task: UserTask, transition: TaskTransition, reason: 
     text = f"{text}. Reason to deny: '{reason}'" if reason else text
     wanted = msgspec.json.decode(transition.changes)
     diff = {name: (before, new) for name, new in wanted.items() if (before := value_of(task, name)) != new}
-    note_event(
-        turn, task, transition.operation, action=transition.action, user=transition.user, diff=diff, refusal=text
-    )
+    actor = _actor_of(transition)
+    note_event(turn, task, transition.operation, action=transition.action, actor=actor, diff=diff, refusal=text)
     refuse_waiting(turn, task, "INVALID_STATE", text)
+
+
+def _actor_of(transition: TaskTransition) -> Actor:
+    """Return the person who wanted the change, as far as the history needs them."""
+    return Actor(transition.user, channel=transition.channel)
 
 
 # --- the change itself
@@ -271,11 +277,11 @@ def _finish(turn: Turn, task: UserTask, change: Change) -> None:
         return
     is_completed = change.event == COMPLETING
     if change.proposal is not None:
-        write_answer(turn, task, change.proposal)
+        write_answer(turn, task, change.proposal, change.actor)
     diff = apply_changes(turn, task, change.changes, **({} if is_completed else _BACK[task.state]))
     is_repeated = not diff and change.action == "claim"  # the person has the task already: nothing has happened
-    if diff or (change.user and not is_repeated) or change.action not in _DEFAULT_ACTIONS:
-        note_event(turn, task, change.operation, action=change.action, user=change.user, diff=diff)
+    if diff or (change.actor.user and not is_repeated) or change.action not in _DEFAULT_ACTIONS:
+        note_event(turn, task, change.operation, action=change.action, actor=change.actor, diff=diff)
     if change.action and diff.get("assignee", _STAYS)[0] == "":
         note_duration(turn, task, "claimed")
     if is_completed:

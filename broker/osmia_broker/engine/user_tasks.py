@@ -97,7 +97,7 @@ def update_user_task(turn: Turn, command: UpdateUserTask) -> bool:
         UPDATING,
         TaskOperation.UPDATE,
         command.action or "update",
-        command.actor.user,
+        command.actor,
         dict(command.changes),
         ticket=command.ticket,
     )
@@ -108,7 +108,7 @@ def update_user_task(turn: Turn, command: UpdateUserTask) -> bool:
 def complete_user_task(turn: Turn, command: CompleteUserTask) -> bool:
     """Complete a task, and the job of a job-based one, with its element."""
     task = changeable_task(turn, command.user_task_key, command.actor, Right.COMPLETE, "complete")
-    change = completion(command.actor.user, command.variables, command.action, command.ticket)
+    change = completion(command.actor, command.variables, command.action, command.ticket)
     return change_or_refuse(turn, task, change)
 
 
@@ -231,7 +231,7 @@ def _assignment(
     command: AssignUserTask | ClaimUserTask | ClaimNextUserTask, operation: TaskOperation, action: str
 ) -> Change:
     changes: dict[str, Any] = {"assignee": command.assignee}
-    return Change(ASSIGNING, operation, command.action or action, command.actor.user, changes, ticket=command.ticket)
+    return Change(ASSIGNING, operation, command.action or action, command.actor, changes, ticket=command.ticket)
 
 
 def change_or_refuse(turn: Turn, task: UserTask, change: Change) -> bool:

@@ -19,6 +19,7 @@ from osmia_broker.calls.caller import AS_BYTES, OWN, decoded, joined
 from osmia_broker.calls.checks import QUOTED_CHARACTERS, quoted
 from osmia_broker.metrics import GatewayCounters
 from osmia_broker.rpc import Call, Refusal, Rpc, Shape
+from osmia_broker.state.task_rows import Channel
 from osmia_proto.methods import Method
 
 DETAILS_CHARACTERS_MAX = 1_000  # no person reads more (reliability.md, section 5)
@@ -33,6 +34,7 @@ class GrpcCaller(Caller):
     """The caller of a gRPC call. Metadata are read when they are first asked for; the door reports a cancelled call by `leave`."""
 
     __slots__ = ("_call", "_is_read")
+    door = Channel.GRPC
 
     def __init__(self, call: Call) -> None:
         super().__init__()

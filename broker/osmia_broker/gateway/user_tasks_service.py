@@ -371,6 +371,7 @@ def _happened(item: dict[str, Any]) -> queries.UserTaskHistoryItem:
         at=item["timestamp"],
         changes=_changes(item["changes"]),
         refusal=item["refusal"],
+        channel=item["channel"],
     )
 
 

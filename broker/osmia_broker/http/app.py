@@ -19,6 +19,7 @@ from osmia_broker.http.operation import BASE, MULTIPART, Call, Operation, Reply,
 from osmia_broker.http.origin import is_foreign
 from osmia_broker.http.problem import MEDIA_TYPE, HttpRefusal, problem_of
 from osmia_broker.metrics import HttpCounters
+from osmia_broker.state.task_rows import Channel
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -30,6 +31,13 @@ UNKNOWN = ("unknown", "unknown")  # the route and method of a request without an
 _encode = msgspec.json.Encoder().encode
 
 log = logging.getLogger(__name__)
+
+
+class RestCaller(Caller):
+    """The caller of an operation of the REST API."""
+
+    __slots__ = ()
+    door = Channel.REST
 
 
 class CallerLeft(Exception):
@@ -81,7 +89,7 @@ class App:
             raise HttpRefusal(
                 403, "FORBIDDEN", "Expected a request of this site or of a program, but found one of another site"
             )
-        caller = Caller(headers)
+        caller = RestCaller(headers)
         call = Call(self._services, caller, scope["query_string"].decode("latin-1"), scheme=scope["scheme"])
         if not operation.is_open:  # before the body: a stranger must not fill the memory
             await call.require_caller()

@@ -30,6 +30,18 @@ class CandidateKind(StrEnum):
     GROUP = "GROUP"
 
 
+class Channel(StrEnum):
+    """The ways by which a step reaches a user task: a door of the broker, or the client that a person used at it."""
+
+    UNKNOWN = ""  # the caller did not come through a door, or the step is older than these notes
+    PAGE = "PAGE"
+    REST = "REST"
+    GRPC = "GRPC"
+    CLI = "CLI"
+    MCP = "MCP"
+    RULE = "RULE"  # nobody asked for it: the process, or a task listener, made it
+
+
 class TaskOperation(StrEnum):
     """The operations of people on user tasks."""
 
@@ -100,6 +112,7 @@ class TaskTransition(StoredRow):
     listeners_done: Changing[int] = 0
     ended_ms: Changing[int] = 0
     proposal: str = ""  # JSON object: the row of the proposal that is accepted with the completion; empty for none
+    channel: Channel = Channel.UNKNOWN  # by which it was asked for
 
 
 STANDS, ENDED, REMOVED = range(3)  #: of a candidate: of an open task; of one that ended with it; taken away before
@@ -132,6 +145,7 @@ class TaskEvent(StoredRow):
     changes: str  # JSON object: [old, new] by attribute
     at_ms: int
     refusal: str = ""  # why a task listener has denied it, as its caller was told; empty if it took effect
+    channel: Channel = Channel.UNKNOWN
 
 
 @stored("task_comments", is_history=True)

@@ -89,7 +89,10 @@ class UserTaskComment:
 
 @dataclass(frozen=True, slots=True)
 class UserTaskStep:
-    """A step in the history of a task. *changes* has (old, new) by attribute; *refusal* says why it was denied and changed nothing."""
+    """A step in the history of a task. *changes* has (old, new) by attribute; *refusal* says why it was denied and changed nothing.
+
+    *channel* is the way by which it came: PAGE, REST, GRPC, CLI or MCP; RULE if the process or a task listener did it; empty if unknown.
+    """
 
     operation: str
     action: str
@@ -97,6 +100,7 @@ class UserTaskStep:
     at: str
     changes: Mapping[str, Any]
     refusal: str = ""
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,7 +403,15 @@ class UserTaskCalls:
         """Return what happened to a task, oldest first."""
         items = await self._pages("GetUserTaskHistory", queries.GetUserTaskHistoryRequest(key=key), user, groups)
         return [
-            UserTaskStep(one.operation, one.action, one.user, one.at, variables_json.decode(one.changes), one.refusal)
+            UserTaskStep(
+                one.operation,
+                one.action,
+                one.user,
+                one.at,
+                variables_json.decode(one.changes),
+                one.refusal,
+                one.channel,
+            )
             for one in items
         ]
 

@@ -11,6 +11,7 @@ from osmia_broker.auth import User
 from osmia_broker.auth.user import NAME_CHARACTERS_MAX, is_name
 from osmia_broker.calls import Caller
 from osmia_broker.calls.caller import GROUPS_METADATA, USER_METADATA
+from osmia_broker.state.task_rows import Channel
 
 COOKIE = "osmia_person"
 DEFAULT_USER = "demo"
@@ -20,6 +21,13 @@ COOKIE_CHARACTERS_MAX = (
 )
 
 T = TypeVar("T")
+
+
+class PageCaller(Caller):
+    """A person at the browser, as the caller of a call."""
+
+    __slots__ = ()
+    door = Channel.PAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,9 @@ class Person:
 
     def caller(self) -> Caller:
         """Return the person as the caller of a call."""
-        caller = Caller({USER_METADATA: self.user, GROUPS_METADATA: ",".join(self.groups), "user-agent": "osmia-page"})
+        caller = PageCaller(
+            {USER_METADATA: self.user, GROUPS_METADATA: ",".join(self.groups), "user-agent": "osmia-page"}
+        )
         caller.signed_in = self.signed_in
         return caller
 

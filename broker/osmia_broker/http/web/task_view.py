@@ -11,7 +11,7 @@ from osmia_broker.base.errors import NotFound
 from osmia_broker.http.document_references import CAMUNDA, TYPE
 from osmia_broker.http.web.task_list import seen
 from osmia_broker.http.web.visit import Visit
-from osmia_broker.state.task_rows import ProposalState, TaskProposal
+from osmia_broker.state.task_rows import Channel, ProposalState, TaskProposal
 from osmia_broker.store.read import dialect, files, task_views, user_task_notes
 from osmia_broker.store.read.entities.variables import EFFECTIVE_VARIABLES, SCOPES, WHOLE_EFFECTIVE_VARIABLES
 from osmia_broker.store.read.search.entity import Item
@@ -31,6 +31,14 @@ _ACTIONS = {
     "answer proposal": "Answered a proposal",
     "ignore proposal": "Ignored a proposal",
     "undo": "Took the last step back",
+}
+_CHANNELS: dict[str, str] = {
+    Channel.PAGE: "on the page",
+    Channel.REST: "over REST",
+    Channel.GRPC: "over gRPC",
+    Channel.CLI: "with the command line",
+    Channel.MCP: "over MCP",
+    Channel.RULE: "by the process",
 }
 _DENIED = {"COMPLETE": "Completion denied", "UPDATE": "Update denied"}  #: words for a step that a task listener denied
 _ATTRIBUTES = {
@@ -107,6 +115,7 @@ class Entry:
     user: str
     at: str
     changed: tuple[str, ...] = ()
+    channel: str = ""  # words for where it came from; empty if unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,13 +378,22 @@ def _schema_of(text: str) -> dict[str, Any] | None:
 async def _history(visit: Visit, item: Item) -> list[Entry]:
     """Return the history, newest first, with the creation and the end of the task, whoever did them."""
     steps = await user_task_notes.steps_of(visit.reader, int(item["userTaskKey"]))
-    entries = [Entry(_words(step), step.user, moment(step.at_ms) or "", tuple(_changes(step))) for step in steps]
+    entries = [
+        Entry(
+            _words(step),
+            step.user,
+            moment(step.at_ms) or "",
+            tuple(_changes(step)),
+            _CHANNELS.get(step.channel, ""),
+        )
+        for step in steps
+    ]
     done = {step.operation for step in steps if not step.refusal}
     if not item["is_open"] and not done & {"COMPLETE", "CANCEL"}:
         words = "Completed" if item["state"] == "COMPLETED" else "Canceled"
         entries.insert(0, Entry(words, "", item["completionDate"] or item["creationDate"]))
     if "CREATE" not in done:
-        entries.append(Entry("Created", "", item["creationDate"]))
+        entries.append(Entry("Created", "", item["creationDate"], channel=_CHANNELS[Channel.RULE]))
     return entries
 
 

@@ -35,10 +35,11 @@ class Step(msgspec.Struct, frozen=True):
     changes: dict[str, tuple[Any, Any]]  # old and new value by attribute
     at_ms: int
     refusal: str = ""  # why it was denied; empty if it took effect
+    channel: str = ""  # a `Channel`
 
 
 _STEPS = (
-    select(_event.c.operation, _event.c.action, _event.c.user, _event.c.changes, _event.c.at_ms, _event.c.refusal)
+    select(*(_event.c[name] for name in ("operation", "action", "user", "changes", "at_ms", "refusal", "channel")))
     .where(_event.c.user_task_key == bindparam("key"))
     .order_by(_event.c.key.desc())
     .limit(STEPS_MAX)
@@ -99,9 +100,9 @@ async def steps_of(sources: Sources, key: int) -> list[Step]:
     return [step for row in found if (step := _step(*row)) is not None]
 
 
-def _step(operation: str, action: str, user: str, changes: str, *when_and_why: Any) -> Step | None:
+def _step(operation: str, action: str, user: str, changes: str, *more: Any) -> Step | None:
     try:
         values = msgspec.json.decode(changes, type=dict[str, tuple[Any, Any]])
-        return Step(operation, action, user, values, *when_and_why)
+        return Step(operation, action, user, values, *more)
     except (msgspec.MsgspecError, TypeError):
         return None

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, lite
 
 from osmia_broker.state.history_rows import AuditEntity, AuditEntry, AuditOperation
 from osmia_broker.state.rows import Decision
-from osmia_broker.state.task_rows import TaskEvent, TaskOperation, UserTask
+from osmia_broker.state.task_rows import Channel, TaskEvent, TaskOperation, UserTask
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside, task_readers
@@ -47,6 +47,7 @@ _COLUMNS: dict[str, Column | None] = {
     "element_instance_key": literal_column("0"),
     "description": literal_column("''"),
     "refusal": literal_column("''"),
+    "channel": literal_column("''"),
 }
 _NOTHING: Column = literal_column("''")
 _ZERO: Column = literal_column("0")
@@ -59,7 +60,9 @@ def _entries(row: Any, **own: Column) -> Select[Any]:
     return select(*(column.label(name) for name, column in columns.items()))
 
 
-def _of_task(key: Column, operation: ColumnElement[Any], at_ms: Column, is_one: Condition) -> Select[Any]:
+def _of_task(
+    key: Column, operation: ColumnElement[Any], at_ms: Column, is_one: Condition, **own: Column
+) -> Select[Any]:
     """Select a creation or an end from the rows of tasks, unless an event says it."""
     noted = schema.TABLES[TaskEvent].alias("noted_event").c
     is_noted = (
@@ -67,7 +70,7 @@ def _of_task(key: Column, operation: ColumnElement[Any], at_ms: Column, is_one: 
         .where(noted.user_task_key == _task.key, noted.operation == operation, noted.refusal == _NOTHING)
         .exists()
     )
-    own = {"process_instance_key": _task.process_instance_key, "user_task_key": _task.key}
+    own |= {"process_instance_key": _task.process_instance_key, "user_task_key": _task.key}
     return _entries({}, key=key, operation=operation, at_ms=at_ms, **own).where(is_one, ~is_noted)
 
 
@@ -77,7 +80,11 @@ def _log(*, by_keys: bool) -> FromClause:
     instances = select(element.process_instance_key).where(dialect.among(element.key, KEYS))
     # The creation and the end of a task have keys that no other entry has, the creation the lower one.
     created = _of_task(
-        _task.element_instance_key, literal_column("'CREATE'"), _task.created_ms, _task.state != "CREATING"
+        _task.element_instance_key,
+        literal_column("'CREATE'"),
+        _task.created_ms,
+        _task.state != "CREATING",
+        channel=literal_column(f"'{Channel.RULE}'"),
     )
     end = case((_task.state == "COMPLETED", literal_column("'COMPLETE'")), else_=literal_column("'CANCEL'"))
     parts = [
@@ -204,6 +211,7 @@ def _fields(log: Any) -> tuple[Field, ...]:
         text("action", log.action, filters=False),
         json("changes", log.changes, _changes),
         text("refusal", log.refusal, filters=False),
+        text("channel", log.channel, filters=False),
     )
 
 
