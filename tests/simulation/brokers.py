@@ -7,7 +7,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from osmia_broker.base.errors import StoreFailed
+from osmia_broker.base.errors import StoreFailed, Unavailable
+from osmia_broker.calls.jobs import Dispatcher
 from osmia_broker.engine.commands import Command
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Partition
@@ -103,6 +104,8 @@ class SimulatedBroker:
                 settings, Share(by_lease=True), self.wall, database, counters=counters, opened=opened
             )
             assert made.serving is not None, "it has links"
+            self.dispatcher = Dispatcher(made.face.parts)
+            opened.callback(self.dispatcher.stop, Unavailable("Expected the broker to serve, but it is stopping"))
             made.serving.offer_jobs()
             self.made = made
             await self._leave.wait()

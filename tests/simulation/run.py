@@ -20,6 +20,7 @@ import pytest
 from osmia_broker.links import Links
 from tests.partition.opened import steps_only
 from tests.simulation.brokers import Cluster
+from tests.simulation.clients import Clients
 from tests.simulation.history import History
 from tests.simulation.virtual import VirtualLoop, machine_here
 from tests.simulation.weather import Weather
@@ -52,7 +53,7 @@ class Run:
             self.loop, random.Random(chances.random()), self.say, partitions=size.partitions, brokers=size.brokers
         )
         self.weather = Weather(self.cluster, random.Random(chances.random()), self.say, size.deeds)
-        self.history = History(self.cluster, random.Random(chances.random()), self.say)
+        self.history = History(Clients(self.cluster, random.Random(chances.random()), self.say))
 
     def say(self, text: str) -> None:
         self.said.append(f"{self.loop.time():9.3f} {text}")
@@ -141,6 +142,7 @@ def main(words: list[str]) -> int:
     is_logged = bool(given.pop("log", ""))
     deeds = tuple(given.pop("deeds", "").split(",")) if "deeds" in given else ()
     size = Size(deeds=deeds, **{name: int(value) for name, value in given.items()})
+    logging.getLogger("osmia_broker").addHandler(logging.NullHandler())
     failed = 0
     for seed in range(int(first), int(last or first) + 1):
         try:

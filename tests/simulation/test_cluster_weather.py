@@ -17,7 +17,7 @@ from tests.simulation.run import Size, play
 @pytest.mark.parametrize("seed", range(3))
 def test_what_is_acknowledged_is_there_once(seed: int, monkeypatch: pytest.MonkeyPatch):
     run = play(seed, Size(), monkeypatch)
-    assert run.history.jobs
+    assert run.history.workers.jobs
 
 
 @pytest.mark.parametrize("seed", [12, 13])

@@ -1,0 +1,67 @@
+"""Batch operations in an imagined cluster: each cancels process instances in all partitions; and the judge of what has become of them."""
+
+import asyncio
+from contextlib import suppress
+
+from osmia_broker.base.errors import InvalidState
+from osmia_broker.engine import batch_commands, commands
+from osmia_broker.state.batch_rows import BatchItem, BatchOperation, BatchState, BatchType
+from osmia_broker.state.rows import ElementInstance
+from tests.partition.opened import deploy
+from tests.simulation.clients import Clients, Unknown
+from tests.simulation.virtual import passing
+
+MODEL = deploy('start > never:catch(message=never, key="=d") > end', id="doomed")
+ITEMS = 12
+
+
+class Batches:
+    """Which batch operations were begun, and with what."""
+
+    def __init__(self, clients: Clients) -> None:
+        self.clients, self.chance = clients, clients.chance
+        self.items: dict[
+            int, tuple[int, ...]
+        ] = {}  # process instances, by the key of a batch operation that was started
+
+    async def cancel_many(self, number: int, begins_s: float) -> None:
+        """Create process instances, and cancel them with one batch operation."""
+        await passing(begins_s)
+        creations = [
+            commands.CreateProcessInstance("doomed", -1, 0, {"d": "1"}, idempotency_key=f"doomed {number} {place}")
+            for place in range(ITEMS)
+        ]
+        made = await asyncio.gather(*map(self.clients.send_until_known, creations))
+        keys = tuple(one.process_instance_key for one in made)
+        while True:  # one of which nobody knows whether it has all items is left alone: it was not started
+            try:
+                batch_key = await self.clients.send(batch_commands.CreateBatch(BatchType.CANCEL_PROCESS_INSTANCE))
+                await self.clients.send(batch_commands.AddBatchItems(batch_key, tuple((one, one) for one in keys)))
+                break
+            except Unknown:
+                await self.clients.pause()
+        self.items[batch_key] = keys
+        with suppress(InvalidState):  # it has been started, and nobody knew
+            await self.clients.send_until_known(batch_commands.StartBatch(batch_key))
+        self.clients.say(f"batch operation {batch_key} is started")
+
+    def why_not_done(self) -> str:
+        """Say which of those that were started has not ended."""
+        for row in self.clients.living(BatchOperation):
+            if (row.whole_key or row.key) in self.items:
+                return f"{row} has not ended"
+        return ""
+
+    def judge(self) -> None:
+        """Judge that each item was tried once, and that the counts say so."""
+        found = {row.key: row for row in self.clients.rows(BatchOperation) if not row.whole_key}
+        states = {row.key: row.state for row in self.clients.rows(ElementInstance) if row.element_id == "doomed"}
+        tried: dict[int, list[int]] = {}
+        for item in self.clients.rows(BatchItem):
+            tried.setdefault(item.batch_key, []).append(item.item_key)
+        for key, items in self.items.items():
+            row = found[key]
+            counts = (row.state, row.items, row.completed, row.failed)
+            assert counts == (BatchState.COMPLETED, len(items), len(items), 0), f"found {row}"
+            assert sorted(tried[key]) == sorted(items), f"{key} has tried {tried[key]}"
+            assert {states[one] for one in items} == {"TERMINATED"}, f"not all instances of {key} are cancelled"

@@ -1,0 +1,105 @@
+"""The clients of an imagined cluster: how they ask a broker, and what they know of the outcome."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+from osmia_broker.base.errors import OsmiaError, Rejection
+from osmia_broker.engine import commands
+from tests.doors import START_MS
+from tests.simulation.brokers import Cluster, SimulatedBroker
+from tests.simulation.virtual import passing
+
+ANSWER_S = 30.0  # a client waits so long
+AGAIN_S = (0.1, 1.5)  # before it asks again
+NOBODY_S = 0.5
+
+
+class Unknown(Exception):
+    """Nobody knows whether it took effect."""
+
+
+class Clients:
+    """Asks brokers of *cluster*. *say* notes what happens."""
+
+    def __init__(self, cluster: Cluster, chance: random.Random, say: Callable[[str], None]) -> None:
+        self.cluster, self.chance, self.say = cluster, chance, say
+        self.refused = self.unknown = 0
+
+    @property
+    def now_s(self) -> float:
+        """The time, as nobody in the cluster knows it."""
+        return self.cluster.loop.time()
+
+    @property
+    def now_ms(self) -> int:
+        """The same, as a clock that nobody has set shows it."""
+        return START_MS + round(self.now_s * 1000)
+
+    async def some_broker(self) -> SimulatedBroker:
+        """Choose a broker that can be asked. Raises Unknown if there is none."""
+        up = self.cluster.up
+        if not up:
+            await passing(NOBODY_S)
+            raise Unknown
+        return self.chance.choice(up)
+
+    async def ask(self, ask: Callable[[SimulatedBroker], Any], leaves_s: float = ANSWER_S) -> Any:
+        """Let a broker do something, and return its answer. The client leaves without one after *leaves_s*, and the broker notices that.
+
+        Raises:
+            Rejection: it was refused, and nothing has changed.
+            Unknown: the broker died, did not answer in time, or does not know it itself.
+
+        """
+        broker = await self.some_broker()
+        answer: asyncio.Future[Any] = self.cluster.loop.create_future()
+
+        async def asked() -> None:
+            try:
+                found = await ask(broker)
+            except OsmiaError as error:
+                if not answer.done():
+                    answer.set_exception(error)
+            else:
+                if not answer.done():
+                    answer.set_result(found)
+
+        asking = broker.do(asked())
+        try:
+            async with asyncio.timeout(leaves_s):
+                return await answer
+        except Rejection:
+            self.refused += 1
+            raise
+        except (OsmiaError, TimeoutError) as error:
+            asking.cancel()
+            self.unknown += 1
+            raise Unknown(str(error)) from None
+
+    async def send(self, command: commands.Command) -> Any:
+        """Ask for *command* once. Raises as `ask`."""
+        return await self.ask(lambda broker: broker.submit(command))
+
+    async def send_until_known(self, command: commands.Command) -> Any:
+        """Send *command* again and again, until the outcome is known. Raises Rejection."""
+        while True:
+            try:
+                return await self.send(command)
+            except Unknown:
+                await self.pause()
+
+    async def pause(self) -> None:
+        """Wait for a while."""
+        await passing(self.chance.uniform(*AGAIN_S))
+
+    # --- what the database has in the end
+
+    def rows(self, row_type: type) -> list[Any]:
+        """The rows of one kind in all partitions."""
+        return [row for store in self.cluster.database.rows.values() for row in store.rows(row_type)]
+
+    def living(self, row_type: type) -> list[Any]:
+        """Those that have not ended."""
+        return [row for store in self.cluster.database.rows.values() for row in store.living(row_type)]
