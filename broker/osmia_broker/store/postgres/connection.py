@@ -3,16 +3,20 @@
 A commit has one of three outcomes: it succeeded, it was refused, or nobody knows. The last is the case when the connection breaks before
 the answer, and also when the server says that a commit stopped waiting for its standby: it may be gone after a failover. A commit is never
 cancelled, because the server would then report success for a commit that no standby has. A connection that gives no answer is shut down.
+
+The settings of a connection are set in its first statement, for poolers refuse most of them in the greeting.
 """
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from osmia_broker.base.addresses import without_password
 from osmia_broker.base.errors import StoreFailed
+from osmia_broker.store.postgres import pooler
 from osmia_broker.store.postgres.schemas import quoted, schema_of
 
 if TYPE_CHECKING:
@@ -29,8 +33,16 @@ SETTINGS = {
     "idle_in_transaction_session_timeout": "30s",
 }
 
+
+def setting(settings: Mapping[str, str]) -> str:
+    """Return a part of a `SELECT` that makes *settings* those of the session."""
+    calls = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
+    return f"ARRAY[{calls}] AS settings"
+
+
 _SETTINGS_OF_SERVER = (
-    "SELECT current_setting('transaction_read_only') AS read_only, current_setting('synchronous_commit') AS durable,"
+    f"SELECT {setting(SETTINGS)}, pg_backend_pid() AS pid,"
+    " current_setting('transaction_read_only') AS read_only, current_setting('synchronous_commit') AS durable,"
     " current_setting('server_encoding') AS encoding, current_schema() AS schema,"
     " CASE WHEN pg_is_in_recovery() THEN 0"
     " ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint END AS timeline"
@@ -149,6 +161,15 @@ class Connection:
         self._driver.terminate()
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a host says of itself that can be written, on a new connection to it."""
+
+    url: str
+    connection: "asyncpg.Connection"
+    row: Any
+
+
 class Server:
     """The server, or the pair of servers, at *url*; makes connections to whichever of them can write."""
 
@@ -156,6 +177,7 @@ class Server:
         self.url = url
         self._answer_s = answer_s
         self._timeline = 0  # the newest that was seen; it grows when a standby takes over
+        self._known_poolers: set[str] = set()  # those that keep sessions
         self.schema = ""  #: of partition 1 and of the leases of all; known once there was a connection
 
     def table(self, name: str) -> str:
@@ -170,28 +192,28 @@ class Server:
 
         """
         try:
-            made, row = await self._newest()
+            found = await self._newest()
         except Exception as error:
             raise StoreFailed(
                 f"Expected to reach the database {without_password(self.url)}, but found: {reason(error)}"
             ) from error
         try:
-            return await self._checked(made, row, partition)
+            return await self._checked(found, partition)
         except BaseException as error:  # a caller who leaves leaves no connection behind either
-            made.terminate()
+            found.connection.terminate()
             if isinstance(error, StoreFailed) or not isinstance(error, Exception):
                 raise
             raise StoreFailed(
                 f"Expected to use the database {without_password(self.url)}, but found: {reason(error)}"
             ) from error
 
-    async def _newest(self) -> "tuple[asyncpg.Connection, Any]":
-        """Return a connection to the host that can be written, and what it says of itself; of several, to that with the newest timeline.
+    async def _newest(self) -> _Answer:
+        """Return what the host says that can be written; of several, that with the newest timeline.
 
         An old primary that comes back after a failover can be written too, and may stand first.
         """
         waiting = {asyncio.ensure_future(_asked(url)) for url in each_host(self.url)}
-        made: list[tuple[asyncpg.Connection, Any]] = []
+        made: list[_Answer] = []
         failures: list[BaseException] = []
         try:
             while waiting:
@@ -207,16 +229,17 @@ class Server:
                         failures.append(failure)
             if not made:
                 raise failures[0]
-            made.sort(key=lambda one: int(one[1]["timeline"]))
+            made.sort(key=lambda one: int(one.row["timeline"]))
             return made.pop()
         finally:
             for one in waiting:
                 one.cancel()
             late = await asyncio.gather(*waiting, return_exceptions=True)  # one may have answered in this moment
-            for connection, _ in (*made, *(one for one in late if not isinstance(one, BaseException))):
-                connection.terminate()
+            for one_more in (*made, *(one for one in late if not isinstance(one, BaseException))):
+                one_more.connection.terminate()
 
-    async def _checked(self, made: "asyncpg.Connection", row: Any, partition: int) -> Connection:
+    async def _checked(self, found: _Answer, partition: int) -> Connection:
+        made, row = found.connection, found.row
         if row["read_only"] == "on":
             raise StoreFailed(
                 f"Expected a database that can be written, but found that {without_password(self.url)} is read-only"
@@ -227,6 +250,8 @@ class Server:
             raise StoreFailed(
                 f"Expected timeline {self._timeline} or later, but found {row['timeline']}: an old primary has come back"
             )
+        if pooler.is_between(made, row["pid"]) and found.url not in self._known_poolers:
+            await self._check_pooler(found)
         self._timeline = row["timeline"]
         self.schema = self._same_schema(row["schema"])
         if partition > 1:
@@ -234,6 +259,24 @@ class Server:
         if row["durable"] == "off":  # an answer would come before its commit is on the disk
             await made.execute("SET synchronous_commit = on")
         return Connection(made, self._timeline, self._answer_s)
+
+    async def _check_pooler(self, found: _Answer) -> None:
+        """Refuse a pooler that mixes sessions; once it was seen to keep them, it is trusted."""
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                other = await _connected(found.url)
+                try:
+                    keeps = await pooler.keeps_sessions(found.connection, other)
+                finally:
+                    other.terminate()
+        except TimeoutError:
+            raise StoreFailed(
+                f"Expected a pooler that gives the broker several connections at once, but found none within {CONNECT_S:g} s: is its"
+                " pool large enough?"
+            ) from None
+        if not keeps:
+            raise _mixed(found.url)
+        self._known_poolers.add(found.url)
 
     def _same_schema(self, found: str | None) -> str:
         if found is None:
@@ -252,25 +295,38 @@ def each_host(url: str) -> list[str]:
     return [f"{scheme}://{user}{at}{host}{rest[len(authority) :]}" for host in hosts.split(",")]
 
 
-async def _asked(url: str) -> "tuple[asyncpg.Connection, Any]":
+async def _asked(url: str) -> _Answer:
     """Connect to one host, if it can be written, and ask for its settings.
 
     The timeline is that of what is being written: the last checkpoint of a server that was just promoted is one of the past.
     """
-    made = await driver().connect(
+    made = await _connected(url)
+    try:
+        async with asyncio.timeout(CONNECT_S):  # a pooler may have a connection, and no session for it
+            return _Answer(url, made, await made.fetchrow(_SETTINGS_OF_SERVER))
+    except BaseException as error:
+        made.terminate()
+        if pooler.is_mix_up(error):
+            raise _mixed(url) from error
+        raise
+
+
+async def _connected(url: str) -> "asyncpg.Connection":
+    return await driver().connect(
         url,
         timeout=CONNECT_S,
-        server_settings=SETTINGS,
         max_cacheable_statement_size=0,  # a load is a long text
         statement_cache_size=1_000,
         max_cached_statement_lifetime=0,
         target_session_attrs="read-write",
     )
-    try:
-        return made, await made.fetchrow(_SETTINGS_OF_SERVER)
-    except BaseException:
-        made.terminate()
-        raise
+
+
+def _mixed(url: str) -> StoreFailed:
+    return StoreFailed(
+        f"Expected each connection to keep its session, but found a pooler in transaction or statement mode at {without_password(url)}:"
+        " name the server itself in database_url, or give the pool the session mode"
+    )
 
 
 def driver() -> Any:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import BigInteger, Integer, Table, event
 from sqlalchemy.dialects.postgresql.base import PGCompiler
@@ -15,7 +16,7 @@ from osmia_broker.base.addresses import without_password
 from osmia_broker.base.errors import StoreFailed
 from osmia_broker.state.cluster_tables import SAME_IN_ALL
 from osmia_broker.state.kinds import KINDS
-from osmia_broker.store.postgres.connection import CONNECT_S, driver, reason
+from osmia_broker.store.postgres.connection import CONNECT_S, driver, reason, setting
 from osmia_broker.store.postgres.schemas import quoted, schema_of
 from osmia_broker.store.read import dialect
 from osmia_broker.store.schema import Comparable
@@ -33,6 +34,7 @@ SETTINGS = {
     "client_connection_check_interval": "2s",
     "jit": "off",  # it would compile for longer than a list takes
 }
+_FIRST = f"SELECT pg_backend_pid() AS pid, {setting(SETTINGS)}"
 _INTERRUPTED, _READ_ONLY = "57014", "25006"
 
 log = logging.getLogger(__name__)
@@ -62,6 +64,9 @@ class PostgresSource:
         self._url = url
         self._partition = partition
         self._place = place or _Place()
+        self._pids: WeakKeyDictionary[Any, int] = (
+            WeakKeyDictionary()
+        )  # of the server's processes; a pooler tells others
         self.name = without_password(url)
 
     def joined(self, others: "Sequence[PostgresSource]") -> "PostgresSource":
@@ -93,9 +98,14 @@ class PostgresSource:
 
     async def _connect(self) -> Any:
         try:
-            return await driver().connect(
-                self._url, timeout=CONNECT_S, server_settings=SETTINGS, max_cacheable_statement_size=0
-            )
+            async with asyncio.timeout(CONNECT_S):
+                made = await driver().connect(self._url, max_cacheable_statement_size=0)
+                try:
+                    self._pids[made] = await made.fetchval(_FIRST)
+                except BaseException:
+                    made.terminate()
+                    raise
+                return made
         except StoreFailed:
             raise
         except Exception as error:
@@ -111,7 +121,7 @@ class PostgresSource:
     async def interrupt(self, driver_connection: Any) -> None:
         """Interrupt the statement that runs on the driver's connection, if any; a connection of its own tells the server so."""
         try:
-            pid = driver_connection.get_server_pid()
+            pid = self._pids[driver_connection]
             async with asyncio.timeout(CONNECT_S):
                 other = await self._connect()
                 try:
