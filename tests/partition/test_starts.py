@@ -80,6 +80,28 @@ async def test_a_start_timer_that_cannot_fire_goes_on_with_its_cycle():
         assert it.store.living(Timer) == []
 
 
+async def test_a_condition_that_cannot_be_evaluated_is_passed_over_and_the_others_start(
+    caplog: pytest.LogCaptureFixture,
+):
+    store = await stored('condition="=n > 0"')
+    async with opened(store, compiler=compile_but_bad) as it:
+        answer = await it.do(commands.EvaluateConditional(0, {"n": "1"}))
+        assert len(answer.started) == 1
+        assert living(it) == ["good"], "whether it holds is not known, so nothing of it starts"
+        assert str(CORRUPT) in [getattr(record, "error", "") for record in caplog.records]
+
+
+async def test_a_condition_that_cannot_be_evaluated_refuses_the_call_that_names_its_process():
+    store = await stored('condition="=n > 0"')
+    async with opened(store, compiler=compile_but_bad) as it:
+        keys = {row.bpmn_process_id: row.key for row in it.partition.state.definitions.processes.all()}
+        with pytest.raises(InvalidState, match=str(CORRUPT)):
+            await it.do(commands.EvaluateConditional(keys["bad"], {"n": "1"}))
+        assert living(it) == []
+        await it.do(commands.EvaluateConditional(keys["good"], {"n": "1"}))
+        assert living(it) == ["good"]
+
+
 async def test_what_cannot_begin_can_be_canceled():
     store = await stored(SIGNAL)
     async with opened(store, compiler=compile_but_bad) as it:

@@ -203,3 +203,8 @@ def _carry_out(turn: Turn, process_instance_key: int, command: Command, depth: i
 def log_retry(command: str, reason: str) -> None:
     """Log that work of no process instance has failed: no incident shows it."""
     log.error("work of no process instance is tried again", extra={"command": command, "error": reason})
+
+
+def log_unreadable(reason: str) -> None:
+    """Log that a command for many has passed over what cannot be read, so that the others were served."""
+    log.warning("a stored model was passed over", extra={"error": reason})

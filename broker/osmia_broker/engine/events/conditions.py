@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker.base.errors import NotFound
+from osmia_broker.base.errors import InvalidState, NotFound
 from osmia_broker.engine.answers import ConditionalsEvaluated
 from osmia_broker.engine.commands import CheckConditions, EvaluateConditional
-from osmia_broker.engine.engine import handles
+from osmia_broker.engine.engine import handles, log_unreadable
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.starts import start_at
 from osmia_broker.engine.expressions import VariableScope
@@ -52,12 +52,22 @@ def _is_true(turn: Turn, event: Element, scope: Scope) -> bool:
 
 @handles(EvaluateConditional)
 def evaluate_conditional(turn: Turn, command: EvaluateConditional) -> ConditionalsEvaluated:
-    """Start an instance of each process whose conditional start event holds for the variables."""
+    """Start an instance of each process whose conditional start event holds for the variables.
+
+    Where no process is named, one whose stored model cannot be read starts nothing, and the others are evaluated all the same.
+    """
     scope: dict[str, Any] = {name: msgspec.Raw(value) for name, value in command.variables.items()}
     started = []
     for subscription in _start_subscriptions(turn, command.process_definition_key):
         definition_key = subscription.process_definition_key
-        event = turn.definitions.process(definition_key).elements[subscription.element_id]
+        try:
+            model = turn.definitions.process(definition_key)
+        except InvalidState as unreadable:
+            if command.process_definition_key > 0:
+                raise
+            log_unreadable(str(unreadable))
+            continue
+        event = model.elements[subscription.element_id]
         if _is_true(turn, event, scope):
             process = start_at(turn, definition_key, event.id, command.variables)
             started.append((definition_key, process.key))
