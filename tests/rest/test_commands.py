@@ -48,6 +48,13 @@ def test_files_are_deployed_and_the_same_bytes_again_change_nothing(rest: Rest, 
     assert again["deploymentKey"] != first["deploymentKey"]
 
 
+def test_a_file_keeps_its_name_in_any_script(rest: Rest, unique: str):
+    name = f"Überprüfung-晩ご飯-{unique}.bpmn"
+    files = [("resources", (name, bpmn("start > end", id=unique)))]
+    (deployed,) = rest.http.post("/deployments", files=files).json()["deployments"]
+    assert deployed["processDefinition"]["resourceName"] == name
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [

@@ -1,6 +1,6 @@
 """Documents at the HTTP door: kept on disk, read as they were, and gone when their time is over."""
 
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -21,6 +21,41 @@ def test_a_document_is_read_as_it_was_stored(rest: Rest):
     response = rest.ask("GET", f"/documents/{stored['documentId']}", params={"contentHash": stored["contentHash"]})
     assert response.content == bytes(range(256))
     assert response.headers["content-type"] == "text/plain"
+
+
+@pytest.mark.parametrize("name", ["Übersicht.pdf", "晩ご飯 💥.txt", "пример.bin"])
+def test_the_name_of_a_file_is_kept_in_any_script(rest: Rest, name: str):
+    stored = store(rest, name=name)
+    assert stored["metadata"]["fileName"] == name
+    response = rest.ask("GET", f"/documents/{stored['documentId']}")
+    assert response.headers["content-disposition"] == f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+
+
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        (b"filename*=UTF-8''%C3%84pfel.txt", "Äpfel.txt"),
+        (b"filename*=utf-8'de'%C3%84", "Ä"),
+        (b"filename=\"a.txt\"; filename*=UTF-8''b.txt", "a.txt"),
+        (b"filename*=UTF-8''%FF", "\ufffd"),
+        (b"filename*=latin1''%C4", ""),
+    ],
+)
+def test_a_name_in_the_extended_form_counts_where_it_is_the_only_one(rest: Rest, told: bytes, name: str):
+    head = b'--edge\r\ncontent-disposition: form-data; name="file"; ' + told
+    stored = rest.http.post(
+        "/documents",
+        content=head + b"\r\n\r\n1\r\n--edge--\r\n",
+        headers={"content-type": "multipart/form-data; boundary=edge"},
+    )
+    assert stored.status_code == 201, stored.text
+    assert stored.json()["metadata"]["fileName"] == name
+
+
+def test_a_name_never_leads_into_folders(rest: Rest):
+    stored = store(rest, name="../../etc/x")
+    response = rest.ask("GET", f"/documents/{stored['documentId']}")
+    assert response.headers["content-disposition"] == "attachment; filename*=UTF-8''..%2F..%2Fetc%2Fx"
 
 
 def test_metadata_of_the_caller_are_kept(rest: Rest):

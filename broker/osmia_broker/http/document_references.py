@@ -60,4 +60,4 @@ def media_type_of(document: Document) -> str:
 
 def disposition(document: Document) -> str:
     """Return the value of the header `content-disposition`: a browser keeps the content as a file, and never shows it as a page of this site."""
-    return f"attachment; filename*=UTF-8''{quote(document.file_name)}"
+    return f"attachment; filename*=UTF-8''{quote(document.file_name, safe='')}"

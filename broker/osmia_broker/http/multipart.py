@@ -1,11 +1,15 @@
 """Multipart requests: files that travel beside each other (RFC 7578)."""
 
+import re
+from urllib.parse import unquote_to_bytes
+
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from osmia_broker.http.operation import Upload
 from osmia_broker.http.problem import bad_request
 
 PARTS_MAX = 1_000
+_EXTENDED_NAME = re.compile(rb";\s*filename\*\s*=\s*\"?utf-8'[^']*'([^;\"]*)", re.IGNORECASE)
 
 
 def read_parts(content: bytes, media_type: str) -> list[Upload]:
@@ -37,7 +41,7 @@ class _Reader:
     def __init__(self) -> None:
         self.parts: list[Upload] = []
         self.is_complete = False
-        self._headers: dict[str, str] = {}
+        self._headers: dict[bytes, bytes] = {}
         self._name = self._value = b""
         self._content: list[bytes] = []
 
@@ -66,7 +70,7 @@ class _Reader:
         self._value += data[start:end]
 
     def _header_end(self) -> None:
-        self._headers[self._name.decode("latin-1").lower()] = self._value.decode("utf-8", "replace")
+        self._headers[self._name.lower()] = self._value
         self._name = self._value = b""
 
     def _data(self, data: bytes, start: int, end: int) -> None:
@@ -75,15 +79,24 @@ class _Reader:
     def _end(self) -> None:
         if len(self.parts) >= PARTS_MAX:
             raise ValueError(f"more than {PARTS_MAX} parts")
-        _, options = parse_options_header(self._headers.get("content-disposition", ""))
+        disposition = self._headers.get(b"content-disposition", b"")
+        _, options = parse_options_header(
+            disposition
+        )  # of the bytes: names are UTF-8, and the library takes texts for Latin-1
         self.parts.append(
             Upload(
                 name=options.get(b"name", b"").decode("utf-8", "replace"),
-                file_name=options.get(b"filename", b"").decode("utf-8", "replace"),
-                media_type=self._headers.get("content-type", ""),
+                file_name=options.get(b"filename", _extended_name(disposition)).decode("utf-8", "replace"),
+                media_type=self._headers.get(b"content-type", b"").decode("utf-8", "replace"),
                 content=b"".join(self._content),
             )
         )
 
     def _complete(self) -> None:
         self.is_complete = True
+
+
+def _extended_name(disposition: bytes) -> bytes:
+    """Return the name that is told in the extended form alone, as some clients do although RFC 7578 does not allow it."""
+    found = _EXTENDED_NAME.search(disposition)
+    return unquote_to_bytes(found[1]) if found else b""
