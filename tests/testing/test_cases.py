@@ -44,6 +44,14 @@ def is_(state: str) -> dict[str, Any]:
     return do("ASSERT_PROCESS_INSTANCE", **P, state=state)
 
 
+def when(conditions: list[dict[str, Any]], actions: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
+    return do("CONDITIONAL_BEHAVIOR", conditions=conditions, actions=actions, **fields)
+
+
+def one(instruction: dict[str, Any]) -> str:
+    return json.dumps({"testCases": [{"name": "a", "instructions": [instruction]}]})
+
+
 APPROVE = {"userTaskSelector": {"elementId": "approve"}}
 STUB = do("MOCK_JOB_WORKER_COMPLETE_JOB", jobType="archive", variables={"archived": True})
 START = create(approver="Zee")
@@ -218,6 +226,147 @@ async def test_example_data_of_the_model(broker: Broker):
     broker.instance("p").is_completed().has_variables(a=1)
 
 
+async def test_a_mocked_worker_gives_the_example_data_of_each_element(broker: Broker):
+    model = bpmn("start > a:job(type=mail) > b:job(type=mail) > end", id="p")
+    for id in (b"a", b"b"):
+        data = b'<zeebe:properties><zeebe:property name="camundaModeler:exampleOutputJson" value="{&#34;%b&#34;: 1}" /></zeebe:properties>'
+        head, tail = model.split(b'<bpmn:serviceTask id="%b"' % id, 1)
+        tail = tail.replace(b"<bpmn:extensionElements>", b"<bpmn:extensionElements>" + data % id, 1)
+        model = head + b'<bpmn:serviceTask id="%b"' % id + tail
+    await broker.deploy(("p.bpmn", model))
+    await broker.play(
+        Case("example", (do("MOCK_JOB_WORKER_COMPLETE_JOB", jobType="mail", useExampleData=True), create()))
+    )
+    broker.instance("p").is_completed().has_variables(a=1, b=1)
+
+
+async def test_an_expression_is_asked_about_a_variable(broker: Broker):
+    order = {"status": "approved", "items": [{"name": "Helmet", "quantity": 1}, {"name": "Flag", "quantity": 12.50}]}
+    text = 'order.status = "approved" and count(order.items) = 2 and order.items[name = "Flag"][1].quantity = 12.5'
+    await played(
+        broker,
+        'start > ask:user(in.n="=7") > end',
+        create(order=order),
+        do("ASSERT_VARIABLE", **P, variableName="order", satisfiesExpression=text),
+        do("ASSERT_VARIABLE", **P, variableName="n", elementSelector={"elementId": "ask"}, satisfiesExpression="n > 6"),
+    )
+
+
+async def test_variables_go_where_they_are_or_stay_with_the_element(broker: Broker):
+    ask = {"elementSelector": {"elementId": "ask"}}
+    await played(
+        broker,
+        "start > ask:user > end",
+        create(n=1),
+        do("UPDATE_VARIABLES", **P, **ask, variables={"n": 2}),
+        do("ASSERT_VARIABLES", **P, variables={"n": 2}),
+        do("UPDATE_VARIABLES", **P, **ask, variables={"n": 3}, createLocalVariables=True),
+        do("ASSERT_VARIABLES", **P, variables={"n": 2}),
+        do("ASSERT_VARIABLES", **P, **ask, variables={"n": 3}),
+    )
+
+
+async def test_an_incident_is_expected_open_and_resolved(broker: Broker):
+    it = {"incidentSelector": {"elementId": "pick"}}
+    await played(
+        broker,
+        "start > pick:exclusive [n > 5 -> end]",
+        create(n=1),
+        do("ASSERT_INCIDENT", **it, state="IS_ACTIVE", errorType="CONDITION_ERROR", elementId="pick"),
+        do("UPDATE_VARIABLES", **P, variables={"n": 9}),
+        do("RESOLVE_INCIDENT", **it),
+        do("ASSERT_INCIDENT", **it, state="IS_RESOLVED"),
+    )
+    with pytest.raises(AssertionError, match="Expected state of the incident at 'pick' to be 'IS_ACTIVE', but found"):
+        await broker.play(Case("again", (do("ASSERT_INCIDENT", **it, state="IS_ACTIVE"),)))
+
+
+# --- behaviors
+
+AT_ASK = do("ASSERT_USER_TASK", userTaskSelector={"elementId": "ask"}, state="IS_CREATED")
+LOOP = "start > ask:user > n:exclusive [again -> ask | else -> end]"
+
+
+def completed(**variables: Any) -> dict[str, Any]:
+    return do("COMPLETE_USER_TASK", userTaskSelector={"elementId": "ask"}, variables=variables)
+
+
+async def test_a_behavior_acts_at_each_visit_and_repeats_its_last_action(broker: Broker):
+    await played(
+        broker,
+        LOOP,
+        when([AT_ASK], [completed(again=True, no=1), completed(again=True, no=2), completed(again=False)]),
+        create(),
+        is_("IS_COMPLETED"),
+        do("ASSERT_ELEMENT_INSTANCE", **P, elementSelector={"elementId": "ask"}, state="IS_COMPLETED", amount=3),
+        do("ASSERT_VARIABLES", **P, variables={"no": 2}),
+        create(),
+        is_("IS_COMPLETED"),
+        do("ASSERT_ELEMENT_INSTANCE", **P, elementSelector={"elementId": "ask"}, state="IS_COMPLETED"),
+    )
+
+
+async def test_a_behavior_acts_once_while_its_conditions_go_on_to_hold(broker: Broker):
+    await played(
+        broker,
+        'start > both:parallel [ask:user > end | more:catch(message=paid, key="=k") > still:catch(message=paid, key="=k") > end]',
+        when([AT_ASK], [do("PUBLISH_MESSAGE", name="paid", correlationKey="x")]),
+        create(k="x"),
+        elements("IS_ACTIVE_EXACTLY", "ask", "still"),
+    )
+
+
+async def test_a_behavior_that_repeats_for_ever_is_stopped(broker: Broker):
+    with pytest.raises(AssertionError, match="Expected at most 1000 reactions of behaviors, but found more"):
+        await played(broker, LOOP, when([AT_ASK], [completed(again=True)]), create())
+
+
+async def test_a_behavior_that_could_not_act_is_told_when_the_case_fails(broker: Broker):
+    action = do("COMPLETE_JOB", jobSelector={"jobType": "x"})
+    with pytest.raises(
+        AssertionError, match=r"behavior 'pays' could not act: Expected an open job of \{'jobType': 'x'"
+    ):
+        await played(broker, LOOP, when([AT_ASK], [action], name="pays"), create(), is_("IS_COMPLETED"))
+
+
+# --- completions that wait for a listener
+
+GUARDED = "start > ask:user(native=yes, completing=check) > end"
+
+
+def answered(**fields: Any) -> dict[str, Any]:
+    return do("COMPLETE_JOB_USER_TASK_LISTENER", jobSelector={"jobType": "check"}, **fields)
+
+
+@pytest.mark.parametrize(
+    "instructions",
+    [
+        [create(), completed(x=1), answered(), is_("IS_COMPLETED")],
+        [create(), completed(x=1), answered(denied=True, deniedReason="early"), AT_ASK],
+        [do("MOCK_JOB_WORKER_COMPLETE_JOB", jobType="check"), create(), completed(), is_("IS_COMPLETED")],
+        [
+            when(
+                [do("ASSERT_ELEMENT_INSTANCE", **P, elementSelector={"elementId": "ask"}, state="IS_ACTIVE")],
+                [answered()],
+            ),
+            create(),
+            completed(),
+            is_("IS_COMPLETED"),
+        ],
+    ],
+    ids=["a later instruction", "a denial", "a mocked worker", "a behavior"],
+)
+async def test_a_completion_waits_for_its_listener(broker: Broker, instructions: list[dict[str, Any]]):
+    await played(broker, GUARDED, *instructions)
+
+
+async def test_a_completion_that_still_waits_at_the_end_is_a_failure(broker: Broker):
+    with pytest.raises(
+        AssertionError, match="the end of 'case': Expected user task 'ask' to be completed, but it waits"
+    ):
+        await played(broker, GUARDED, create(), completed())
+
+
 async def test_an_ad_hoc_subprocess_is_led_by_its_worker(broker: Broker):
     await played(
         broker,
@@ -297,7 +446,19 @@ async def started_with_listener(broker: Broker) -> osmia.testing.Instance:
         (do("COMPLETE_USER_TASK", userTaskSelector={"elementId": "x"}), "but found 'approve'"),
         (do("COMPLETE_USER_TASK", **APPROVE, useExampleData=True), "Expected example data of 'approve'"),
         (do("COMPLETE_JOB", jobSelector={"jobType": "x"}), "Expected an open job of {'jobType': 'x'}, but found none"),
-        (do("CORRELATE_MESSAGE", name="paid"), "an event that waits for 'paid'"),
+        (do("CORRELATE_MESSAGE", name="paid"), "'paid'"),
+        (do("ASSERT_INCIDENT", incidentSelector={"elementId": "approve"}), "Expected an incident of"),
+        (
+            do("UPDATE_VARIABLES", **P, elementSelector={"elementId": "archive"}, variables={"x": 1}),
+            "to be at 'archive'",
+        ),
+        (
+            do("ASSERT_VARIABLE", **P, variableName="approver", satisfiesExpression='approver = "Ada"'),
+            'approver = "Ada" to be true of approver, but found false',
+        ),
+        (do("ASSERT_VARIABLE", **P, variableName="approver", satisfiesExpression="=approver"), "without '='"),
+        (do("ASSERT_VARIABLE", **P, variableName="approver", satisfiesExpression="approver ="), "Expected"),
+        (do("ASSERT_VARIABLE", **P, variableName="coffee"), "a variable 'coffee'"),
         (do("RESOLVE_INCIDENT", incidentSelector={"elementId": "ok"}), "Expected an open incident"),
         (
             do("EVALUATE_DECISION", decisionDefinitionSelector={"decisionDefinitionId": "x"}),
@@ -311,10 +472,6 @@ async def started_with_listener(broker: Broker) -> osmia.testing.Instance:
         (
             do("ASSERT_PROCESS_INSTANCE", processInstanceSelector={"processDefinitionId": "q"}),
             "Expected an instance of 'q', but found p",
-        ),
-        (
-            do("ASSERT_VARIABLE", **P, variableName="x", satisfiesJudge={"expectation": "polite"}),
-            "asks a language model",
         ),
         (do("COMPLETE_JOB_USER_TASK_LISTENER", jobSelector={"jobType": "x"}), "Expected an open job of"),
     ],
@@ -335,6 +492,26 @@ async def test_a_failed_instruction_is_named(broker: Broker, instruction: dict[s
         ('{"testCases": [{"instructions": []}]}', "case 1 of "),
         ('{"testCases": [{"name": "a"}]}', "to have instructions, a list, but found NoneType"),
         ('{"testCases": [{"name": "a", "instructions": [{"type": "COFFEE"}]}]}', "but found 'COFFEE'"),
+        (one(do("ASSERT_VARIABLE", **P, variableName="x", satisfiesJudge={"expectation": "kind"})), "a language model"),
+        (one(do("ASSERT_VARIABLE", **P, variableName="x", similarTo={"expectedValue": "kind"})), "a language model"),
+        (one(do("RELEASE_JOB", jobSelector={"elementId": "a"})), "but found RELEASE_JOB, of jobs that are reserved"),
+        (one(create() | {"reserveJobs": True}), "but found 'reserveJobs', of jobs that are reserved"),
+        (
+            one(is_("IS_DONE")),
+            "to have a state of IS_ACTIVE, IS_COMPLETED, IS_CREATED, IS_TERMINATED, but found 'IS_DONE'",
+        ),
+        (one(do("COMPLETE_JOB", jobSelector={})), "to have one of elementId, jobType, processDefinitionId, but found"),
+        (one(do("COMPLETE_JOB", jobSelector={"elementid": "a"})), "to have known fields, but found 'elementid'"),
+        (one(do("COMPLETE_JOB", jobSelector="a")), "'jobSelector' of instruction 1"),
+        (one(do("SET_TIME", time=7)), "to be a text, but found 7"),
+        (one(do("ASSERT_USER_TASK", userTaskSelector={"elementId": "a"}, priority=True)), "a whole number, but found"),
+        (one(elements("IS_ACTIVE") | {"elementSelectors": ["a"]}), "to hold objects, but found 'a'"),
+        (one(create() | {"variables": [1]}), "to be an object, but found [1]"),
+        (one(when([], [is_("IS_ACTIVE")])), "'conditions' of instruction 1"),
+        (one(when([is_("IS_ACTIVE")], [])), "to hold at least one instruction, but found none"),
+        (one(when([is_("IS_ACTIVE")], [is_("IS_ACTIVE")])), "but found ASSERT_PROCESS_INSTANCE"),
+        (one(when([do("SET_TIME", time="")], [is_("IS_ACTIVE")])), "but found SET_TIME"),
+        (one(when([do("COFFEE")], [])), "number 1 of 'conditions' of instruction 1"),
         (
             '{"testCases": [{"name": "a", "instructions": [7]}]}',
             "to have a type of Camunda Process Test, but found None",

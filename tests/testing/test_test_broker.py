@@ -497,3 +497,34 @@ def test_the_sdk_alone_does_not_import_the_broker():
 async def test_a_misspelt_span_of_time_is_answered_with_the_nearest(broker: Broker):
     with pytest.raises(TypeError, match=r"Expected a span in weeks, days, .* but found day=2; did you mean days=2\?"):
         await broker.advance(day=2)
+
+
+# --- task listeners
+
+
+async def test_workers_work_while_a_task_waits_for_its_listeners(broker: Broker):
+    model = "start > ask:user(native=yes, assigning=check, updating=check, completing=check) > end"
+    await broker.deploy(("p.bpmn", bpmn(model, id="p")))
+    seen: list[str] = []
+    broker.stub_job("check", lambda job: seen.append(job.listener_event))
+    instance = await broker.start("p")
+    await instance.claim_task("ask", "ada")
+    await broker.wait_for(broker.client.user_tasks.update(broker.task("ask").key, {"priority": 9}))
+    await instance.complete_task("ask", user="ada")
+    instance.is_completed()
+    assert seen == ["ASSIGNING", "UPDATING", "COMPLETING"]
+
+
+async def test_a_call_that_is_refused_is_told_as_it_is(broker: Broker):
+    with pytest.raises(osmia.NotFound):
+        await broker.wait_for(broker.client.user_tasks.complete(7))
+
+
+async def test_a_call_that_nobody_lets_go_on_is_given_up_with_the_test(broker: Broker):
+    await broker.deploy(("p.bpmn", bpmn("start > ask:user(native=yes, completing=check) > end", id="p")))
+    instance = await broker.start("p")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await instance.complete_task("ask")
+    await broker.complete_job("check")
+    instance.is_completed()

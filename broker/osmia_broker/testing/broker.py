@@ -10,13 +10,14 @@
 Every call returns when the broker is quiet and the workers under test have done all that they can.
 """
 
+import asyncio
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, TypeVar, Unpack
 
 from osmia import BpmnError, Client, Worker, reporting
 from osmia.job import Job
@@ -37,6 +38,9 @@ MOMENTS_MAX = 10_000  # at which something fires within one `advance`
 JOBS_MAX = 10_000  # that workers under test take before the broker is quiet
 LEASE_MS = 3_600_000  # of a job that a worker under test holds; the clock stands meanwhile
 ANY_WORKER = "test"
+LOOK_S = 0.002  # between two looks at a call that waits for the job of a listener; nobody reports that it waits
+
+T = TypeVar("T")
 
 Resource = str | Path | tuple[str, bytes]
 
@@ -225,6 +229,20 @@ class Broker:
             if taken > JOBS_MAX:
                 raise AssertionError(f"Expected the workers to become idle, but they took more than {JOBS_MAX} jobs")
 
+    async def wait_for(self, call: Awaitable[T]) -> T:
+        """Await a call of the client while the workers under test work: it may wait for them, as a task with listeners does.
+
+        For example: `await broker.wait_for(broker.client.user_tasks.update(key, {"priority": 9}))`.
+        """
+        answer = asyncio.ensure_future(call)
+        try:
+            while not (await asyncio.wait([answer], timeout=LOOK_S))[0]:
+                await self.settle()
+            await self.settle()
+            return answer.result()
+        finally:
+            answer.cancel()
+
     # --- workers under test
 
     def worker(self, **options: Unpack[WorkerOptions]) -> Worker:
@@ -237,13 +255,24 @@ class Broker:
         """Let a worker of the program work here: register it before the jobs come."""
         self._workers.append(worker)
 
-    def stub_job(self, type: str, variables: object = None, *, error_code: str = "", error_message: str = "") -> None:
-        """Complete all jobs of *type* from now on with *variables*, or throw the error *error_code* for them."""
+    def stub_job(
+        self,
+        type: str,
+        variables: object | Callable[[Job], object] = None,
+        *,
+        error_code: str = "",
+        error_message: str = "",
+    ) -> None:
+        """Complete all jobs of *type* from now on, or throw the error *error_code* for them.
 
-        async def stub(_job: Job) -> object:
+        *variables* go with it; a function makes them of the job.
+        """
+
+        async def stub(job: Job) -> object:
+            given = variables(job) if callable(variables) else variables
             if error_code:
-                raise BpmnError(error_code, error_message, variables)
-            return variables
+                raise BpmnError(error_code, error_message, given)
+            return given
 
         worker = Worker(self.client, name=ANY_WORKER)
         worker.job(type)(stub)
@@ -312,16 +341,14 @@ class Broker:
     ) -> None:
         """Complete the oldest open user task of an element, named by id or name, as *user*."""
         __tracebackhide__ = True
-        await self.client.user_tasks.complete(self.task(name, instance).key, variables, user=user)
-        await self.settle()
+        await self.wait_for(self.client.user_tasks.complete(self.task(name, instance).key, variables, user=user))
 
     async def claim_task(
         self, name: str, user: str, *, groups: Sequence[str] = (), instance: Instance | None = None
     ) -> None:
         """Claim the oldest open user task of an element for *user*, who is in these *groups*."""
         __tracebackhide__ = True
-        await self.client.user_tasks.claim(self.task(name, instance).key, user=user, groups=groups)
-        await self.settle()
+        await self.wait_for(self.client.user_tasks.claim(self.task(name, instance).key, user=user, groups=groups))
 
     def task(self, name: str, instance: Instance | None = None) -> UserTask:
         """Return the oldest open user task of an element, named by id or name, as it is stored.

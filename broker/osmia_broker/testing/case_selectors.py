@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from osmia.results import JobInfo, JobState
 from osmia_broker.base import untrusted_xml
+from osmia_broker.state.rows import Incident
 from osmia_broker.state.task_rows import UserTask
 from osmia_broker.testing.view import View
 
@@ -57,6 +58,17 @@ def task_of(broker: "Broker", selector: Selector, *, is_open: bool = False) -> U
         others = ", ".join(f"'{task.element_id}'" for task in tasks if not task.ended_ms) or "none"
         raise AssertionError(f"Expected a user task of {dict(selector)}, but found {others}")
     return found[0] if is_open else found[-1]
+
+
+def fitting_incidents(broker: "Broker", selector: Selector) -> list[Incident]:
+    """Return the incidents that the selector fits, open and resolved ones, oldest first."""
+    definitions = {one.key: one.bpmn_process_id for one in broker.view.definitions()}
+    return [
+        row
+        for row in broker.view.rows(Incident)
+        if selector.get("elementId") in (None, row.element_id)
+        and selector.get("processDefinitionId") in (None, definitions[row.process_definition_key])
+    ]
 
 
 async def _jobs(broker: "Broker", **filters: Any) -> list[JobInfo]:

@@ -1,30 +1,31 @@
 """Test cases in JSON: play the cases of Camunda Process Test at a broker under test.
 
-The format is public: https://camunda.com/json-schema/cpt-test-cases/8.9/schema.json. A case is a list of instructions; each one acts or
-expects something, and is judged when the broker is quiet, so that no case waits. One kind of instruction is refused: ASSERT_VARIABLE,
-which asks a language model.
+A case is a list of instructions; each one acts or expects something, and is judged when the broker is quiet, so that no case waits.
+`case_format` tells which instructions there are, `case_acts` and `case_expectations` what they do.
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from osmia.job import AdHocResult, TaskListenerResult
-from osmia.results import JobInfo
-from osmia_broker.settings.values import duration
+from osmia.errors import InvalidState
 from osmia_broker.state.task_rows import UserTask, UserTaskState
-from osmia_broker.testing import case_expectations, stand_ins
-from osmia_broker.testing.case_selectors import elements_of, example_data, instance_of, job_of, task_of
-from osmia_broker.testing.view import value_of
+from osmia_broker.testing.case_acts import ACTS, complete_task
+from osmia_broker.testing.case_behaviors import Behavior
+from osmia_broker.testing.case_expectations import EXPECTATIONS
+from osmia_broker.testing.case_format import check
+from osmia_broker.testing.case_selectors import task_of
 
 if TYPE_CHECKING:
     from osmia_broker.testing.broker import Broker
 
 Instruction = Mapping[str, Any]
-Act = Callable[["Broker", Instruction], Awaitable[None]]
+LOOK_S = 0.002  # between two looks at a completion that may wait for a listener; nobody reports that it waits
+REACTIONS_MAX = 1000  # of the behaviors of a case, in all
+_SETTLED = frozenset({UserTaskState.CREATED, UserTaskState.COMPLETED, UserTaskState.CANCELED})
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def read_cases(path: str | Path) -> list[Case]:
     """Read the test cases of a file.
 
     Raises:
-        ValueError: it is no file of test cases; the text names the place.
+        ValueError: it is no file of test cases, or it has an instruction that is not played here; the text names the place.
 
     """
     try:
@@ -67,24 +68,6 @@ def _case(one: Any, place: str) -> Case:
     return Case(one["name"], tuple(instructions), one.get("description", ""))
 
 
-def check(instruction: Any, place: str) -> None:
-    """Refuse an instruction that is not of the format.
-
-    Raises:
-        ValueError: it has no known type, or a field that its type does not have, or lacks one.
-
-    """
-    type = instruction.get("type") if isinstance(instruction, dict) else None
-    if type not in FIELDS:
-        raise ValueError(f"Expected {place} to have a type of Camunda Process Test, but found {type!r}")
-    required, optional = FIELDS[type]
-    given = instruction.keys() - {"type"}
-    if unknown := sorted(given - required - optional):
-        raise ValueError(f"Expected {place} ({type}) to have known fields, but found '{unknown[0]}'")
-    if lacking := sorted(required - given):
-        raise ValueError(f"Expected {place} ({type}) to have '{lacking[0]}', but found none")
-
-
 async def play(broker: "Broker", case: Case) -> None:
     """Carry out the instructions of *case*, one after the other.
 
@@ -93,270 +76,90 @@ async def play(broker: "Broker", case: Case) -> None:
 
     """
     __tracebackhide__ = True
-    for number, instruction in enumerate(case.instructions, 1):
-        try:
-            await ACTS[instruction["type"]](broker, instruction)
-        except Exception as failed:
-            place = f"instruction {number} of '{case.name}', {instruction['type']}"
-            raise AssertionError(f"{place}: {failed}") from failed
+    playing = _Playing(broker)
+    try:
+        for number, instruction in enumerate(case.instructions, 1):
+            try:
+                await playing.carry_out(instruction)
+            except Exception as failed:
+                place = f"instruction {number} of '{case.name}', {instruction['type']}"
+                raise AssertionError(f"{place}: {failed}{playing.complaints()}") from failed
+        playing.check_end(case)
+    finally:
+        playing.stop()
 
 
-# --- acts
+class _Playing:
+    """One play of a case: the behaviors that it has registered, and the completions that wait for a listener."""
 
+    def __init__(self, broker: "Broker") -> None:
+        self._broker = broker
+        self._behaviors: list[Behavior] = []
+        self._waiting: dict[asyncio.Future[None], str] = {}  # to the id of the user task's element
+        self._reactions = 0
 
-async def _create(broker: "Broker", it: Instruction) -> None:
-    await broker.start(
-        it["processDefinitionSelector"]["processDefinitionId"],
-        it.get("variables"),
-        start_at=[one["elementId"] for one in it.get("startInstructions", ())],
-        terminate_after=[one["afterElementId"] for one in it.get("runtimeInstructions", ())],
-    )
+    async def carry_out(self, it: Instruction) -> None:
+        """Carry out an instruction, and then what the behaviors make of it."""
+        if it["type"] == "CONDITIONAL_BEHAVIOR":
+            self._behaviors.append(Behavior(it))
+        else:
+            await self._act(it)
+        await self._react()
 
+    async def _act(self, it: Instruction) -> None:
+        if it["type"] == "COMPLETE_USER_TASK":
+            await self._complete_task(it)
+        else:
+            await _act_of(it["type"])(self._broker, it)
 
-async def _complete_task(broker: "Broker", it: Instruction) -> None:
-    task = task_of(broker, it["userTaskSelector"], is_open=True)
-    await broker.client.user_tasks.complete(task.key, _result(broker, it, task))
-    await broker.settle()
+    async def _react(self) -> None:
+        """Let the behaviors act until none of them has anything to do."""
+        has_acted = True
+        while has_acted:
+            has_acted = False
+            for behavior in self._behaviors:
+                if await behavior.act(self._broker, self._act):
+                    has_acted = True
+                    self._reactions += 1
+            if self._reactions > REACTIONS_MAX:
+                raise AssertionError(f"Expected at most {REACTIONS_MAX} reactions of behaviors, but found more")
 
+    async def _complete_task(self, it: Instruction) -> None:
+        """Complete a user task. If that waits for a listener whose job nobody takes, go on: a later instruction takes it."""
+        task = task_of(self._broker, it["userTaskSelector"], is_open=True)
+        answer = asyncio.ensure_future(complete_task(self._broker, it, task))
+        self._waiting[answer] = task.element_id
+        while not (await asyncio.wait([answer], timeout=LOOK_S))[0]:
+            await self._broker.settle()
+            await self._react()
+            [row] = self._broker.view.rows(UserTask, key=task.key)
+            if not answer.done() and row.state not in _SETTLED:
+                return
+        del self._waiting[answer]
+        answer.result()
+        await self._broker.settle()
 
-async def _complete_job(broker: "Broker", it: Instruction) -> None:
-    job = await job_of(broker, it["jobSelector"])
-    await broker.client.complete_job(job.key, _result(broker, it, job))
-    await broker.settle()
-
-
-def _result(broker: "Broker", it: Instruction, job: JobInfo | UserTask) -> Any:
-    if it.get("useExampleData"):
-        return example_data(broker.view, job.process_definition_key, job.element_id)
-    return it.get("variables")
-
-
-async def _complete_ad_hoc(broker: "Broker", it: Instruction) -> None:
-    job = await job_of(broker, it["jobSelector"])
-    result = AdHocResult(
-        activate={one["elementId"]: one.get("variables") for one in it.get("activateElements", ())},
-        is_fulfilled=it.get("completionConditionFulfilled", False),
-        cancels_remaining=it.get("cancelRemainingInstances", False),
-    )
-    await broker.client.complete_job(job.key, it.get("variables"), result=result)
-    await broker.settle()
-
-
-async def _complete_listener(broker: "Broker", it: Instruction) -> None:
-    job = await job_of(broker, it["jobSelector"])
-    given = it.get("corrections", {})
-    result = TaskListenerResult(
-        is_denied=it.get("denied", False),
-        reason=it.get("deniedReason", ""),
-        assignee=given.get("assignee"),
-        due_date=given.get("dueDate"),
-        follow_up_date=given.get("followUpDate"),
-        candidate_users=given.get("candidateUsers"),
-        candidate_groups=given.get("candidateGroups"),
-        priority=given.get("priority"),
-    )
-    await broker.client.complete_job(job.key, result=result)
-    await broker.settle()
-
-
-async def _throw(broker: "Broker", it: Instruction) -> None:
-    job = await job_of(broker, it["jobSelector"])
-    await broker.client.throw_error(
-        job.key, it["errorCode"], message=it.get("errorMessage", ""), variables=it.get("variables")
-    )
-    await broker.settle()
-
-
-async def _publish(broker: "Broker", it: Instruction) -> None:
-    await broker.client.publish_message(
-        it["name"],
-        it.get("correlationKey", ""),
-        it.get("variables"),
-        time_to_live_ms=it.get("timeToLive", 0),
-        message_id=it.get("messageId", ""),
-    )
-    await broker.settle()
-
-
-async def _correlate(broker: "Broker", it: Instruction) -> None:
-    name, key = it["name"], it.get("correlationKey", "")
-    found = (await broker.client.search_subscriptions(name=name, states=["OPEN"])).items
-    if not any(one.correlation_key in ("", key) for one in found):
-        raise AssertionError(f"Expected an event that waits for '{name}' with the key '{key}', but found none")
-    await broker.publish(name, key, it.get("variables"))
-
-
-async def _broadcast(broker: "Broker", it: Instruction) -> None:
-    await broker.broadcast(it["signalName"], it.get("variables"))
-
-
-async def _resolve(broker: "Broker", it: Instruction) -> None:
-    wanted = it["incidentSelector"]
-    found = (
-        await broker.client.search_incidents(
-            bpmn_process_id=wanted.get("processDefinitionId", ""), states=["OPEN"], limit=1000
+    def complaints(self) -> str:
+        """Return which behaviors wanted to act last and could not, as lines of text."""
+        return "".join(
+            f"\n  behavior '{one.name}' could not act: {one.failed}" for one in self._behaviors if one.failed
         )
-    ).items
-    fitting = [one for one in found if wanted.get("elementId") in (None, one.element_id)]
-    if not fitting:
-        raise AssertionError(f"Expected an open incident of {dict(wanted)}, but found {len(found)} of others")
-    await broker.resolve_incident(fitting[-1].key)
 
-
-async def _set_time(broker: "Broker", it: Instruction) -> None:
-    await broker.set_time(datetime.fromisoformat(it["time"]))
-
-
-async def _increase_time(broker: "Broker", it: Instruction) -> None:
-    await broker.advance(duration(it["duration"]))
-
-
-async def _evaluate_conditions(broker: "Broker", it: Instruction) -> None:
-    await broker.client.evaluate_conditional(it["variables"])
-    await broker.settle()
-
-
-async def _evaluate_decision(broker: "Broker", it: Instruction) -> None:
-    id = it["decisionDefinitionSelector"]["decisionDefinitionId"]
-    evaluation = await broker.client.evaluate_decision(id, it.get("variables"))
-    if evaluation.failure:
-        raise AssertionError(f"Expected decision '{id}' to be evaluated, but found: {evaluation.failure}")
-
-
-async def _update_variables(broker: "Broker", it: Instruction) -> None:
-    at = elements_of([it["elementSelector"]])[0] if "elementSelector" in it else ""
-    await instance_of(broker, it).set_variables(it["variables"], at=at)
-
-
-async def _stub(broker: "Broker", it: Instruction) -> None:
-    if it.get("useExampleData"):
-        raise AssertionError("Expected variables for a job worker that is mocked, but found useExampleData")
-    broker.stub_job(it["jobType"], it.get("variables"))
-    await broker.settle()
-
-
-async def _stub_error(broker: "Broker", it: Instruction) -> None:
-    broker.stub_job(
-        it["jobType"], it.get("variables"), error_code=it["errorCode"], error_message=it.get("errorMessage", "")
-    )
-    await broker.settle()
-
-
-async def _mock_process(broker: "Broker", it: Instruction) -> None:
-    id = it["processDefinitionId"]
-    await broker.deploy((f"{id}-stand-in.bpmn", stand_ins.process(id, it.get("variables", {}))))
-
-
-async def _mock_decision(broker: "Broker", it: Instruction) -> None:
-    id = it["decisionDefinitionId"]
-    await broker.deploy((f"{id}-stand-in.dmn", stand_ins.decision(id, it.get("variables", {}))))
-
-
-# --- expectations about user tasks; the others are in `case_expectations`
-
-_ENDED = frozenset({UserTaskState.COMPLETED, UserTaskState.CANCELED})
-_TASK_STATES = {
-    "IS_CREATED": frozenset(UserTaskState) - _ENDED,
-    "IS_COMPLETED": frozenset({UserTaskState.COMPLETED}),
-    "IS_CANCELED": frozenset({UserTaskState.CANCELED}),
-    "IS_FAILED": frozenset[UserTaskState](),  # a task whose job fails has an incident, and stays as it is
-}
-_TASK_FIELDS: dict[str, Callable[[UserTask], Any]] = {
-    "assignee": lambda task: task.assignee,
-    "candidateGroups": lambda task: sorted(value_of(task.candidate_groups)),
-    "priority": lambda task: task.priority,
-    "elementId": lambda task: task.element_id,
-    "name": lambda task: task.name,
-    "dueDate": lambda task: task.due_date,
-    "followUpDate": lambda task: task.follow_up_date,
-}
-
-
-async def _expect_task(broker: "Broker", it: Instruction) -> None:
-    task = task_of(broker, it["userTaskSelector"])
-    if "state" in it and task.state not in _TASK_STATES[it["state"]]:
-        raise AssertionError(f"Expected user task '{task.element_id}' to be {it['state']}, but it is {task.state}")
-    for name, read in _TASK_FIELDS.items():
-        if name in it:
-            expected = sorted(it[name]) if isinstance(it[name], list) else it[name]
-            if not _is_same(name, expected, read(task)):
+    def check_end(self, case: Case) -> None:
+        """Expect that no completion waits any more. That a listener has denied one is no failure: the case itself says so."""
+        for answer, element in self._waiting.items():
+            if not answer.done():
                 raise AssertionError(
-                    f"Expected {name} of user task '{task.element_id}' to be {expected!r}, but found {read(task)!r}"
+                    f"the end of '{case.name}': Expected user task '{element}' to be completed, but it waits for the job of a listener"
                 )
+            if (failed := answer.exception()) is not None and not isinstance(failed, InvalidState):
+                raise AssertionError(f"the end of '{case.name}': {failed}") from failed
+
+    def stop(self) -> None:
+        """Give up the completions that still wait."""
+        for answer in self._waiting:
+            answer.cancel()
 
 
-def _is_same(name: str, expected: Any, found: Any) -> bool:
-    if name.endswith("Date") and expected and found:
-        return datetime.fromisoformat(expected) == datetime.fromisoformat(found)
-    return bool(expected == found)
-
-
-def _refused(reason: str) -> Act:
-    async def refuse(_broker: "Broker", _it: Instruction) -> None:
-        raise AssertionError(f"Expected an instruction that can be played here, but found one {reason}")
-
-    return refuse
-
-
-ACTS: dict[str, Act] = {
-    "CREATE_PROCESS_INSTANCE": _create,
-    "COMPLETE_USER_TASK": _complete_task,
-    "COMPLETE_JOB": _complete_job,
-    "COMPLETE_JOB_AD_HOC_SUB_PROCESS": _complete_ad_hoc,
-    "COMPLETE_JOB_USER_TASK_LISTENER": _complete_listener,
-    "THROW_BPMN_ERROR_FROM_JOB": _throw,
-    "PUBLISH_MESSAGE": _publish,
-    "CORRELATE_MESSAGE": _correlate,
-    "BROADCAST_SIGNAL": _broadcast,
-    "RESOLVE_INCIDENT": _resolve,
-    "SET_TIME": _set_time,
-    "INCREASE_TIME": _increase_time,
-    "EVALUATE_CONDITIONAL_START_EVENT": _evaluate_conditions,
-    "EVALUATE_DECISION": _evaluate_decision,
-    "UPDATE_VARIABLES": _update_variables,
-    "MOCK_JOB_WORKER_COMPLETE_JOB": _stub,
-    "MOCK_JOB_WORKER_THROW_BPMN_ERROR": _stub_error,
-    "MOCK_CHILD_PROCESS": _mock_process,
-    "MOCK_DMN_DECISION": _mock_decision,
-    "ASSERT_USER_TASK": _expect_task,
-    "ASSERT_VARIABLE": _refused("that asks a language model"),
-    **case_expectations.EXPECTATIONS,
-}
-
-
-def _fields(required: str, optional: str = "") -> tuple[frozenset[str], frozenset[str]]:
-    return frozenset(required.split()), frozenset(optional.split())
-
-
-#: The fields of each type of instruction: those it must have, those it may have.
-FIELDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
-    "ASSERT_DECISION": _fields("decisionSelector", "output matchedRules notMatchedRules noMatchedRules"),
-    "ASSERT_ELEMENT_INSTANCE": _fields("processInstanceSelector elementSelector state", "amount"),
-    "ASSERT_ELEMENT_INSTANCES": _fields("processInstanceSelector elementSelectors state"),
-    "ASSERT_PROCESS_INSTANCE": _fields("processInstanceSelector", "state hasActiveIncidents"),
-    "ASSERT_PROCESS_INSTANCE_MESSAGE_SUBSCRIPTION": _fields("processInstanceSelector messageSelector state"),
-    "ASSERT_USER_TASK": _fields("userTaskSelector", f"state {' '.join(_TASK_FIELDS)}"),
-    "ASSERT_VARIABLE": _fields("processInstanceSelector variableName satisfiesJudge", "elementSelector"),
-    "ASSERT_VARIABLES": _fields("processInstanceSelector", "elementSelector variableNames variables"),
-    "BROADCAST_SIGNAL": _fields("signalName", "variables"),
-    "COMPLETE_JOB": _fields("jobSelector", "variables useExampleData"),
-    "COMPLETE_JOB_AD_HOC_SUB_PROCESS": _fields(
-        "jobSelector", "variables activateElements cancelRemainingInstances completionConditionFulfilled"
-    ),
-    "COMPLETE_JOB_USER_TASK_LISTENER": _fields("jobSelector", "denied deniedReason corrections"),
-    "COMPLETE_USER_TASK": _fields("userTaskSelector", "variables useExampleData"),
-    "CORRELATE_MESSAGE": _fields("name", "correlationKey variables"),
-    "CREATE_PROCESS_INSTANCE": _fields("processDefinitionSelector", "variables startInstructions runtimeInstructions"),
-    "EVALUATE_CONDITIONAL_START_EVENT": _fields("variables"),
-    "EVALUATE_DECISION": _fields("decisionDefinitionSelector", "variables"),
-    "INCREASE_TIME": _fields("duration"),
-    "MOCK_CHILD_PROCESS": _fields("processDefinitionId", "variables"),
-    "MOCK_DMN_DECISION": _fields("decisionDefinitionId", "variables"),
-    "MOCK_JOB_WORKER_COMPLETE_JOB": _fields("jobType", "variables useExampleData"),
-    "MOCK_JOB_WORKER_THROW_BPMN_ERROR": _fields("jobType errorCode", "errorMessage variables"),
-    "PUBLISH_MESSAGE": _fields("name", "correlationKey variables timeToLive messageId"),
-    "RESOLVE_INCIDENT": _fields("incidentSelector"),
-    "SET_TIME": _fields("time"),
-    "THROW_BPMN_ERROR_FROM_JOB": _fields("jobSelector errorCode", "errorMessage variables"),
-    "UPDATE_VARIABLES": _fields("processInstanceSelector variables", "elementSelector"),
-}
+def _act_of(type: str) -> Callable[["Broker", Instruction], Awaitable[None]]:
+    return EXPECTATIONS[type] if type in EXPECTATIONS else ACTS[type]

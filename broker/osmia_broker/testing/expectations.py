@@ -186,7 +186,7 @@ class Expectations:
     def has_variables(self, expected: Mapping[str, Any] | None = None, /, *, at: str = "", **more: Any) -> Self:
         """Expect these variables with these values, in the outermost scope or (*at*) local to an element; there may be others."""
         __tracebackhide__ = True
-        found = self._variables_at(at)
+        found = self.variables_at(at)
         for name, value in {**(expected or {}), **more}.items():
             if name not in found:
                 self._fail(f"to have a variable '{name}'{_at(at)}", f"it has {_listed(found)}")
@@ -197,7 +197,7 @@ class Expectations:
     def has_variable_names(self, *names: str, at: str = "") -> Self:
         """Expect that there are variables with these *names*, whatever their values."""
         __tracebackhide__ = True
-        found = self._variables_at(at)
+        found = self.variables_at(at)
         for name in names:
             if name not in found:
                 self._fail(f"to have a variable '{name}'{_at(at)}", f"it has {_listed(found)}")
@@ -206,13 +206,19 @@ class Expectations:
     def has_no_variable(self, *names: str, at: str = "") -> Self:
         """Expect that there are no variables with these *names*."""
         __tracebackhide__ = True
-        found = self._variables_at(at)
+        found = self.variables_at(at)
         for name in names:
             if name in found:
                 self._fail(f"to have no variable '{name}'{_at(at)}", f"{name} = {short(found[name])}")
         return self
 
-    def _variables_at(self, element: str) -> dict[str, Any]:
+    def variables_at(self, element: str) -> dict[str, Any]:
+        """Return the variables that are local to the newest visit of *element*, or without one those of the outermost scope.
+
+        Raises:
+            AssertionError: no token has been there.
+
+        """
         __tracebackhide__ = True
         if not element:
             return self.variables

@@ -64,7 +64,7 @@ class Instance(Expectations):
     async def set_variables(self, variables: object, *, at: str = "") -> Self:
         """Set variables: in the outermost scope, or local to the element *at*."""
         __tracebackhide__ = True
-        key = self._scope(at) if at else self.key
+        key = self.scope(at) if at else self.key
         await self._broker.set_variables(key, variables, local=bool(at))
         return self
 
@@ -80,7 +80,13 @@ class Instance(Expectations):
         await self._broker.settle()
         return self
 
-    def _scope(self, element: str) -> int:
+    def scope(self, element: str) -> int:
+        """Return the key of the newest visit of *element* that goes on: the scope of its local variables.
+
+        Raises:
+            AssertionError: no token is there.
+
+        """
         __tracebackhide__ = True
         known = self._known(element)
         found = [row.key for row in self._view.visits(self.key) if row.element_id == known and not row.ended_ms]
