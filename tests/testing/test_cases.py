@@ -10,6 +10,7 @@ import pytest
 
 import osmia
 from osmia.testing import Broker, Case, read_cases
+from osmia_broker.testing import cases
 from tests.bpmn import bpmn
 
 P = {"processInstanceSelector": {"processDefinitionId": "p"}}
@@ -291,7 +292,11 @@ def completed(**variables: Any) -> dict[str, Any]:
     return do("COMPLETE_USER_TASK", userTaskSelector={"elementId": "ask"}, variables=variables)
 
 
-async def test_a_behavior_acts_at_each_visit_and_repeats_its_last_action(broker: Broker):
+@pytest.mark.parametrize("look_s", [0.002, 0])
+async def test_a_behavior_acts_at_each_visit_and_repeats_its_last_action(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch, look_s: float
+):
+    monkeypatch.setattr(cases, "LOOK_S", look_s)  # with 0 every completion is one that lasts
     await played(
         broker,
         LOOP,
