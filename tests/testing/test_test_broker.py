@@ -161,6 +161,12 @@ STANDS = r"stands at   ask \(USER_TASK, ACTIVATED\)"
         (lambda it: it.took("ask_to_end"), "to have taken the flow 'ask_to_end', but it has taken 'start_to_ask'"),
         (lambda it: it.has_variables(n=8), "to have n = 8, but n = 7"),
         (lambda it: it.has_variables(flag=1), "to have flag = 1, but flag = true"),
+        (
+            lambda it: it.has_variables(n=8, flag=False, m=1),
+            "to have n = 8 and flag = false and a variable 'm', but n = 7 and flag = true and it has",
+        ),
+        (lambda it: it.has_variable_names("n", "m", "k"), "to have variables 'm', 'k', but it has 'flag', 'n'"),
+        (lambda it: it.waits_at("ask", "start", "end"), "to wait at 'start', 'end', but it waits at 'ask'"),
         (lambda it: it.has_variables(m=8), "to have a variable 'm', but it has 'flag', 'n'"),
         (lambda it: it.has_variables(n=7, at="ask"), "to have a variable 'n' at 'ask', but it has nothing"),
         (lambda it: it.has_variables(n=7, at="end"), "to have reached 'end', but it has not"),
@@ -191,7 +197,8 @@ async def test_an_incident_is_told_with_its_text(broker: Broker):
     instance.has_incident().has_incident(at="pick", error_type="CONDITION_ERROR", message="default flow")
     for wrong in ({"at": "start"}, {"error_type": "UNKNOWN"}, {"message": "coffee"}):
         with pytest.raises(
-            AssertionError, match=r"but it has 1\n(.*\n)*  incidents   CONDITION_ERROR at pick: Expected"
+            AssertionError,
+            match=r"but it has CONDITION_ERROR at 'pick'\n(.*\n)*  incidents   CONDITION_ERROR at pick: Expected",
         ):
             instance.has_incident(**wrong)
     with pytest.raises(AssertionError, match="to have no incident, but it has 1"):
@@ -313,9 +320,9 @@ async def test_a_task_is_claimed_and_completed_by_a_person(broker: Broker, kind:
 @pytest.mark.parametrize(
     ("wanted", "text"),
     [
-        ({"assignee": "ada"}, "to have the assignee 'ada' at 'ask', but found ''"),
-        ({"group": "waiters"}, "to have the candidate group 'waiters' at 'ask', but found 'cooks'"),
-        ({"user": "ben"}, "to have the candidate user 'ben' at 'ask', but found nothing"),
+        ({"assignee": "ada"}, "to have the assignee 'ada' at 'ask', but it is unassigned"),
+        ({"group": "waiters"}, "to have the candidate group 'waiters' at 'ask', but the candidate groups are 'cooks'"),
+        ({"user": "ben"}, "to have the candidate user 'ben' at 'ask', but it has no candidate users"),
     ],
 )
 async def test_a_task_that_is_not_as_expected(broker: Broker, wanted: dict[str, str], text: str):
@@ -497,6 +504,32 @@ def test_the_sdk_alone_does_not_import_the_broker():
 async def test_a_misspelt_span_of_time_is_answered_with_the_nearest(broker: Broker):
     with pytest.raises(TypeError, match=r"Expected a span in weeks, days, .* but found day=2; did you mean days=2\?"):
         await broker.advance(day=2)
+
+
+@pytest.mark.parametrize(
+    ("expected", "text"),
+    [
+        ({"a": [1, {"b": 3}], "c": "x"}, r"to have o\.a\[1\]\.b = 3, but o\.a\[1\]\.b = 2\n"),
+        ({"a": [1], "c": "x"}, r'to have o\.a = \[1\], but o\.a = \[1,\{"b":2\}\]\n'),
+        ({"a": [True, {"b": 2}], "c": "x"}, r"to have o\.a\[0\] = true, but o\.a\[0\] = 1\n"),
+        ({"a": [1, {"b": 2}]}, r'to have o\.c = nothing, but o\.c = "x"\n'),
+        ({"a": [1, {"b": 2}], "c": "x", "d": None}, r"to have o\.d = null, but there is no o\.d\n"),
+        ("x", 'to have o = "x", but o = {'),
+    ],
+)
+async def test_a_variable_that_differs_is_told_by_the_place_where_it_differs(
+    broker: Broker, expected: object, text: str
+):
+    instance = await started(broker, "start > ask:user > end", {"o": {"a": [1, {"b": 2}], "c": "x"}})
+    instance.has_variables(o={"a": [1.0, {"b": 2}], "c": "x"})
+    with pytest.raises(AssertionError, match=text):
+        instance.has_variables(o=expected)
+
+
+async def test_an_assignee_that_nobody_should_be_is_told(broker: Broker):
+    instance = await started(broker, "start > ask:user(assignee=ada) > end")
+    with pytest.raises(AssertionError, match="to have no assignee at 'ask', but it is assigned to 'ada'"):
+        instance.has_task("ask", assignee="")
 
 
 # --- task listeners

@@ -4,7 +4,7 @@ An expectation is judged when the broker is quiet. If it does not hold, the text
 incidents.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn, Self
 
@@ -100,9 +100,8 @@ class Expectations:
         """Expect that a token stands at each of these *elements*; others may stand elsewhere. An element is named by id or name."""
         __tracebackhide__ = True
         at = self._active()
-        for element in map(self._known, elements):
-            if element not in at:
-                self._fail(f"to wait at '{element}'", self._stands())
+        if lacking := [element for element in map(self._known, elements) if element not in at]:
+            self._fail(f"to wait at {_listed(lacking)}", self._stands())
         return self
 
     def waits_only_at(self, *elements: str) -> Self:
@@ -117,9 +116,8 @@ class Expectations:
         """Expect that no token stands at any of these *elements*."""
         __tracebackhide__ = True
         at = self._active()
-        for element in map(self._known, elements):
-            if element in at:
-                self._fail(f"not to wait at '{element}'", "it does")
+        if there := [element for element in map(self._known, elements) if element in at]:
+            self._fail(f"not to wait at {_listed(there)}", "it does")
         return self
 
     def _active(self) -> list[str]:
@@ -136,17 +134,22 @@ class Expectations:
         tasks = [task for task in self._view.tasks(process_instance_key=self.key) if task.element_id == known]
         if not tasks:
             self._fail(f"to have an open task at '{known}'", "it has none there")
-        for what, wanted, found in (
-            ("the assignee", assignee, [task.assignee for task in tasks]),
-            (
-                "the candidate group",
-                group or None,
-                [name for task in tasks for name in value_of(task.candidate_groups)],
-            ),
-            ("the candidate user", user or None, [name for task in tasks for name in value_of(task.candidate_users)]),
-        ):
-            if wanted is not None and wanted not in found:
-                self._fail(f"to have {what} '{wanted}' at '{known}'", f"found {_listed(found)}")
+        if assignee is not None and assignee not in [task.assignee for task in tasks]:
+            found = " and ".join(
+                f"it is assigned to '{task.assignee}'" if task.assignee else "it is unassigned" for task in tasks
+            )
+            wanted = f"to have the assignee '{assignee}'" if assignee else "to have no assignee"
+            self._fail(f"{wanted} at '{known}'", found)
+        groups = [name for task in tasks for name in value_of(task.candidate_groups)]
+        users = [name for task in tasks for name in value_of(task.candidate_users)]
+        for what, name, found_names in (("group", group, groups), ("user", user, users)):
+            if name and name not in found_names:
+                found = (
+                    f"the candidate {what}s are {_listed(found_names)}"
+                    if found_names
+                    else f"it has no candidate {what}s"
+                )
+                self._fail(f"to have the candidate {what} '{name}' at '{known}'", found)
         return self
 
     # --- its way
@@ -166,9 +169,8 @@ class Expectations:
         """Expect that none of these *elements* has completed."""
         __tracebackhide__ = True
         path = self.path
-        for element in map(self._known, elements):
-            if element in path:
-                self._fail(f"not to have passed '{element}'", "it has")
+        if passed := [element for element in map(self._known, elements) if element in path]:
+            self._fail(f"not to have passed {_listed(passed)}", "it has")
         return self
 
     def took(self, *flows: str) -> Self:
@@ -186,30 +188,37 @@ class Expectations:
     def has_variables(self, expected: Mapping[str, Any] | None = None, /, *, at: str = "", **more: Any) -> Self:
         """Expect these variables with these values, in the outermost scope or (*at*) local to an element; there may be others."""
         __tracebackhide__ = True
-        found = self.variables_at(at)
-        for name, value in {**(expected or {}), **more}.items():
-            if name not in found:
-                self._fail(f"to have a variable '{name}'{_at(at)}", f"it has {_listed(found)}")
-            if found[name] != value or isinstance(found[name], bool) is not isinstance(value, bool):
-                self._fail(f"{name} = {short(value)}{_at(at)}", f"{name} = {short(found[name])}", verb="have")
+        wanted, found = {**(expected or {}), **more}, self.variables_at(at)
+        differences = [one for name in wanted if name in found for one in _differences(name, wanted[name], found[name])]
+        lacking = [name for name in wanted if name not in found]
+        expectations = [f"{place} = {value}" for place, value, _ in differences]
+        findings = [f"{place} = {value}" if value else f"there is no {place}" for place, _, value in differences]
+        if lacking:
+            expectations.append(f"{_counted('a variable', lacking)} {_listed(lacking)}")
+            findings.append(f"it has {_listed(found)}")
+        if expectations:
+            self._fail(f"to have {' and '.join(expectations)}{_at(at)}", " and ".join(findings))
         return self
 
     def has_variable_names(self, *names: str, at: str = "") -> Self:
         """Expect that there are variables with these *names*, whatever their values."""
         __tracebackhide__ = True
         found = self.variables_at(at)
-        for name in names:
-            if name not in found:
-                self._fail(f"to have a variable '{name}'{_at(at)}", f"it has {_listed(found)}")
+        if lacking := [name for name in names if name not in found]:
+            self._fail(
+                f"to have {_counted('a variable', lacking)} {_listed(lacking)}{_at(at)}", f"it has {_listed(found)}"
+            )
         return self
 
     def has_no_variable(self, *names: str, at: str = "") -> Self:
         """Expect that there are no variables with these *names*."""
         __tracebackhide__ = True
         found = self.variables_at(at)
-        for name in names:
-            if name in found:
-                self._fail(f"to have no variable '{name}'{_at(at)}", f"{name} = {short(found[name])}")
+        if there := [name for name in names if name in found]:
+            self._fail(
+                f"to have no variable {_listed(there)}{_at(at)}",
+                ", ".join(f"{name} = {short(found[name])}" for name in there),
+            )
         return self
 
     def variables_at(self, element: str) -> dict[str, Any]:
@@ -243,7 +252,8 @@ class Expectations:
         if not fitting:
             with_text = f" with '{message}'" if message else ""
             wanted = f"{f' {error_type}' if error_type else ''}{_at(element)}{with_text}"
-            self._fail(f"to have an incident{wanted}", f"it has {len(open_ones) or 'none'}")
+            found = ", ".join(f"{row.error_type} at '{row.element_id}'" for row in open_ones) or "none"
+            self._fail(f"to have an incident{wanted}", f"it has {found}")
         return self
 
     def has_no_incident(self) -> Self:
@@ -278,12 +288,11 @@ class Expectations:
     def __repr__(self) -> str:
         return f"<process instance {self.key} of {self.process_id}: {self.state}>\n{story(self._view, self.row)}"
 
-    def _fail(self, expected: str, found: str, *, verb: str = "") -> NoReturn:
+    def _fail(self, expected: str, found: str) -> NoReturn:
         __tracebackhide__ = True
         process = self.row
-        what = f"to {verb} {expected}" if verb else expected
         raise AssertionError(
-            f"Expected process instance {self.key} of {process.element_id} {what}, but {found}\n"
+            f"Expected process instance {self.key} of {process.element_id} {expected}, but {found}\n"
             f"{story(self._view, process)}"
         )
 
@@ -314,6 +323,32 @@ class Expectations:
         flows = [one.id for element in model.elements.values() for one in element.outgoing]
         if flow not in flows:
             raise LookupError(_unknown("sequence flow", flow, model.id, flows))
+
+
+def _differences(place: str, expected: Any, found: Any) -> Iterator[tuple[str, str, str]]:
+    """Yield each place where two JSON values differ, with what was expected there and what was found; empty for nothing at all.
+
+    A number is no boolean here, as in JSON, though Python compares them.
+    """
+    if isinstance(expected, Mapping) and isinstance(found, Mapping):
+        for name in {**expected, **found}:
+            if name in expected and name in found:
+                yield from _differences(f"{place}.{name}", expected[name], found[name])
+            else:
+                yield (
+                    f"{place}.{name}",
+                    short(expected[name]) if name in expected else "nothing",
+                    short(found[name]) if name in found else "",
+                )
+    elif isinstance(expected, list | tuple) and isinstance(found, list) and len(expected) == len(found):
+        for number, (one, other) in enumerate(zip(expected, found, strict=True)):
+            yield from _differences(f"{place}[{number}]", one, other)
+    elif expected != found or isinstance(expected, bool) is not isinstance(found, bool):
+        yield place, short(expected), short(found)
+
+
+def _counted(noun: str, names: Sequence[str]) -> str:
+    return noun if len(names) == 1 else f"{noun.removeprefix('a ')}s"
 
 
 def _unknown(kind: str, given: str, process_id: str, known: Sequence[str]) -> str:
