@@ -76,11 +76,26 @@ def test_a_key_in_the_path_is_an_integer_of_64_bits(rest: Rest, key: str):
     [
         ("", "expected JSON"),
         ("{", "expected JSON"),
-        ("[]", "expected 'object', but found 'array'"),
-        ('"text"', "expected 'object', but found 'str'"),
+        ("[]", "expected an object, but found an array"),
+        ('"text"', "expected an object, but found a text"),
         ('{"processDefinitionKey": "abc"}', "processDefinitionKey: expected a key"),
         ('{"processDefinitionKey": 99999999999999999999}', "processDefinitionKey: expected a key"),
         ('{"processDefinitionKey": true}', "processDefinitionKey: expected a key"),
+        (
+            '{"processDefinitionKey": 1.5}',
+            "processDefinitionKey: expected a key, as text or as a number, but found a number",
+        ),
+        (
+            '{"processDefinitionVersion": "1"}',
+            "processDefinitionVersion: expected an integer or null, but found a text",
+        ),
+        (
+            '{"processDefinitionVersion": 1.5}',
+            "processDefinitionVersion: expected an integer or null, but found a number",
+        ),
+        ('{"awaitCompletion": "true"}', "awaitCompletion: expected a boolean or null, but found a text"),
+        ('{"awaitCompletion": 1}', "awaitCompletion: expected a boolean or null, but found an integer"),
+        ('{"startInstructions": "null"}', "startInstructions: expected an array"),
         ('{"processDefinitionId": ["a"]}', "processDefinitionId: expected a text, but found an array"),
         ('{"processDefinitionId": "\\ud800"}', "Failed to read request"),
         ('{"variables": ' + "[" * 100_000 + "}", "expected JSON"),

@@ -244,9 +244,7 @@ def operation(
                 waits=waits,
                 is_open=is_open,
                 members=members_of(body_type),
-                decode=msgspec.json.Decoder(
-                    body_type or msgspec.Raw, dec_hook=types.convert, float_hook=Digits, strict=False
-                ).decode,
+                decode=msgspec.json.Decoder(body_type or msgspec.Raw, dec_hook=types.convert, float_hook=Digits).decode,
             )
         )
         return handler
@@ -272,9 +270,27 @@ def in_words(fault: str) -> str:
     if not (at and place.endswith("`")):
         what, place = fault, ""
     place = place.removesuffix("`").removeprefix(".")
-    what = what.replace("`", "'").replace("got", "but found")
+    what = _TYPE.sub(lambda found: _in_words(found[1]), what).replace(", got ", ", but found ")
     what = what[:1].lower() + what[1:]
     return f"{place}: {what}" if place else what
+
+
+_TYPE = re.compile(r"`([^`]+)`")
+_TYPE_WORDS = {
+    "array": "an array",
+    "bool": "a boolean",
+    "float": "a number",
+    "int": "an integer",
+    "object": "an object",
+    "str": "a text",
+}
+
+
+def _in_words(types_: str) -> str:
+    """Write `int | null` as "an integer or null"; a name of another kind stays as it is, in quotes."""
+    if types_.startswith("$") or not types_.replace(" | ", "").isalpha():
+        return f"'{types_}'"
+    return " or ".join(_TYPE_WORDS.get(one, one) for one in types_.split(" | "))
 
 
 Methods = dict[

@@ -1,7 +1,8 @@
 """Types of JSON values in requests and answers, and how a request's values become them (user-tasks.md, section 7).
 
 Clients of many languages send keys as numbers or as text, and numbers where text is meant. Such values are accepted; answers always hold
-keys as text, because a JavaScript number cannot hold one.
+keys as text, because a JavaScript number cannot hold one. The other way round nothing is guessed: a text is no number, no boolean and no
+null, and a number is no boolean (the reference since 8.8, and its published document).
 """
 
 from typing import Any, Self
@@ -122,8 +123,8 @@ def convert(type: type, value: Any) -> Any:
 
 def kind_of(value: object) -> str:
     """Name the kind of a JSON value in words."""
-    names = {dict: "an object", list: "an array", bool: "a boolean", str: "a text", int: "a number", float: "a number"}
-    return names.get(type(value), "null")
+    numbers = dict.fromkeys((int, float, Digits), "a number")
+    return {dict: "an object", list: "an array", bool: "a boolean", str: "a text", **numbers}.get(type(value), "null")
 
 
 def schema_of(type: type) -> dict[str, Any]:

@@ -62,8 +62,8 @@ class Link(Item):
     expires_at: str
 
 
-_read_metadata = msgspec.json.Decoder(Metadata, dec_hook=convert, strict=False).decode
-_read_all_metadata = msgspec.json.Decoder(list[Metadata], dec_hook=convert, strict=False).decode
+_read_metadata = msgspec.json.Decoder(Metadata, dec_hook=convert).decode
+_read_all_metadata = msgspec.json.Decoder(list[Metadata], dec_hook=convert).decode
 
 
 @operation("POST", "/documents", tag=TAG, takes=MULTIPART, status=201)

@@ -38,7 +38,7 @@ class Creation(Body):
     tenant_id: Text | None = None
     start_instructions: list[StartInstruction] | None = None
     runtime_instructions: list[RuntimeInstruction] | None = None
-    await_completion: bool = False
+    await_completion: bool | None = None  # null as absent
     fetch_variables: list[Text] | None = None
     request_timeout: int | None = None  # ms
     tags: list[Text] | None = None
