@@ -2,8 +2,8 @@
 
 import pytest
 
-from osmia_broker.state.changes import Change, changes_of
-from osmia_broker.state.definitions import VersionedTable
+from osmia_broker.state.changes import _READERS, Change, changes_of
+from osmia_broker.state.elements import ElementTable
 from osmia_broker.state.rows import Job, JobState, Variable
 from osmia_broker.state.state import State
 from osmia_broker.state.table import Table
@@ -64,8 +64,23 @@ def test_what_was_rolled_back_is_not_told() -> None:
     assert [one.value("retries") for one in changes(state)] == [3]
 
 
-@pytest.mark.parametrize("table", [Table, VariableTable, VersionedTable])
+@pytest.mark.parametrize("table", [Table, ElementTable, VariableTable])
 def test_every_undo_of_a_row_is_known(table: type) -> None:
-    """A new way to change a row must be told as well."""
-    undone = {name for name in vars(table) if name.startswith("_undo")}
-    assert undone <= {"undo_insert", "undo_update", "undo_set", "undo_delete"}
+    """A new way to change a row must be told as well. Of a `VersionedTable`, all notes are read alike."""
+    undone = {function for name, function in vars(table).items() if name.startswith("undo_")}
+    assert undone
+    assert undone <= _READERS.keys()
+
+
+def test_an_end_that_was_rolled_back_is_not_told() -> None:
+    state = State()
+    job = new_job(state)
+    mark = state.journal.mark()
+    state.jobs.end(job, 5, state=JobState.ERROR_THROWN, deadline_ms=0, error_message="long")
+    assert state.jobs.get(job.key) is None
+    state.journal.roll_back(mark)
+    assert state.jobs.by("element_instance_key", job.element_instance_key) == [job]
+    assert (job.state, job.ended_ms, job.error_message) == (JobState.ACTIVATABLE, 0, "")
+    assert [one.value("state") for one in changes(state)] == [JobState.ACTIVATABLE]
+    state.journal.roll_back()
+    assert state.residency.total_bytes == 0

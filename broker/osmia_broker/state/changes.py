@@ -92,6 +92,7 @@ _READERS: dict[Any, Callable[..., Mapping[str, Any] | None]] = {
     Table.undo_insert: _inserted,
     Table.undo_update: _updated,
     Table.undo_set: _set,
+    Table.undo_end: _updated,
     Table.undo_delete: _deleted,
     ElementTable.undo_leave: _left,
     VariableTable.undo_insert: _inserted,

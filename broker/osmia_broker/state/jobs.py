@@ -180,15 +180,23 @@ class JobTable(Table[Job]):
         if PLACE.isdisjoint(changes):
             super().update(row, **changes)
             return
-        if row.state is JobState.ACTIVATABLE:
-            self._leave_window(row)
-        elif _counts(row):
-            self._released(row)
+        self._leave_place(row)
         super().update(row, **changes)
         if row.state is JobState.ACTIVATABLE:
             self._enter_window(row)
         elif _counts(row):
             self.flow.count_held(row.type, row.fair_key, row.worker, 1)
+
+    def end(self, row: Job, ended_ms: int, **changes: Any) -> None:
+        """Set the fields named in *changes* and the end of the job, which nobody can be handed any more."""
+        self._leave_place(row)
+        super().end(row, ended_ms, **changes)
+
+    def _leave_place(self, job: Job) -> None:
+        if job.state is JobState.ACTIVATABLE:
+            self._leave_window(job)
+        elif _counts(job):
+            self._released(job)
 
     def _released(self, job: Job) -> None:
         self.flow.count_held(job.type, job.fair_key, job.worker, -1)

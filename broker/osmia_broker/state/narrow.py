@@ -42,6 +42,12 @@ class NarrowTable(Table[R], Generic[R]):
         super().set(row, name, value)
         self._changes(row.key, (name,))
 
+    def end(self, row: Any, ended_ms: int, **changes: Any) -> None:
+        """Set the fields named in *changes* and the end of the row, as `Table.end`."""
+        super().end(row, ended_ms, **changes)
+        self._whole.add(row.key)
+        self._names.pop(row.key, None)
+
     def take_changed(self) -> dict[int, frozenset[str]]:
         """Return the columns that have changed since the last call, by the keys of rows that the store has."""
         self._whole.clear()
@@ -53,10 +59,6 @@ class NarrowTable(Table[R], Generic[R]):
 
     def _changes(self, key: int, names: Collection[str]) -> None:
         if key in self._whole or not names:
-            return
-        if "ended_ms" in names:
-            self._whole.add(key)
-            self._names.pop(key, None)
             return
         known = self._names.get(key)
         if known is None:

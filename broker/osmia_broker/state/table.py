@@ -171,9 +171,17 @@ class Table(Generic[R]):
 
     def end(self, row: Any, ended_ms: int, **changes: Any) -> None:
         """Set the fields named in *changes* and the end of the row. From now on no look-up and no load finds it."""
-        self.update(row, ended_ms=ended_ms, **changes)
+        key = row.key
         self._leave(row)
-        self._note((self._enter, (row,)))
+        before = [("ended_ms", row.ended_ms)]
+        row.ended_ms = ended_ms
+        for name, value in changes.items():
+            assert name in self._changing, f"{name} of {row} never changes"
+            before.append((name, getattr(row, name)))
+            setattr(row, name, value)
+        self._note((self.undo_end, (row, before, key in self.changed)))
+        self.changed[key] = row
+        self._touch(row.process_instance_key)
 
     def delete(self, row: Any) -> None:
         """Remove a row of a kind that keeps no history."""
@@ -261,6 +269,11 @@ class Table(Generic[R]):
         setattr(row, name, before)
         if not was_changed:
             self.changed.pop(row.key, None)
+
+    def undo_end(self, row: Any, before: list[tuple[str, Any]], was_changed: bool) -> None:
+        """Let the row live again, with its former values."""
+        self.undo_update(row, before, was_changed)
+        self._enter(row)
 
     def undo_delete(self, row: Any, was_changed: bool) -> None:
         """Put the deleted row back."""
