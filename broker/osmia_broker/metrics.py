@@ -60,6 +60,13 @@ class Histogram:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
+    def observe_all(self, values: Sequence[float]) -> None:
+        """Count each of *values*, in the unit of the bounds."""
+        bounds, counts = self.bounds, self.counts
+        for value in values:
+            counts[bisect_left(bounds, value)] += 1
+        self.total += sum(values)
+
     def observe_since(self, moments: Sequence[float], now: float) -> None:
         """Count the time that has passed at *now* since each of *moments*."""
         bounds, counts = self.bounds, self.counts
@@ -89,9 +96,12 @@ class Histogram:
 class Tally(dict[Labels, int]):
     """How often each combination of labels occurred. The labels must come from a fixed set."""
 
+    def __missing__(self, _labels: Labels) -> int:
+        return 0
+
     def add(self, *labels: str, amount: int = 1) -> None:
         """Count *amount* more under *labels*."""
-        self[labels] = self.get(labels, 0) + amount
+        self[labels] += amount
 
 
 class NameTally(Tally):
@@ -105,7 +115,7 @@ class NameTally(Tally):
         """Count *amount* more under *labels*, the first of which may be any text."""
         if labels not in self:
             labels = (self._bounded(labels[0]), *labels[1:])
-        self[labels] = self.get(labels, 0) + amount
+        self[labels] += amount
 
     def _bounded(self, name: str) -> str:
         if name not in self._names:
@@ -127,10 +137,6 @@ class NameHistograms(dict[str, Histogram]):
             return self[OTHER]
         histogram = self[name] = Histogram(self.bounds)
         return histogram
-
-    def observe(self, name: str, value: float) -> None:
-        """Count one *value* of *name*."""
-        self[name].observe(value)
 
 
 def _durations() -> dict[Labels, NameHistograms]:
@@ -183,7 +189,7 @@ class PartitionCounters:
 
     def accepted(self, command: str, seconds: float) -> None:
         """Count a command that took effect, and that took *seconds* to decide."""
-        self.commands.add(command, "accepted")
+        self.commands[command, "accepted"] += 1
         self.decide_seconds.observe(seconds)
 
     def committed(self, commands: int, seconds: float) -> None:
@@ -220,10 +226,11 @@ class GatewayCounters:
 
     def answered(self, method: str, code: str, seconds: float) -> None:
         """Count one answer that took *seconds* since its request arrived."""
-        self.requests.add(method, code)
-        histogram = self.seconds.get((method, code))
+        labels = (method, code)
+        self.requests[labels] += 1
+        histogram = self.seconds.get(labels)
         if histogram is None:
-            histogram = self.seconds[method, code] = Histogram(SECONDS)
+            histogram = self.seconds[labels] = Histogram(SECONDS)
         histogram.observe(seconds)
 
 
@@ -238,7 +245,7 @@ class HttpCounters:
     def answered(self, route: str, method: str, status: str, seconds: float) -> None:
         """Count one answer that took *seconds* since its request arrived."""
         labels = (route, method, status)
-        self.requests.add(*labels)
+        self.requests[labels] += 1
         histogram = self.seconds.get(labels)
         if histogram is None:
             histogram = self.seconds[labels] = Histogram(SECONDS)

@@ -97,7 +97,7 @@ def test_what_is_said_of_the_whole_broker_is_the_sum_of_its_partitions():
 def test_the_durations_of_a_name_are_those_of_all_partitions():
     metrics = Metrics()
     for number in (1, 2):
-        metrics.partition(number).took["job", "completed"].observe("ask", 20.0 * number)
+        metrics.partition(number).took["job", "completed"]["ask"].observe(20.0 * number)
     told = samples(metrics)
     assert told["osmia_job_seconds_sum", "ask"] == 60
     assert told["osmia_job_seconds_count", "ask"] == 2
@@ -107,8 +107,8 @@ def test_the_durations_of_a_name_are_those_of_all_partitions():
 def test_names_with_durations_are_bounded():
     histograms = NameHistograms((1.0,))
     for number in range(NAMES_MAX + 50):
-        histograms.observe(f"type-{number}", 0.5)
-    histograms.observe("type-0", 0.5)
+        histograms[f"type-{number}"].observe(0.5)
+    histograms["type-0"].observe(0.5)
     assert len(histograms) == NAMES_MAX + 1
     assert histograms["other"].count == 50
     assert histograms["type-0"].count == 2

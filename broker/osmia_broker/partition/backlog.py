@@ -68,4 +68,5 @@ class Backlog:
         return left
 
     def __len__(self) -> int:
-        return len(self._others) + sum(map(len, self._groups))
+        others = len(self._others)
+        return others + sum(map(len, self._groups)) if self._groups else others  # nearly always there is none

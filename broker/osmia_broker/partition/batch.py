@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
+
 from osmia_broker.base.errors import OsmiaError
 from osmia_broker.engine.commands import Command
 from osmia_broker.engine.domain_events import DomainEvent
@@ -45,8 +47,7 @@ NOBODY = Nobody()
 Waiting = tuple[Command, Waiter]  #: a command, and who waits for its answer
 
 
-@dataclass(slots=True)
-class Decided:
+class Decided(msgspec.Struct):
     """A command with its answer, or with its refusal."""
 
     command: Command
