@@ -179,6 +179,16 @@ async def test_what_a_person_may_read_is_found_through_indexes(
                 assert "SEARCH" in step or any(index in step for index in INDEXES), f"{step}: {text}"
 
 
+@pytest.mark.parametrize("filter", [GROUPS, GROUPS | {"priority": {"$gte": 50}}, {"state": "COMPLETED"}], ids=str)
+async def test_what_is_looked_up_by_key_is_read_as_the_keys_are_found(
+    written: Written, reader: Reader, filter: dict[str, Any]
+):
+    scope = ReadableTasks(reader, Actor("ada", ("hr", "it"), TaskPolicy.STRICT)).scope
+    found = await steps(written, reader, Search(filter, fields("dueDate"), {"limit": 2}), scope)
+    assert [step for step, _ in found if step == "CO-ROUTINE keys"], found
+    assert not [step for step, _ in found if step in ("MATERIALIZE keys", "MATERIALIZE nearest")], found
+
+
 ALL_ORDERS = [None, [{"field": "creationDate", "order": "ASC"}], [{"field": "creationDate", "order": "DESC"}]]
 LAST_ENDED = [{"field": "completionDate", "order": "DESC"}]
 
@@ -205,7 +215,8 @@ async def test_who_may_read_a_task_is_known_without_a_look_at_the_tasks(
 async def test_the_next_tasks_of_all_are_walked_in_the_order_of_their_list(
     written: Written, reader: Reader, monkeypatch: pytest.MonkeyPatch, filter: dict[str, Any], sort: Any, index: str
 ):
-    monkeypatch.setattr("osmia_broker.store.read.search.search.FEW_MAX", 1)
+    monkeypatch.setattr(searching, "FEW_MAX", 1)
+    monkeypatch.setattr(searching, "CHECKED_MAX", 1)
     readable = ReadableTasks(reader, Actor("ada", ("hr", "it"), TaskPolicy.STRICT)).scope
     found = await steps(written, reader, Search(filter, sort, {"limit": 2}), readable)
     walked = [step for step, text in found if "nearest" in text and index in step]

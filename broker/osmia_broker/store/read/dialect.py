@@ -189,6 +189,14 @@ def merged(keys: Sequence[Select[Any]], name: str) -> FromClause:
     return both.subquery(name)
 
 
+def in_order(statement: Select[Any], table: FromClause) -> Select[Any]:
+    """Let *statement* read the rows of *table* as they are found, and what is joined to them then, row by row.
+
+    SQLite would write all of them to a table of its own first, however few the statement asks for. PostgreSQL decides by itself.
+    """
+    return statement.with_hint(table, "CROSS", "sqlite")
+
+
 def found_first(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return *column* for a comparison by which another table is looked up, never the table of *column*."""
     return column + literal_column("0")

@@ -247,6 +247,8 @@ class _Way:
         # Many rows pass a wide condition, as the page will show: so it is looked up for each row, until there are enough.
         self._total_sight = Sight(entity, entity.index, row_by_row=True) if self._is_wide else self._sight
         self.total_max = total_max if self._is_wide else TOTAL_MAX
+        #: whether the total is counted from keys alone, which costs little
+        self._is_counted_by_keys = statements.needs_keys_only(self._total_sight, parsed.shape)
         if self._is_led and not statements.is_exact(entity, parsed.shape):
             self.total_max = min(total_max, CHECKED_MAX)
         self._walk = "" if is_driven and not self._is_wide else _walk_of(entity, order)
@@ -257,21 +259,31 @@ class _Way:
         """Read the sort values and keys of the page, in the order away from the cursor, and count all that pass the filter."""
         if (few := await self._led()) is not None:
             return few
-        total = await self._total() if self._is_led else None
+        total = None
+        if self._is_led:
+            if not self._is_counted_by_keys:
+                keys, total = await self._few(self.total_max)
+                if total <= self.total_max:
+                    return keys, total
+            else:
+                total = await self._total()
         if self._walk and (total is None or total > FEW_MAX):
-            keys = await self._begun()
-            if keys is not None:
-                return keys, await self._total_with_begun(keys, total)
-        if total is None and not self._walk and not self._shape.nodes:
+            begun = await self._begun()
+            if begun is not None:
+                return begun, await self._total_with_begun(begun, total)
+        return await self._among_all(total)
+
+    async def _among_all(self, total: int | None) -> tuple[list[Row], int]:
+        """Find the same among all rows that pass the filter. The *total* may have been counted already, up to the bound for it."""
+        is_whole_list = not self._walk and not self._shape.nodes
+        if total is None and (self._is_counted_by_keys or is_whole_list):
             total = await self._total()  # it costs little, and saves reading many rows twice
-        if total is None or total <= TOTAL_MAX:
-            found = await self._read(statements.few, self._sight)
-            if total is None:
-                total = await self._total_with(found, self._total_sight)
-            elif total > self.total_max and found:
-                total, self.total_max = int(found[0][0]), TOTAL_MAX
+        if total is None or total <= (TOTAL_MAX if self._walk else self.total_max):  # they may be few
+            keys, found = await self._few(TOTAL_MAX)
+            if total is None or total > self.total_max:
+                total, self.total_max = found, TOTAL_MAX
             if total <= TOTAL_MAX:
-                return [row[1:] for row in found], total
+                return keys, total
         if self._walk:
             return await self._read(statements.page_keys, Sight(self._entity, self._walk)), total
         return await self._read(partial(statements.page_keys, is_walk=False), self._sight), total
@@ -287,14 +299,21 @@ class _Way:
             ((number,),) = await self._snapshot.values(counted, self._values)
             if number > LED_MAX:
                 if statements.needs_keys_only(sight, self._shape):
-                    self._total_sight = sight
+                    self._total_sight, self._is_counted_by_keys = sight, True
                 continue
-            found = await self._read(statements.few, sight)
-            total = await self._total_with(found, sight)
-            if total <= TOTAL_MAX:
+            found = await self._few(TOTAL_MAX, sight)
+            if found[1] <= TOTAL_MAX:
                 self.total_max = TOTAL_MAX
-                return [row[1:] for row in found], total
+                return found
         return None
+
+    async def _few(self, most: int, sight: Sight | None = None) -> tuple[list[Row], int]:
+        """Read the page, and the number of all that pass the filter, up to one more than *most*. The page is right if there are no more."""
+        found = await self._read(statements.few, sight or self._sight, counted=most + 1)
+        if found:  # each row has the number
+            return [row[1:] for row in found], int(found[0][0])
+        is_first = self._page.place is None and not self._page.skipped
+        return [], 0 if is_first else await self._count(sight or self._total_sight, most)
 
     async def _name_values(self) -> None:
         """Put the different values that fit a pattern in its place, if they are not many."""
@@ -306,12 +325,6 @@ class _Way:
                 self._values[listed.parameter] = dialect.array(value for (value,) in rows)
                 self._shape = Group(True, tuple(listed if one is leaf else one for one in self._shape.nodes))
 
-    async def _total_with(self, found: Sequence[Sequence[Any]], sight: Sight) -> int:
-        """Return the number of all that pass the filter; the page that was *found* among few has it, unless the page is empty."""
-        if found:
-            return int(found[0][0])
-        return 0 if self._page.place is None and not self._page.skipped else await self._count(sight)
-
     async def _begun(self) -> list[Row] | None:
         """Read the page among the next rows of the index that has the order; None if it is not full, and there are too many to know its end."""
         keys: list[Row] = []
@@ -319,7 +332,9 @@ class _Way:
             sight = Sight(self._entity, self._walk)
             begun = partial(statements.begun, is_absent=is_absent, keeps_order=self._snapshot.keeps_order)
             size = self._size - len(keys)
-            for walked in WALKS:
+            for walked in (
+                WALKS[-1:] if self._snapshot.keeps_order else WALKS
+            ):  # it looks at no row beyond the page then
                 found = await self._read(begun, sight, walked=walked, size=size)
                 if len(found) == size:
                     return keys + found
@@ -344,10 +359,10 @@ class _Way:
         return [tuple(row) for row in await self._snapshot.values(statement, self._values | more)]
 
     async def _total(self) -> int:
-        return await self._count(self._total_sight)
+        return await self._count(self._total_sight, self.total_max)
 
-    async def _count(self, sight: Sight) -> int:
-        counted = statements.counted(sight, self._shape, self.total_max)
+    async def _count(self, sight: Sight, most: int) -> int:
+        counted = statements.counted(sight, self._shape, most)
         ((total,),) = await self._snapshot.values(counted, self._values)
         return int(total)
 

@@ -194,6 +194,8 @@ def _filtered(sight: Sight, shape: Group, order: Order, columns: Sequence[Column
         source = source.outerjoin(join.table, join.on)
     statement = select(*columns).select_from(source)
     statement = dialect.by_index(statement, entity.table, sight.index)
+    if found is not None:
+        statement = dialect.in_order(statement, found.keys)
     if entity.where is not None:
         statement = statement.where(entity.where)
     return statement.where(condition_of(sight, shape)) if shape.nodes else statement
@@ -278,10 +280,10 @@ def _columns(entity: Entity, order: Order) -> list[Column]:
 def few(sight: Sight, shape: Group, order: Order, place: Place | None) -> Select[Any]:
     """Select a page, as `page_keys` does, with the number of all that pass the filter, in one pass over them.
 
-    At most TOTAL_MAX + 1 of them are read. If that many are counted, the page is of the wrong ones.
+    At most `counted` of them are read. If that many are counted, the page is of the wrong ones.
     """
     entity = sight.entity
-    found = _filtered(sight, shape, order, _labelled(entity, order)).limit(TOTAL_MAX + 1).cte("found")
+    found = _filtered(sight, shape, order, _labelled(entity, order)).limit(bindparam("counted")).cte("found")
     columns = [found.c[f"s{number}"] for number in range(len(order) + len(entity.key))]
     total = select(func.count()).select_from(found).scalar_subquery()
     fields = [entity.fields[name] for name, _ in order]
@@ -316,6 +318,7 @@ def begun(
         source = source.outerjoin(join.table, join.on)
     columns = [keys.c[f"s{n}"] for n in number]
     statement = dialect.by_index(select(*columns).select_from(source), entity.table, entity.index)
+    statement = dialect.in_order(statement, keys)
     if entity.where is not None:
         statement = statement.where(entity.where)
     statement = statement.where(condition_of(Sight(entity, row_by_row=True), shape))
