@@ -218,6 +218,12 @@ def test_a_leased_job_is_reported_on_with_its_token_only(rest: Rest, unique: str
         ),
         (
             "POST",
+            "/process-instances",
+            {"processDefinitionId": "p", "runtimeInstructions": [{"type": "SUSPEND", "afterElementId": "a"}]},
+            "Expected a runtime instruction of type 'TERMINATE_PROCESS_INSTANCE', but found 'SUSPEND'.",
+        ),
+        (
+            "POST",
             "/jobs/activation",
             {"type": "a", "timeout": 1, "maxJobsToActivate": 1, "tenantFilter": "SOME"},
             "Expected a tenant filter of PROVIDED (0) or ASSIGNED (1), but found another",

@@ -23,9 +23,7 @@ def int32(field: str, value: int) -> int:
 
     """
     if value not in INT32:
-        raise InvalidArgument(
-            f"Expected '{field}' to be an integer of 32 bits, but found one of {value.bit_length()} bits"
-        )
+        raise InvalidArgument(f"Expected '{field}' to be an integer of 32 bits, but found {_shown(value)}")
     return value
 
 
@@ -37,10 +35,13 @@ def int64(field: str, value: int) -> int:
 
     """
     if value not in INT64:
-        raise InvalidArgument(
-            f"Expected '{field}' to be an integer of 64 bits, but found one of {value.bit_length()} bits"
-        )
+        raise InvalidArgument(f"Expected '{field}' to be an integer of 64 bits, but found {_shown(value)}")
     return value
+
+
+def _shown(value: int) -> str:
+    """Return *value* for an error. Python refuses to write an integer of thousands of digits."""
+    return str(value) if value.bit_length() <= QUOTED_CHARACTERS else f"one of {value.bit_length()} bits"
 
 
 def storable(field: str, text: str) -> str:

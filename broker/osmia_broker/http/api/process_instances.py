@@ -5,6 +5,7 @@ from typing import Any
 from msgspec import Raw, field
 
 from osmia_broker.calls import checks
+from osmia_broker.calls.checks import quoted
 from osmia_broker.calls.instances import LATEST, Marks
 from osmia_broker.engine.answers import Created
 from osmia_broker.http.faults import Faults
@@ -12,6 +13,7 @@ from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.types import Body, Item, Key, Text, variables_text
 
 TAG = "Process instance"
+TERMINATE = Text("TERMINATE_PROCESS_INSTANCE")  #: the only runtime instruction that there is
 
 
 class StartInstruction(Body):
@@ -23,7 +25,7 @@ class StartInstruction(Body):
 class RuntimeInstruction(Body):
     """An instruction for the time when the instance runs: end it after an element has completed."""
 
-    type: Text = Text("TERMINATE_PROCESS_INSTANCE")
+    type: Text = TERMINATE
     after_element_id: Text = Text("")
 
 
@@ -66,6 +68,9 @@ async def create_process_instance(call: Call, body: Creation) -> CreatedInstance
         processDefinitionId=body.process_definition_id, processDefinitionKey=body.process_definition_key or None
     )
     _check_version(faults, body)
+    for one in body.runtime_instructions or ():
+        if one.type.upper() != TERMINATE:
+            faults.add(f"Expected a runtime instruction of type '{TERMINATE}', but found '{quoted(one.type)}'.")
     faults.refuse()
     checks.default_tenant("Create Process Instance", [body.tenant_id or ""])
     asked: dict[str, Any] = {
