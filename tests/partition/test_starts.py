@@ -70,14 +70,49 @@ async def test_an_instance_that_cannot_begin_stops_behind_an_incident_and_the_ot
         assert it.store.living(FollowUp) == []
 
 
-async def test_a_start_timer_that_cannot_fire_goes_on_with_its_cycle():
-    store = await stored(TIMER)
+async def test_a_start_timer_goes_on_with_its_cycle_and_one_instance_stands_for_the_firings_that_cannot_begin():
+    store = await stored("cycle=R5/PT10S")
+    async with opened(store, compiler=compile_but_bad) as it:
+        for _ in range(3):
+            await fire(it, TIMER)
+        assert sorted(living(it)) == ["bad", "good", "good", "good"]
+        assert messages(it) == [str(CORRUPT)], "it is seen, and piles up nothing"
+    store.is_open = False
+    async with opened(store, compiler=compile_but_bad) as it:
+        await it.advance(40_000)
+        await it.settled()
+        assert sorted(living(it)) == ["bad", *["good"] * 4], "after a restart too"
+    store.is_open = False
+    async with opened(store) as it:  # its model can be read again
+        await it.advance(50_000)
+        await it.settled()
+        assert sorted(living(it)) == ["bad", "bad", *["good"] * 5], "the one that waits holds up no other"
+        (incident,) = it.store.living(Incident)
+        await it.do(commands.ResolveIncident(incident.key))
+        await it.settled()
+        assert sorted(job.bpmn_process_id for job in await it.do(activate())) == ["bad", "bad", *["good"] * 5]
+        assert it.store.living(Timer) == []
+
+
+@pytest.mark.parametrize("way", ["canceled", "resolved"])
+async def test_when_the_stopped_instance_is_gone_the_next_firing_that_cannot_begin_is_seen_again(way: str):
+    store = await stored("cycle=R5/PT10S")
     async with opened(store, compiler=compile_but_bad) as it:
         await fire(it, TIMER)
-        await fire(it, TIMER)
-        assert sorted(living(it)) == ["bad", "bad", "good", "good"]
-        assert messages(it) == [str(CORRUPT)] * 2, "each one is seen"
-        assert it.store.living(Timer) == []
+        (first,) = it.store.living(Incident)
+        if way == "canceled":
+            await it.do(commands.CancelProcessInstance(first.process_instance_key))
+    store.is_open = False
+    if way == "resolved":
+        async with opened(store) as it:  # its model can be read for a while
+            await it.do(commands.ResolveIncident(first.key))
+            await it.settled()
+        store.is_open = False
+    async with opened(store, compiler=compile_but_bad) as it:
+        await it.advance(40_000)
+        await it.settled()
+        (second,) = it.store.living(Incident)
+        assert second.process_instance_key > first.process_instance_key
 
 
 async def test_a_condition_that_cannot_be_evaluated_is_passed_over_and_the_others_start(

@@ -7,6 +7,8 @@ corrupt, its variables are too large) stops behind an incident of its own, and w
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from osmia_broker.base.errors import InvalidArgument, InvalidState
 from osmia_broker.engine.commands import Command, Variables
 from osmia_broker.engine.engine import apart, leave_behind_incident
@@ -57,10 +59,39 @@ def start_at(
     return process
 
 
-def start_stopped(turn: Turn, definition_key: int, element_id: str, reason: Exception) -> None:
-    """Make the instance of a start event that cannot fire. It waits behind an incident with the *reason*."""
-    process = new_process(turn, _definition(turn, definition_key))
-    leave_behind_incident(turn, process, Begin(process.key, element_id, {}), reason)
+def start_by_timer(turn: Turn, timer: Timer, stop: Exception | None = None) -> None:
+    """Start an instance at the start event of *timer*; *stop* is the reason why it is known that it cannot begin.
+
+    An instance that cannot begin stands for the later firings too, until it begins or ends: a cycle does not pile them up.
+    """
+    stopped = _stopped_by(turn, timer)
+    savepoint = turn.savepoint()
+    process = new_process(turn, _definition(turn, timer.process_definition_key))
+    begin = Begin(process.key, timer.element_id, {})
+    if stop is not None:
+        leave_behind_incident(turn, process, begin, stop)
+    elif apart(turn, process.key, partial(begin_at, turn, begin), begin):
+        return
+    if stopped:
+        turn.take_back(savepoint)
+    else:
+        _note_stopped(turn, timer.process_definition_key, timer.key, process.key)
+
+
+def _stopped_by(turn: Turn, timer: Timer) -> bool:
+    """Whether an instance that *timer* could not begin still waits."""
+    found = turn.start_subscriptions.of_definition(timer.process_definition_key)
+    key = next((one.stopped_key for one in found if one.timer_key == timer.key), 0)
+    try:
+        return key != 0 and turn.find_element(key) is not None
+    except InvalidState:
+        return True  # its row cannot be read: it is there
+
+
+def _note_stopped(turn: Turn, definition_key: int, timer_key: int, stopped_key: int) -> None:
+    for subscription in turn.start_subscriptions.of_definition(definition_key):
+        if subscription.timer_key == timer_key:
+            turn.start_subscriptions.put(replace(subscription, stopped_key=stopped_key))
 
 
 @carries_out(Begin)
@@ -87,6 +118,9 @@ def begin_at(turn: Turn, command: Begin) -> None:
     variables = triggered_variables(turn, definition, event.id, variables)
     put_local(turn, process, with_initiator(model, event, variables, ""))
     turn.plan(process)
+    for subscription in turn.start_subscriptions.of_definition(definition.key):
+        if subscription.stopped_key == process.key:  # it stands for no later firing any more
+            turn.start_subscriptions.put(replace(subscription, stopped_key=0))
 
 
 def _definition(turn: Turn, key: int) -> ProcessDefinition:

@@ -7,7 +7,7 @@ from osmia_broker.engine.commands import Command, ParkTimer, TriggerTimer
 from osmia_broker.engine.domain_events import TIMER
 from osmia_broker.engine.engine import apart, handles, leave_behind_incident
 from osmia_broker.engine.events.places import fire
-from osmia_broker.engine.events.starts import start_at, start_stopped
+from osmia_broker.engine.events.starts import start_by_timer
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.timers import ENDLESS, LATEST_MS, next_of_interval
@@ -33,7 +33,7 @@ def trigger_timer(turn: Turn, command: TriggerTimer) -> None:
         return
     if not timer.element_instance_key:
         _move_on(turn, timer, due_ms)
-        start_at(turn, timer.process_definition_key, timer.element_id, {})
+        start_by_timer(turn, timer)
         return
     again = FireTimer(timer.key, due_ms)
     if not apart(turn, timer.process_instance_key, partial(fire_timer, turn, again), again):
@@ -49,7 +49,7 @@ def park_timer(turn: Turn, command: ParkTimer) -> None:
     reason = InvalidState(command.reason)
     if not timer.element_instance_key:
         _move_on(turn, timer, timer.due_ms)
-        start_stopped(turn, timer.process_definition_key, timer.element_id, reason)
+        start_by_timer(turn, timer, reason)
         return
     again = FireTimer(timer.key, timer.due_ms)
     leave_behind_incident(turn, turn.elements[timer.process_instance_key], again, reason)
