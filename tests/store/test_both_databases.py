@@ -84,7 +84,7 @@ async def readers_of(partitions: int, unique: list[Any], path: Path) -> AsyncIte
             for store in stores:
                 await store.open()
                 await store.write(batch_of(number, partitions, unique), None)
-        both = Reader(*paths), Reader(*sources(url, partitions))
+        both = Reader(*paths), Reader(*sources(postgres.reached(url), partitions))
         yield both
         for one in (*both, *reversed(of_files), *reversed(of_servers)):
             await one.close()

@@ -13,6 +13,8 @@ import pytest
 from osmia_broker.base.errors import LeaseHeld, StoreFailed
 from osmia_broker.store.postgres.connection import each_host
 from osmia_broker.store.postgres.store import PostgresStore
+from osmia_broker.store.read import Reader
+from osmia_broker.store.read.on_postgres import sources
 from tests import postgres
 from tests.store import rows
 from tests.store.rows import changes
@@ -173,3 +175,22 @@ async def test_a_standby_that_has_not_all_commits_is_noticed(pair: Pair):
 )
 def test_each_host_of_a_url_is_asked_by_itself(url: str, hosts: list[str]):
     assert each_host(url) == hosts
+
+
+async def test_lists_are_read_where_partitions_are_written(pair: Pair):
+    """After the failover, the server that stands first is an old primary: it can be read, and what it has is of the past."""
+    store = pair.store()
+    reader = Reader(*sources(postgres.reached(pair.url), 1))
+    await store.open()
+    await pair.write(store, 0, 5)
+    assert len((await reader.process_instances()).items) == 5
+    await pair.fail_over()
+    async with asyncio.timeout(END_S):
+        await pair.write(store, 5, 10)
+    assert len((await reader.process_instances()).items) == 10, "no question meets a connection of the past"
+    pair.primary.start()
+    await reader.close()
+    later = Reader(*sources(postgres.reached(pair.url), 1))
+    assert len((await later.process_instances()).items) == 10
+    await later.close()
+    await store.close()

@@ -104,7 +104,7 @@ async def test_a_pooler_that_dies_under_load_loses_nothing(pooler: Behind, datab
 @pytest.mark.parametrize("partitions", [1], indirect=True)
 async def test_a_list_behind_a_pooler_can_be_interrupted(pooler: Behind, database: str):
     """The pooler gives its clients other numbers of processes than the server has."""
-    source = PostgresSource(pooler("session").url(database))
+    source = PostgresSource(postgres.reached(pooler("session").url(database)))
     engine = source.open_engine(1)
     async with engine.connect() as one:
         driver = await source.begin(one)

@@ -208,8 +208,8 @@ async def test_who_stops_connecting_leaves_no_connection_behind(monkeypatch: pyt
         def terminate(self) -> None:
             ended.append(True)
 
-    async def asked(url: str) -> connection._Answer:
-        return connection._Answer(url, cast("Any", Answered()), {"timeline": "1"})
+    async def asked(url: str, _settings: Any) -> connection.Reached:
+        return connection.Reached(url, cast("Any", Answered()), {"timeline": "1"})
 
     monkeypatch.setattr(connection, "_asked", asked)
     connecting = asyncio.ensure_future(connection.Server("postgresql://nobody@127.0.0.1/none").connect())

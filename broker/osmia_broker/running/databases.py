@@ -158,7 +158,7 @@ def _postgresql(
     stores = {number: PostgresStore(server, lease, partitions=count) for number, lease in leases.items()}
     order = sorted(stores)  # the first one has the leases of all
     sharers = Sharers(shared[1].life, shared, stores[1].prepare) if shared else None
-    reader = Reader(*sources(url, count))
+    reader = Reader(*sources(server, count))
     return Database("postgresql", without_password(url), stores, reader, leases, order, announce, sharers)
 
 

@@ -34,16 +34,9 @@ SETTINGS = {
 }
 
 
-def setting(settings: Mapping[str, str]) -> str:
-    """Return a part of a `SELECT` that makes *settings* those of the session."""
-    calls = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
-    return f"ARRAY[{calls}] AS settings"
-
-
-_SETTINGS_OF_SERVER = (
-    f"SELECT {setting(SETTINGS)}, pg_backend_pid() AS pid,"
+_OF_SERVER = (
     " current_setting('transaction_read_only') AS read_only, current_setting('synchronous_commit') AS durable,"
-    " current_setting('server_encoding') AS encoding, current_schema() AS schema,"
+    " current_setting('server_encoding') AS encoding, current_schema() AS schema, pg_backend_pid() AS pid,"
     " CASE WHEN pg_is_in_recovery() THEN 0"
     " ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint END AS timeline"
 )
@@ -162,8 +155,8 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    """What a host says of itself that can be written, on a new connection to it."""
+class Reached:
+    """A host that can be written: a new connection to it, and what it says of itself in a *row*."""
 
     url: str
     connection: "asyncpg.Connection"
@@ -191,29 +184,47 @@ class Server:
             StoreFailed: nobody can be reached, or only a standby, or a primary of the past that has come back; or the database has no schema.
 
         """
+        found = await self.reach(SETTINGS)
+        made = found.connection
         try:
-            found = await self._newest()
+            if partition > 1:
+                await made.execute(f"SET search_path TO {quoted(schema_of(self.schema, partition))}")
+            if found.row["durable"] == "off":  # an answer would come before its commit is on the disk
+                await made.execute("SET synchronous_commit = on")
+            return Connection(made, self._timeline, self._answer_s)
+        except BaseException as error:
+            made.terminate()
+            raise self._unused(error) from error
+
+    async def reach(self, settings: Mapping[str, str]) -> Reached:
+        """Connect to the server that can write, with these *settings* of the session. Raises as `connect`."""
+        try:
+            found = await self._newest(settings)
+        except StoreFailed:
+            raise
         except Exception as error:
             raise StoreFailed(
                 f"Expected to reach the database {without_password(self.url)}, but found: {reason(error)}"
             ) from error
         try:
-            return await self._checked(found, partition)
+            await self._check(found)
         except BaseException as error:  # a caller who leaves leaves no connection behind either
             found.connection.terminate()
-            if isinstance(error, StoreFailed) or not isinstance(error, Exception):
-                raise
-            raise StoreFailed(
-                f"Expected to use the database {without_password(self.url)}, but found: {reason(error)}"
-            ) from error
+            raise self._unused(error) from error
+        return found
 
-    async def _newest(self) -> _Answer:
+    def _unused(self, error: BaseException) -> BaseException:
+        if isinstance(error, StoreFailed) or not isinstance(error, Exception):
+            return error
+        return StoreFailed(f"Expected to use the database {without_password(self.url)}, but found: {reason(error)}")
+
+    async def _newest(self, settings: Mapping[str, str]) -> Reached:
         """Return what the host says that can be written; of several, that with the newest timeline.
 
         An old primary that comes back after a failover can be written too, and may stand first.
         """
-        waiting = {asyncio.ensure_future(_asked(url)) for url in each_host(self.url)}
-        made: list[_Answer] = []
+        waiting = {asyncio.ensure_future(_asked(url, settings)) for url in each_host(self.url)}
+        made: list[Reached] = []
         failures: list[BaseException] = []
         try:
             while waiting:
@@ -238,8 +249,8 @@ class Server:
             for one_more in (*made, *(one for one in late if not isinstance(one, BaseException))):
                 one_more.connection.terminate()
 
-    async def _checked(self, found: _Answer, partition: int) -> Connection:
-        made, row = found.connection, found.row
+    async def _check(self, found: Reached) -> None:
+        row = found.row
         if row["read_only"] == "on":
             raise StoreFailed(
                 f"Expected a database that can be written, but found that {without_password(self.url)} is read-only"
@@ -250,17 +261,12 @@ class Server:
             raise StoreFailed(
                 f"Expected timeline {self._timeline} or later, but found {row['timeline']}: an old primary has come back"
             )
-        if pooler.is_between(made, row["pid"]) and found.url not in self._known_poolers:
+        if pooler.is_between(found.connection, row["pid"]) and found.url not in self._known_poolers:
             await self._check_pooler(found)
         self._timeline = row["timeline"]
         self.schema = self._same_schema(row["schema"])
-        if partition > 1:
-            await made.execute(f"SET search_path TO {quoted(schema_of(self.schema, partition))}")
-        if row["durable"] == "off":  # an answer would come before its commit is on the disk
-            await made.execute("SET synchronous_commit = on")
-        return Connection(made, self._timeline, self._answer_s)
 
-    async def _check_pooler(self, found: _Answer) -> None:
+    async def _check_pooler(self, found: Reached) -> None:
         """Refuse a pooler that mixes sessions; once it was seen to keep them, it is trusted."""
         try:
             async with asyncio.timeout(CONNECT_S):
@@ -295,15 +301,16 @@ def each_host(url: str) -> list[str]:
     return [f"{scheme}://{user}{at}{host}{rest[len(authority) :]}" for host in hosts.split(",")]
 
 
-async def _asked(url: str) -> _Answer:
-    """Connect to one host, if it can be written, and ask for its settings.
+async def _asked(url: str, settings: Mapping[str, str]) -> Reached:
+    """Connect to one host, if it can be written, give the session its *settings*, and ask for those of the server.
 
     The timeline is that of what is being written: the last checkpoint of a server that was just promoted is one of the past.
     """
     made = await _connected(url)
+    calls = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
     try:
         async with asyncio.timeout(CONNECT_S):  # a pooler may have a connection, and no session for it
-            return _Answer(url, made, await made.fetchrow(_SETTINGS_OF_SERVER))
+            return Reached(url, made, await made.fetchrow(f"SELECT ARRAY[{calls}] AS settings, {_OF_SERVER}"))
     except BaseException as error:
         made.terminate()
         if pooler.is_mix_up(error):

@@ -1,4 +1,7 @@
-"""PostgreSQL on the read side: connections of their own that can only read, and the SQL that is PostgreSQL's own."""
+"""PostgreSQL on the read side: connections of their own that can only read, and the SQL that is PostgreSQL's own.
+
+They go to the server that the partitions are written on. A standby may lag behind what was acknowledged, and an old primary shows what was never so.
+"""
 
 import asyncio
 import logging
@@ -8,15 +11,14 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import BigInteger, Integer, Table, event
 from sqlalchemy.dialects.postgresql.base import PGCompiler
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from osmia_broker.base.addresses import without_password
-from osmia_broker.base.errors import StoreFailed
 from osmia_broker.state.cluster_tables import SAME_IN_ALL
 from osmia_broker.state.kinds import KINDS
-from osmia_broker.store.postgres.connection import CONNECT_S, driver, reason, setting
+from osmia_broker.store.postgres.connection import CONNECT_S, Server, reason
 from osmia_broker.store.postgres.schemas import quoted, schema_of
 from osmia_broker.store.read import dialect
 from osmia_broker.store.schema import Comparable
@@ -24,6 +26,7 @@ from osmia_broker.store.schema import Comparable
 if TYPE_CHECKING:
     from sqlalchemy import ExceptionContext
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+    from sqlalchemy.pool import ConnectionPoolEntry
 
 SETTINGS = {
     "application_name": "osmia lists",
@@ -34,49 +37,40 @@ SETTINGS = {
     "client_connection_check_interval": "2s",
     "jit": "off",  # it would compile for longer than a list takes
 }
-_FIRST = f"SELECT pg_backend_pid() AS pid, {setting(SETTINGS)}"
 _INTERRUPTED, _READ_ONLY = "57014", "25006"
 
 log = logging.getLogger(__name__)
 
 
-class _Place:
-    """The schema that a connection finds first, which is that of partition 1; known once there was a connection."""
-
-    schema = ""
-
-
-def sources(url: str, partitions: int) -> "list[PostgresSource]":
-    """Return the partitions of the database at *url* as sources to read, in order of their numbers."""
-    place = _Place()
-    return [PostgresSource(url, number, place) for number in range(1, partitions + 1)]
+def sources(server: Server, partitions: int) -> "list[PostgresSource]":
+    """Return the partitions of the database of *server* as sources to read, in order of their numbers."""
+    return [PostgresSource(server, number) for number in range(1, partitions + 1)]
 
 
 class PostgresSource:
-    """A partition of the database at *url* as one to read; all partitions have the same *place*."""
+    """A partition of the database of *server* as one to read."""
 
     errors: tuple[type[Exception], ...] = (DBAPIError, OSError)
     of_nul: tuple[str, ...] = ("22021", "22P05")
     keeps_order = False
     shares_connections = True
 
-    def __init__(self, url: str, partition: int = 1, place: _Place | None = None) -> None:
-        self._url = url
+    def __init__(self, server: Server, partition: int = 1) -> None:
+        self._server = server
         self._partition = partition
-        self._place = place or _Place()
         self._pids: WeakKeyDictionary[Any, int] = (
             WeakKeyDictionary()
         )  # of the server's processes; a pooler tells others
-        self.name = without_password(url)
+        self.name = without_password(server.url)
 
     def joined(self, others: "Sequence[PostgresSource]") -> "PostgresSource":
         """Return a source of the rows of this partition and of the *others*."""
-        return _Joined(self._url, len(others) + 1)
+        return _Joined(self._server, len(others) + 1)
 
     @property
     def schema(self) -> str:
-        """The schema of the partition, once a transaction has begun."""
-        return schema_of(self._place.schema, self._partition)
+        """The schema of the partition, once there was a connection."""
+        return schema_of(self._server.schema, self._partition)
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -94,29 +88,17 @@ class PostgresSource:
         types = engine.dialect.colspecs
         engine.dialect.colspecs = {**types, Integer: types[BigInteger]}
         event.listen(engine.sync_engine, "handle_error", _replace)
+        event.listen(engine.sync_engine, "checkout", _check)
         return engine
 
     async def _connect(self) -> Any:
-        try:
-            async with asyncio.timeout(CONNECT_S):
-                made = await driver().connect(self._url, max_cacheable_statement_size=0)
-                try:
-                    self._pids[made] = await made.fetchval(_FIRST)
-                except BaseException:
-                    made.terminate()
-                    raise
-                return made
-        except StoreFailed:
-            raise
-        except Exception as error:
-            raise StoreFailed(f"Expected to reach the database {self.name}, but found: {reason(error)}") from error
+        made = await self._server.reach(SETTINGS)
+        self._pids[made.connection] = made.row["pid"]
+        return made.connection
 
     async def begin(self, connection: "AsyncConnection") -> Any:
         """Return the driver's connection for `interrupt`. The first statement begins a transaction that sees one moment."""
-        driver_connection: Any = (await connection.get_raw_connection()).driver_connection
-        if not self._place.schema:
-            self._place.schema = str(await driver_connection.fetchval("SELECT current_schema()"))
-        return driver_connection
+        return (await connection.get_raw_connection()).driver_connection
 
     async def interrupt(self, driver_connection: Any) -> None:
         """Interrupt the statement that runs on the driver's connection, if any; a connection of its own tells the server so."""
@@ -136,8 +118,8 @@ class PostgresSource:
 class _Joined(PostgresSource):
     """All partitions of a database, read together. What belongs to the whole cluster is the same in all, so it is read from the first."""
 
-    def __init__(self, url: str, partitions: int) -> None:
-        super().__init__(url)
+    def __init__(self, server: Server, partitions: int) -> None:
+        super().__init__(server)
         self._partitions = partitions
         self._several = {kind.table for kind in KINDS.values() if kind.row_type not in SAME_IN_ALL}
 
@@ -156,7 +138,7 @@ class _Joined(PostgresSource):
         if table.name not in self._several:
             return ""
         columns = ", ".join(quoted(column.name) for column in table.columns)
-        schemas = (schema_of(self._place.schema, number) for number in range(1, self._partitions + 1))
+        schemas = (schema_of(self._server.schema, number) for number in range(1, self._partitions + 1))
         parts = (f"SELECT {columns} FROM {quoted(schema)}.{quoted(table.name)}" for schema in schemas)
         return f"({' UNION ALL '.join(parts)})"
 
@@ -175,6 +157,12 @@ class _OfAll(PGCompiler):
             linter.froms[table] = table.fullname
         is_named = alias is not None and alias.element is table
         return rows if is_named else f"{rows} AS {self.preparer.quote(table.name)}"
+
+
+def _check(_adapted: Any, record: "ConnectionPoolEntry", _proxy: Any) -> None:
+    """Replace all connections when one of them has been closed from the other side: after a failover, no question shall meet an old one."""
+    if record.driver_connection is not None and record.driver_connection.is_closed():
+        raise InvalidatePoolError
 
 
 def _replace(context: "ExceptionContext") -> None:
