@@ -53,6 +53,12 @@ class Pair:
         self.primary.kill()
         await asyncio.to_thread(self.standby.promote)
 
+    def replay(self) -> None:
+        """Wait until the standby shows what it has: a commit waits until it is there, and not until it can be seen."""
+        there = self.primary.sql("SELECT pg_current_wal_flush_lsn()")
+        while self.standby.sql(f"SELECT pg_last_wal_replay_lsn() >= '{there}'") != "t":
+            pass
+
     def stop(self) -> None:
         self.standby.stop()
         self.primary.stop()
@@ -95,6 +101,7 @@ async def test_nothing_is_acknowledged_that_only_the_primary_has(pair: Pair):
     async with asyncio.timeout(END_S):
         await writing
     await store.close()
+    pair.replay()
     assert count(pair.standby) == count(pair.primary) == "6 of 6"
 
 
