@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -79,6 +80,16 @@ async def open_all(stores: list[PostgresStore]) -> None:
         await store.open()
 
 
+async def opened(stores: list[PostgresStore]) -> list[PostgresStore]:
+    await open_all(stores)
+    return stores
+
+
+async def close_all(stores: list[PostgresStore]) -> None:
+    for store in reversed(stores):
+        await store.close()
+
+
 # --- making
 
 
@@ -120,6 +131,46 @@ async def test_brokers_that_make_a_database_at_once_make_it_once(new: Brokers):
     outcomes = await asyncio.gather(*(open_all(stores) for stores in several), return_exceptions=True)
     assert [type(one) for one in outcomes if one is not None] == [LeaseHeld] * 3
     assert new.sql("SELECT count(DISTINCT owner) FROM partition") == "1"
+
+
+async def test_brokers_that_make_a_database_at_once_are_one_cluster(new: Brokers):
+    several = [new(f"broker {number}") for number in range(4)]
+    await asyncio.gather(*(stores[0].open() for stores in several), return_exceptions=True)
+    ids = {stores[0]._server.cluster_id for stores in several}
+    assert len(ids) == 1
+    assert new.sql("SELECT id FROM cluster") == str(UUID(ids.pop()))
+
+
+async def test_the_cluster_keeps_its_id_whichever_brokers_come_and_go(new: Brokers):
+    first = new("one")
+    await open_all(first)
+    await close_all(first)
+    new.sql("DELETE FROM brokers")
+    second = new("two")
+    await open_all(second)
+    assert first[0]._server.cluster_id == second[0]._server.cluster_id
+
+
+async def test_two_databases_of_one_name_are_two_clusters_and_a_copy_is_the_same_until_it_is_told_otherwise(
+    new: Brokers,
+):
+    """The rule of `docs/postgresql.md`: the id goes with the rows."""
+    await close_all(await opened(new("one")))
+    id = new.sql("SELECT id FROM cluster")
+    name = new.url.rpartition("/")[2]
+    copy = Brokers(postgres.server().new_database(name))
+    assert (await opened(copy("one")))[0]._server.cluster_id == id
+    await copy.close()
+    copy.sql("DELETE FROM cluster")
+    told = (await opened(copy("two")))[0]._server.cluster_id
+    assert UUID(told) != UUID(id)
+    assert copy.sql("SELECT id FROM cluster") == told
+    await copy.close()
+    postgres.server().sql(f"DROP DATABASE {copy.url.rpartition('/')[2]}")
+    again = Brokers(copy.url)
+    postgres.server().sql(f"CREATE DATABASE {copy.url.rpartition('/')[2]}")
+    assert (await opened(again("one")))[0]._server.cluster_id not in (told, id)
+    await again.close()
 
 
 async def test_a_first_start_that_was_interrupted_goes_on(new: Brokers):

@@ -155,7 +155,6 @@ async def write(broker: SharingBroker, partition: int) -> None:
 async def test_each_broker_gets_a_number_and_keeps_it(brokers: Brokers):
     one, two = await brokers("one"), await brokers("two")
     assert (one.life.process, two.life.process) == (1, 2)
-    assert one.life.cluster == two.life.cluster != ""
     again = await brokers("one")
     assert again.life.process == 1
     assert again.life.number == 2
@@ -180,7 +179,7 @@ async def test_more_brokers_than_tickets_can_name_are_refused(brokers: Brokers, 
 
 
 async def test_who_cannot_join_says_why(brokers: Brokers, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sharing, "_CLUSTER", "SELECT $1::text FROM nowhere")
+    monkeypatch.setattr(sharing, "_NUMBER", "SELECT $1::text, $2::bigint FROM nowhere")
     with pytest.raises(StoreFailed, match='but found: relation "nowhere" does not exist'):
         await brokers("one")
 
@@ -470,14 +469,6 @@ async def test_a_broker_that_stops_while_it_gives_partitions_up_gives_them_up_fi
     assert one.led == [1, 3]
     assert brokers.sql("SELECT links FROM brokers WHERE id = 'one'") == "", "nobody leaves it anything"
     assert await two.look() == [2, 4]
-
-
-async def test_the_cluster_keeps_its_name_when_the_row_of_its_first_broker_goes(brokers: Brokers):
-    one, two = await brokers.pair()
-    one.die()
-    brokers.sql("DELETE FROM brokers WHERE id = 'one'")
-    three = await brokers("three")
-    assert three.life.cluster == two.life.cluster
 
 
 async def test_a_broker_whose_number_another_one_has_leads_nothing_until_it_is_started_again(brokers: Brokers):

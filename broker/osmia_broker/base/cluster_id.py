@@ -1,9 +1,13 @@
-"""The id of the cluster. It is kept beside the data: made at the first start, the same ever after; brokers that share a database have one together."""
+"""The id of the cluster. It is kept beside the data: made at the first start, the same ever after; in a database of PostgreSQL it is a row.
+
+Such a broker has an id of its own in a file, too, by which the others know it.
+"""
 
 from pathlib import Path
-from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
+from uuid import UUID, uuid4
 
 FILE = "osmia.cluster-id"
+BROKER_FILE = "osmia.broker-id"
 
 
 def read_or_make(data_dir: Path, name: str = FILE) -> str:
@@ -21,8 +25,3 @@ def read_or_make(data_dir: Path, name: str = FILE) -> str:
     draft.write_text(made + "\n", "ascii")
     draft.replace(file)
     return made
-
-
-def named(name: str) -> str:
-    """Return the id of the cluster with this *name*: the same for each of the brokers that share one database."""
-    return str(uuid5(NAMESPACE_OID, name))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from osmia_broker.base.cluster_id import FILE as CLUSTER_ID_FILE
+from osmia_broker.base.cluster_id import BROKER_FILE
 from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.cli.progress import progress_bar
 from osmia_broker.cli.session import Session, with_session
@@ -56,7 +56,7 @@ def backup(
 
 def _elsewhere(source: Path) -> str:
     """Return what to try if *source* has no database: a broker on PostgreSQL keeps all but its rows there."""
-    if (source / CLUSTER_ID_FILE).exists():
+    if any((*source.glob(BROKER_FILE), *source.glob(f"*/{BROKER_FILE}"))):  # each process of a broker has one
         return "pg_dump, if the rows of this broker are in PostgreSQL; or another --data-dir DIR"
     return "osmia backup TARGET --data-dir DIR   (the data directory of the broker)"
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, cast
 
 from osmia_broker import __version__
 from osmia_broker.auth.access import Access, open_access
-from osmia_broker.base import cluster_id
 from osmia_broker.base.errors import Unavailable
 from osmia_broker.base.ports import Ports
 from osmia_broker.calls import Calls
@@ -152,8 +151,7 @@ class Broker:
         self.metrics.gateway.workers = calls.workers.counts
         events = self._event_streams(made, reader)
         await events.start()
-        id = made.sharing.cluster_id if made.sharing is not None else cluster_id.read_or_make(settings.data_dir)
-        identity = BrokerIdentity(settings.gateway_version, id)
+        identity = BrokerIdentity(settings.gateway_version, database.cluster_id())
         server = Server(
             calls,
             queries,

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from osmia_broker.store.postgres.sharing import SharedLease, SharedLife
     from osmia_broker.store.read import Reader
 
-BROKER_ID = "osmia.broker-id"  #: the file of the id by which other brokers know this data directory
-
 
 @dataclass(frozen=True, slots=True)
 class Sharers:
@@ -48,6 +46,7 @@ class Database:
     reader: "Reader"
     leaderships: Mapping[int, Leadership]  #: by number; none where no other broker can lead
     opening_order: Sequence[int]  #: of the numbers; they are closed in the reverse order
+    cluster_id: Callable[[], str]  #: to ask once the partitions have been opened
     announce: Callable[[str], None]  #: takes the address at which other brokers can see that this one lives
     sharers: Sharers | None = None  #: if brokers lead a part each
 
@@ -84,7 +83,9 @@ def _sqlite(settings: Settings, counters: Mapping[int, PartitionCounters]) -> Da
         counted.free_disk_bytes = lambda: shutil.disk_usage(data_dir).free
         counted.epoch = partial(getattr, stores[number], "epoch")
     order = sorted(stores, reverse=True)  # where the first one is made, all are
-    return Database("sqlite", f"sqlite {data_dir}", stores, Reader(*paths.values()), {}, order, lambda _address: None)
+    id_of_cluster = partial(cluster_id.read_or_make, data_dir)
+    reader = Reader(*paths.values())
+    return Database("sqlite", f"sqlite {data_dir}", stores, reader, {}, order, id_of_cluster, lambda _address: None)
 
 
 async def make_files(settings: Settings) -> None:
@@ -145,7 +146,7 @@ def _postgresql(
     driver()
     opened.callback(os.close, _locked(folder))
     url = settings.database_url
-    broker_id = f"{socket.gethostname()}/{cluster_id.read_or_make(folder, BROKER_ID)[:8]}"
+    broker_id = f"{socket.gethostname()}/{cluster_id.read_or_make(folder, cluster_id.BROKER_FILE)[:8]}"
     server, count = Server(url), settings.partitions
     shared = _shared_leases(server, broker_id, count) if settings.links_secret and count > 1 else {}
     leases = shared or _leases(server, broker_id, count)
@@ -159,7 +160,10 @@ def _postgresql(
     order = sorted(stores)  # the first one has the leases of all
     sharers = Sharers(shared[1].life, shared, stores[1].prepare) if shared else None
     reader = Reader(*sources(server, count))
-    return Database("postgresql", without_password(url), stores, reader, leases, order, announce, sharers)
+    id_of_cluster = partial(getattr, server, "cluster_id")
+    return Database(
+        "postgresql", without_password(url), stores, reader, leases, order, id_of_cluster, announce, sharers
+    )
 
 
 def _leases(server: "Server", broker_id: str, count: int) -> "Mapping[int, Lease]":

@@ -178,7 +178,7 @@ async def _shared(
     opened.callback(life.leave)
     await life.join()
     serving = Serving()
-    me = PeerIdentity(life.cluster, life.process, time.time_ns(), settings.partitions)
+    me = PeerIdentity(database.cluster_id(), life.process, time.time_ns(), settings.partitions)
     links = Links(
         me,
         serving.rpcs(),

@@ -56,7 +56,7 @@ async def run(settings: Settings) -> None:
         settings = _with_secret(settings)
     else:
         await make_files(settings)
-    cluster_id.read_or_make(settings.data_dir)
+        cluster_id.read_or_make(settings.data_dir)
     if settings.auth != "none":
         read_or_make_key(settings.data_dir)
     with ExitStack() as held:

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 
-from osmia_broker.base import cluster_id
 from osmia_broker.calls.broker_identity import Member
 from osmia_broker.links import Links, TcpPlace
 from osmia_broker.partition import Listener, MovingPartition
@@ -41,11 +40,6 @@ class SharedPartitions(Listener):
     def process(self) -> int:
         """The number by which other brokers know this one."""
         return self._sharers.life.process
-
-    @property
-    def cluster_id(self) -> str:
-        """The id of the cluster, the same for all brokers of the database."""
-        return cluster_id.named(self._sharers.life.cluster)
 
     def others(self) -> list[Member]:
         """Return the other brokers that live, with the partitions that each leads."""

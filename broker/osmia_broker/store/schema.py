@@ -127,6 +127,9 @@ brokers = Table(
     ),  # HOST:PORT at which it takes links; empty for none
 )
 
+#: The cluster that has this database, in one row; empty on SQLite, where a file has the id.
+cluster = Table("cluster", metadata, Column("id", String, primary_key=True))
+
 TABLES: dict[type, Table] = {row_type: _table(kind) for row_type, kind in KINDS.items()}
 
 element_instances = TABLES[rows.ElementInstance]

@@ -172,6 +172,7 @@ class Server:
         self._timeline = 0  # the newest that was seen; it grows when a standby takes over
         self._known_poolers: set[str] = set()  # those that keep sessions
         self.schema = ""  #: of partition 1 and of the leases of all; known once there was a connection
+        self.cluster_id = ""  #: of all brokers of the database; known once the tables are there
 
     def table(self, name: str) -> str:
         """Return a table of the cluster, such as that of the leases, as it stands in statements on the connections of all partitions."""

@@ -4,6 +4,8 @@ Both happen in one transaction, behind a lock that other brokers wait for. As on
 Alembic is imported only when there is something to migrate.
 """
 
+from uuid import uuid4
+
 from osmia_broker.base.addresses import without_password
 from osmia_broker.base.errors import OtherPartitions, StoreFailed
 from osmia_broker.state.partitioning import in_words
@@ -42,6 +44,7 @@ async def bring_up_to_date(connection: Connection, server: Server, partition: in
         await _migrate(server, version, partition)
     if partition == 1:
         await _fix_count(connection, server, partitions)
+        server.cluster_id = await _cluster_id(connection, server)
 
 
 async def _schema(connection: Connection, server: Server, partition: int) -> list[str]:
@@ -82,6 +85,18 @@ async def _fix_count(connection: Connection, server: Server, partitions: int) ->
             f" database is made. Set partitions to {found}",
             found,
         )
+
+
+async def _cluster_id(connection: Connection, server: Server) -> str:
+    """Return the id of the cluster, which the first broker makes. It goes with the rows: a copy of them is the same cluster."""
+    table = server.table("cluster")
+    row = await connection.row(f"SELECT id FROM {table}")
+    if row is None:
+        async with connection.transaction():
+            await connection.row(LOCK)
+            await connection.row(f"INSERT INTO {table} SELECT $1 WHERE NOT EXISTS (SELECT FROM {table})", str(uuid4()))
+        row = await connection.row(f"SELECT id FROM {table}")
+    return str(row["id"])
 
 
 async def _version(connection: Connection) -> str | None:

@@ -26,8 +26,6 @@ _NUMBER = (
     " WHEN $2::bigint > 0 AND NOT EXISTS (SELECT FROM {brokers} AS other WHERE other.process = $2) THEN $2"
     " ELSE (SELECT max(process) + 1 FROM {brokers}) END WHERE id = $1 RETURNING process"
 )
-#: The same for all brokers of a database, on its standby too. No row names it: those of brokers that are gone may be deleted.
-_CLUSTER = "SELECT current_database() || '/' || $1::text::regclass::oid AS name"
 _BEAT = (
     "WITH mine AS (UPDATE {brokers} SET beat = beat + 1, address = $3, links = $4 WHERE id = $1 AND incarnation = $2 RETURNING 1)"
     " SELECT (SELECT count(*) FROM mine) AS beats,"
@@ -50,7 +48,6 @@ class SharedLife(Life):
         super().__init__(server, broker_id, **options)
         self.links = ""  #: HOST:PORT at which this broker takes links
         self.process = 0  #: the number by which the others know it; 0 until `begin`
-        self.cluster = ""  #: the name of the brokers of this database among others; empty until `begin`
         self.census = Census((), ())  #: as the last beat has found it
         self.counted = 0  #: how many there were
         self._one_beat = asyncio.Lock()  # the last one may come beside one of every second, and there is one connection
@@ -81,7 +78,6 @@ class SharedLife(Life):
                 await connection.row(LOCK)
                 await super().begin(connection)
                 self.process = await self._numbered(connection)
-                self.cluster = (await connection.row(_CLUSTER, self._server.table("partition")))["name"]
         except BaseException:
             self.number = 0
             raise
