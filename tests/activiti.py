@@ -58,9 +58,13 @@ def played(
     return scenario_at_door
 
 
-def started_by(door: EngineDoor, user: str, variables: str = "{}", id: str = "process") -> Scenario:
+def started_by(
+    door: EngineDoor, user: str, variables: str = "{}", id: str = "process", *, business_id: str = ""
+) -> Scenario:
     """Start an instance for *user*; an empty one is nobody."""
-    command = commands.CreateProcessInstance(id, -1, 0, door._parsed(variables), initiator=user)
+    command = commands.CreateProcessInstance(
+        id, -1, 0, door._parsed(variables), initiator=user, business_id=business_id
+    )
     scenario = Scenario(door)
     scenario.instance = int(door._do(command).process_instance_key)
     return scenario

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.activiti import deployed, patch, played, properties, started_by, value, variable
+from tests.bpmn import bpmn
 from tests.doors import Door, Refused
 from tests.harness import Scenario
 
@@ -196,6 +197,76 @@ def test_a_called_process_has_the_initiator_of_its_caller(door: Any):
     deployed(door, "start > c:callActivity(called=child) > end")
     scenario = started_by(door, "demo")
     scenario.play("instance child; waits ask assignee=demo")
+
+
+# --- the execution
+
+BY_KEY = "${execution.processInstanceBusinessKey}"
+
+
+@pytest.mark.parametrize(
+    ("expression", "seen"),
+    [
+        (BY_KEY, "order-7"),
+        ("${execution.currentActivityId}", "ask"),
+        ("${execution.processInstanceId == null ? 'lost' : 'known'}", "known"),
+        ("${execution.processDefinitionId == null ? 'lost' : 'known'}", "known"),
+        ("${execution.id == execution.processInstanceId ? 'same' : 'other'}", "other"),
+    ],
+)
+def test_expressions_read_the_properties_of_the_execution(door: Any, expression: str, seen: str):
+    deployed(door, f'start > ask:user(assignee="{expression}") > end')
+    started_by(door, "", business_id="order-7").play(f"waits ask assignee={seen}")
+
+
+def test_a_message_goes_by_the_business_key_as_in_the_examples_of_activiti_cloud(door: Any):
+    model = bpmn("start > wait:catch(message=paid) > end", id="process", dialect="activiti")
+    key = f'<bpmn:messageEventDefinition activiti:correlationKey="{BY_KEY}"'.encode()
+    door.deploy(("process.bpmn", model.replace(b"<bpmn:messageEventDefinition", key)))
+    scenario = started_by(door, "", business_id="order-7")
+    scenario.play("publish paid key=order-8; at wait; publish paid key=order-7; completed")
+
+
+@pytest.mark.parametrize(
+    ("line", "given", "expected"),
+    [
+        (f'start > ask:user(assignee="{BY_KEY}") > end', "", "waits ask assignee=None"),  # no business key: unassigned
+        ('start > ask:user(assignee="${execution.name}") > end', 'execution={"name":"ada"}', "waits ask assignee=ada"),
+        (
+            'start > ask:user(assignee="${execution.name}") > end',
+            "",
+            "waits ask assignee=None",
+        ),  # null, as of any object
+    ],
+)
+def test_an_own_variable_hides_the_execution_which_has_no_other_properties(
+    door: Any, line: str, given: str, expected: str
+):
+    deployed(door, line)
+    Scenario(door).play(f"create {given}; {expected}")
+
+
+def test_a_process_of_camunda_knows_no_execution(door: Any):
+    Scenario(door).play(
+        "deploy start > ask:user(assignee==execution.id) > end; create; incident ask EXTRACT_VALUE_ERROR"
+    )
+
+
+# --- a boundary event that leads nowhere
+
+
+@pytest.mark.parametrize(
+    ("cancels", "expected"),
+    [("true", "completed"), ("false", "at ask; complete ask; completed")],
+)
+def test_a_token_ends_at_a_boundary_event_that_leads_nowhere(door: Any, cancels: str, expected: str):
+    deployed(door, f"start > ask:user > end & late:boundary(on=ask, timer=PT1H, cancel={cancels})")
+    Scenario(door).play(f"create; advance 3600000; {expected}")
+
+
+def test_a_boundary_event_of_camunda_must_lead_somewhere(door: Any):
+    with pytest.raises(AssertionError, match="Must have at least one outgoing sequence flow"):
+        Scenario(door).play("deploy start > ask:user > end & late:boundary(on=ask, timer=PT1H)")
 
 
 def test_a_process_of_camunda_knows_no_initiator(door: Any):

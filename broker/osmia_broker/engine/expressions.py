@@ -7,7 +7,7 @@ A failed evaluation, or a result of another type, stops the step with an inciden
 import msgspec
 
 from osmia_broker import feel
-from osmia_broker.engine.implied_variables import INITIATOR, implied_initiator, loop_variable
+from osmia_broker.engine.implied_variables import implied_variable, loop_variable
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.new_instances import business_id_of
 from osmia_broker.engine.turn import Turn
@@ -42,8 +42,8 @@ class VariableScope:
             if element.loop_counter and (implied := loop_variable(turn, element, name)) is not None:
                 return implied
             key = element.scope_key
-        if name == INITIATOR and element is not None:
-            return implied_initiator(turn, element)
+        if element is not None and (found := implied_variable(turn, element, name, self._key)) is not None:
+            return found
         return global_value(turn, name, self._key)
 
 

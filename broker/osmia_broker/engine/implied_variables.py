@@ -1,13 +1,17 @@
-"""The variables of the Activiti dialect that no row holds: `initiator`, and those of a loop in a task that sees only mapped variables."""
+"""The variables of the Activiti dialect that no row holds.
+
+They are `initiator`, `execution`, and those of a loop in a task that sees only mapped variables.
+"""
 
 import msgspec
 
-from osmia_broker.engine.new_instances import origin_of
+from osmia_broker.engine.new_instances import business_id_of, origin_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import MultiInstance
 from osmia_broker.state.rows import ElementInstance
 
 INITIATOR = "initiator"
+EXECUTION = "execution"
 
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -18,15 +22,33 @@ def initiator_of(turn: Turn, process_instance_key: int) -> str:
     return "" if origin is None else origin.initiator
 
 
-def implied_initiator(turn: Turn, process: ElementInstance) -> msgspec.Raw:
-    """Return the value of `initiator` in a process instance that has no variable of this name.
+def implied_variable(turn: Turn, process: ElementInstance, name: str, element_instance_key: int) -> msgspec.Raw | None:
+    """Return the value of *name*, of which no row is, as an expression at an element instance of *process* reads it; None if there is no such value.
 
-    Raises:
-        KeyError: the process is of another dialect, where no such variable exists.
+    Processes of another dialect than Activiti's have none.
     """
-    if not turn.definitions.process(process.process_definition_key).is_extensible:
-        raise KeyError(INITIATOR)
-    return msgspec.Raw(msgspec.json.encode(initiator_of(turn, process.key) or None))
+    if name not in _IMPLIED or not turn.definitions.process(process.process_definition_key).is_extensible:
+        return None
+    return msgspec.Raw(msgspec.json.encode(_IMPLIED[name](turn, process, element_instance_key)))
+
+
+def _initiator(turn: Turn, process: ElementInstance, _element_instance_key: int) -> str | None:
+    return initiator_of(turn, process.key) or None
+
+
+def _execution(turn: Turn, process: ElementInstance, element_instance_key: int) -> dict[str, str | None]:
+    """Return the properties of the instance that models of Activiti read; its methods are no expressions here."""
+    element = turn.elements.get(element_instance_key)
+    return {
+        "id": str(element_instance_key),
+        "currentActivityId": None if element is None or element is process else element.element_id,
+        "processDefinitionId": str(process.process_definition_key),
+        "processInstanceId": str(process.key),
+        "processInstanceBusinessKey": business_id_of(turn, process.key) or None,
+    }
+
+
+_IMPLIED = {INITIATOR: _initiator, EXECUTION: _execution}
 
 
 def loop_variable(turn: Turn, instance: ElementInstance, name: str) -> msgspec.Raw | None:

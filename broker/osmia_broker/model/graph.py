@@ -306,6 +306,7 @@ class Element:
     compensation_handler: "Element | None" = None  # of the compensation boundary event of this activity
     link_target: "Element | None" = None  # of a throwing link event
     has_conditions: bool = False  # some of its flows have conditions or skip expressions of the Activiti dialect, which any element may have
+    may_end: bool = False  # a boundary event of the Activiti dialect: without a flow out of it, its token ends there
     only_passes: bool = False  # it does nothing but pass the token on, and nothing waits at it (`passing`)
     worked_out: Any = None  # what others have worked out from it once, for all instances; it ends with the model
 

@@ -153,6 +153,7 @@ class _Reading:
             self.process.elements.setdefault(element.id, element)
         scope.children.append(element)
         if element.type is ElementType.BOUNDARY_EVENT:
+            element.may_end = source.file.is_only_activiti
             self._boundaries.append((source, element))
         if source.node.get("default"):
             self._defaults.append((source, element))

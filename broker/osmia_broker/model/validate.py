@@ -173,7 +173,7 @@ def _is_attached(event: Element, faults: Faults) -> None:
         faults.about(event.id, "A boundary event must not have incoming sequence flows")
     if isinstance(trigger, CompensationEvent):
         _leads_to_handler(event, faults)
-    elif not event.outgoing and not faults.touch(event.id):
+    elif not event.outgoing and not event.may_end and not faults.touch(event.id):
         faults.about(event.id, "Must have at least one outgoing sequence flow")
     if isinstance(trigger, ErrorEvent) and not event.is_interrupting:
         faults.about(event.id, "Non-interrupting boundary events of the type 'error' are not allowed")
