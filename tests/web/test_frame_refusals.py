@@ -1,9 +1,12 @@
 """What a browser, or somebody who plays one, sends to the page and cannot be read: a refusal each, never a defect."""
 
+import logging
+import re
+
 import httpx
 import pytest
 
-from osmia_broker.http.web.person import COOKIE_CHARACTERS_MAX, packed, packed_message, unpacked
+from osmia_broker.http.web.person import COOKIE_CHARACTERS_MAX, Said, packed, packed_message, unpacked
 from tests.bpmn import bpmn
 
 MULTIPART = {"content-type": "multipart/form-data; boundary=B"}
@@ -83,15 +86,56 @@ def test_a_number_that_is_none_leads_back(site, path, field, text):
     assert "osmia_said" in answer.cookies
 
 
+# --- what a refusal is known by
+
+NO_MODEL = {"files": ("a.bpmn", b"no model")}
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("/deploy", {"files": NO_MODEL}),
+        ("/deploy", {}),
+        ("/instances/1/cancel", {}),
+        ("/instances/1/suspend", {}),
+        ("/instances/cancel", {}),
+        ("/instances/retry", {"data": {"key": "1"}}),
+        ("/instances/1/variables", {"data": {"name": "x", "value": "1"}}),
+        ("/incidents/resolve", {}),
+        ("/incidents/resolve", {"data": {"key": "1"}}),
+        ("/incidents/1/resolve", {}),
+        ("/start", {"data": {"version": "", "variables": "{}"}}),
+        ("/start", {"data": {"process": "nowhere", "variables": "{}"}}),
+        ("/switch-user", {"data": {"user": ""}}),
+        ("/tasks/1/claim", {}),
+        ("/tasks/1/comment", {"data": {"text": ""}}),
+        ("/tasks/1/assign", {"data": {"assignee": ""}}),
+        ("/tasks/1/complete", {}),
+        ("/tasks/1/snooze", {"data": {"until": "someday"}}),
+        ("/tasks/selected", {}),
+    ],
+)
+def test_every_alert_has_the_request_by_which_the_log_knows_it(site, caplog, path, sent):
+    caplog.set_level(logging.DEBUG, "osmia_broker.http.web")
+    with httpx.Client(base_url=site, headers={"referer": f"{site}/tasks"}, timeout=30) as browser:
+        page = browser.post(path, **sent, follow_redirects=True)
+    shown = re.findall(r'role="alert"[^>]* data-request="([0-9a-f]+)"', page.text)
+    assert len(shown) == 1, page.text
+    logged = [one.request_id for one in caplog.records if hasattr(one, "request_id")]
+    assert logged[:1] == shown
+    assert f"Request {shown[0]}" in page.text
+    assert "(Request" not in page.text
+
+
 # --- what a browser keeps
 
 
 @pytest.mark.parametrize("text", ["字" * 1_500, "x" * 1_500, '"' * 4_000, "\x01" * 2_000, "😀" * 5_000, "short"])
 def test_a_message_fits_into_a_cookie_in_every_script(text):
-    cookie = packed_message("alert", text, "/tasks/1/undo")
+    cookie = packed_message(Said("alert", text, "/tasks/1/undo", "abcd"))
     assert len(cookie) <= COOKIE_CHARACTERS_MAX
-    kind, found, undo = unpacked(cookie, tuple[str, str, str])
-    assert (kind, undo) == ("alert", "/tasks/1/undo")
+    kind, found, undo, request_id = unpacked(cookie, Said)
+    assert (kind, undo, request_id) == ("alert", "/tasks/1/undo", "abcd")
     assert found == text if text in ("short", "x" * 1_500) else (text.startswith(found[:-1]) and len(found) > 400)
 
 
@@ -99,7 +143,7 @@ def test_a_person_who_fits_into_no_cookie_is_refused(site):
     groups = ",".join("字" * 200 + str(number) for number in range(10))
     answer = httpx.post(f"{site}/switch-user", data={"user": "ada", "groups": groups})
     assert "osmia_person" not in answer.cookies
-    assert unpacked(answer.cookies["osmia_said"], tuple[str, str, str])[0] == "alert"
+    assert unpacked(answer.cookies["osmia_said"], Said).kind == "alert"
 
 
 def test_what_a_person_used_last_is_offered_to_nobody_else(site, unique):

@@ -3,7 +3,7 @@
 import base64
 import binascii
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -94,12 +94,21 @@ def packed(value: object) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(value)).decode().rstrip("=")
 
 
-def packed_message(kind: str, text: str, undo: str) -> str:
-    """Write a message for the next page as `packed` does, and shorten its *text* until a browser keeps it."""
-    value = packed([kind, text, undo])
+class Said(NamedTuple):
+    """A message to the person."""
+
+    kind: str = ""  # `alert` or `status`; empty if there is nothing to say
+    text: str = ""
+    undo: str = ""  # the address to which a button `Undo` posts; empty for none
+    request_id: str = ""  # of the request that was refused
+
+
+def packed_message(said: Said) -> str:
+    """Write a message for the next page as `packed` does, and shorten its text until a browser keeps it."""
+    text, value = said.text, packed(said)
     while len(value) > COOKIE_CHARACTERS_MAX and text:
         text = text[: len(text) * COOKIE_CHARACTERS_MAX // len(value) - 1]
-        value = packed([kind, f"{text}…", undo])
+        value = packed(said._replace(text=f"{text}…"))
     return value
 
 

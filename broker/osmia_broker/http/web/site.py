@@ -195,7 +195,7 @@ def _sent_back(visit: Visit, text: str) -> Response:
     """Send the browser back to the page on which an action was refused."""
     referrer = split(visit.request.headers.get("referer", ""))
     back = f"{referrer.path}?{referrer.query}" if referrer.query else referrer.path
-    return visit.go(back or "/", alert=f"{text.rstrip('.')}. (Request {visit.id})")
+    return visit.go(back or "/", alert=f"{text.rstrip('.')}.")
 
 
 async def _not_found(visit: Visit, text: str = "") -> Response:

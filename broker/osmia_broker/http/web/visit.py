@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from osmia_broker.calls.task_proposals import Undecided
 from osmia_broker.http.operation import Services
 from osmia_broker.http.web.assets import Assets
 from osmia_broker.http.web.live import Live
-from osmia_broker.http.web.person import Person, packed_message, unpacked
+from osmia_broker.http.web.person import Person, Said, packed_message, unpacked
 from osmia_broker.http.web.rendering import render
 from osmia_broker.model.diagrams import FlowNode
 from osmia_broker.store.read import Reader
@@ -32,7 +33,7 @@ from osmia_broker.store.read.search.search import Found, Search, orders, search
 
 SAID = "osmia_said"  #: the cookie with the message for the next page
 SAID_SECONDS = 60
-NOTHING_SAID = ("", "", "")
+NOTHING_SAID = Said()
 LIVE = "osmia-live"  #: the header of a request for the regions that changed; the person did not ask for it
 THEME = "osmia_theme"
 THEMES = ("system", "light", "dark")
@@ -40,12 +41,15 @@ PAGE_ITEMS = 50
 FIELDS_MAX = 20_000  # that one request may send
 URLENCODED = "application/x-www-form-urlencoded"
 LARGE_BODY_BYTES = 65_536
+BAD_REQUEST = 400
 COMPRESSED_FROM = 1_500  # bytes; a shorter page fits one packet
 COMPRESSION = (
     3  # of gzip: a list of 43 kB becomes 5.3 kB in 0.25 ms of CPU; level 6 saves 0.4 kB more and takes twice the time
 )
 
 Filter = dict[str, Any]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +180,8 @@ class Visit:
 
     async def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """Answer with a page. It shows the message of *values* (`alert` or `done`), else the one that the last answer left, once."""
+        if status >= BAD_REQUEST or values.get("alert"):
+            self._note_refusal()
         said = self._said(values)
         incidents = await self.search(INCIDENTS, {"state": "ACTIVE"}, limit=1) if self.person.user else None
         values |= {
@@ -216,11 +222,11 @@ class Visit:
         *undo*, if given, is the address to which a button `Undo` beside the message posts.
         """
         response = RedirectResponse(local_path(address), 303)
-        kind, text = ("alert", alert) if alert else ("status", status)
-        if text:
-            response.set_cookie(
-                SAID, packed_message(kind, text, undo), max_age=SAID_SECONDS, httponly=True, samesite="lax"
-            )
+        if alert:
+            self._note_refusal()
+        said = Said("alert", alert, undo, self.id) if alert else Said("status", status, undo)
+        if said.text:
+            response.set_cookie(SAID, packed_message(said), max_age=SAID_SECONDS, httponly=True, samesite="lax")
         return response
 
     @property
@@ -234,18 +240,25 @@ class Visit:
         """Whether the page asks for changed regions only. It shows no message then, so one that waits for the next page is left for that page."""
         return LIVE in self.request.headers
 
-    def _said(self, values: Mapping[str, Any]) -> tuple[str, str, str]:
-        """Return kind, text and way back of the message to show: one that this answer brings itself, or one that the last answer left."""
-        for kind, given in (("alert", "alert"), ("status", "done")):
-            if values.get(given):
-                return kind, str(values[given]), ""
+    def _note_refusal(self) -> None:
+        """Let the log have the request whose id the person is told."""
+        log.debug("page refused", extra={"path": self.request.url.path, "request_id": self.id})
+
+    def _said(self, values: Mapping[str, Any]) -> Said:
+        """Return the message to show: one that this answer brings itself, or one that the last answer left."""
+        if values.get("alert"):
+            return Said("alert", str(values["alert"]), request_id=self.id)
+        if values.get("done"):
+            return Said("status", str(values["done"]))
         if self._is_live:
             return NOTHING_SAID
         try:
-            kind, text, undo = unpacked(self.request.cookies.get(SAID, ""), tuple[str, str, str])
+            said = unpacked(self.request.cookies.get(SAID, ""), Said)
         except ValueError:
             return NOTHING_SAID
-        return (kind, text, local_path(undo) if undo else "") if kind in ("alert", "status") else NOTHING_SAID
+        if said.kind not in ("alert", "status"):
+            return NOTHING_SAID
+        return said._replace(undo=local_path(said.undo)) if said.undo else said
 
 
 def _fields(body: bytes) -> FormData:

@@ -161,9 +161,9 @@ async def resolve_one(visit: Visit, key: int) -> Response:
     try:
         again = await resolve(visit, [key], retries=retries_in(text) if text else 0)
     except NotFound as error:
-        return visit.go(f"/incidents/{key}", alert=f"{str(error).rstrip('.')}. (Request {visit.id})")
+        return visit.go(f"/incidents/{key}", alert=f"{str(error).rstrip('.')}.")
     except OsmiaError as error:
-        alert = f"The incident was not resolved: {str(error).rstrip('.')}. (Request {visit.id})"
+        alert = f"The incident was not resolved: {str(error).rstrip('.')}."
         return await _page(visit, key, status=409, alert=alert, typed=text)
     if again:  # the page of the resolved incident shows the new one
         return visit.go(f"/incidents/{key}")
@@ -192,7 +192,7 @@ async def resolve_chosen(visit: Visit) -> Response:
     if not refused:
         return visit.go("/incidents", status=text)
     more = f" And {len(refused) - REASONS_SHOWN} more." if len(refused) > REASONS_SHOWN else ""
-    return visit.go("/incidents", alert=f"{text} {' '.join(refused[:REASONS_SHOWN])}{more} (Request {visit.id})")
+    return visit.go("/incidents", alert=f"{text} {' '.join(refused[:REASONS_SHOWN])}{more}")
 
 
 def _is_number(text: str) -> bool:

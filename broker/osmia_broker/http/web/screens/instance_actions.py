@@ -34,10 +34,7 @@ async def cancel(visit: Visit, key: int) -> Response:
     try:
         await visit.calls.cancel_instance(key)
     except NotFound:
-        return visit.go(
-            _page_of(visit, key),
-            alert=f"Instance {key} has ended already. Its history below says how. (Request {visit.id})",
-        )
+        return visit.go(_page_of(visit, key), alert=f"Instance {key} has ended already. Its history below says how.")
     return visit.go(_page_of(visit, key), status=f"Instance {key} canceled.")
 
 
@@ -111,9 +108,7 @@ async def set_variable(visit: Visit, key: int) -> Response:
         document = f"{{{json.dumps(name, ensure_ascii=False)}:{text}}}"
         await visit.calls.set_variables(scope_key, document, local=True)
     except OsmiaError as fault:
-        alert = (
-            f"The variable was not set: {str(fault).rstrip('.')}. What you typed is still here. (Request {visit.id})"
-        )
+        alert = f"The variable was not set: {str(fault).rstrip('.')}. What you typed is still here."
         return await instance_page(visit, key, status=409, alert=alert, typed=typed | {"problem": ""})
     back = await visit.field("back", f"/instances/{key}")
     return visit.go(local_path(back), status=f"Variable {name[:NAME_CHARACTERS_SHOWN]} saved.")

@@ -102,7 +102,7 @@ async def _each(visit: Visit, done: str, act: Callable[[int], Awaitable[object]]
     if not refused:
         return visit.go(back, status=text)
     more = f" and {len(refused) - REASONS_SHOWN} more" if len(refused) > REASONS_SHOWN else ""
-    return visit.go(back, alert=f"{text} Not {done}: {'; '.join(refused[:REASONS_SHOWN])}{more}. (Request {visit.id})")
+    return visit.go(back, alert=f"{text} Not {done}: {'; '.join(refused[:REASONS_SHOWN])}{more}.")
 
 
 def _reason(error: OsmiaError) -> str:

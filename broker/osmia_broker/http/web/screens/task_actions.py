@@ -227,7 +227,7 @@ async def why_not(visit: Visit, key: int, error: OsmiaError) -> str:
         return ended(item)
     if isinstance(error, InvalidState) and item["assignee"] and item["assignee"] != visit.person.user:
         return f"Already claimed by {item['assignee']}."
-    return f"{str(error).rstrip('.')}. (Request {visit.id})"
+    return f"{str(error).rstrip('.')}."
 
 
 def whose(item: Item) -> str:

@@ -12,7 +12,7 @@ export function say(kind, text) {
   const said = document.getElementById('said');
   const status = document.getElementById('said-status');
   if (!said || !status) return;
-  said.querySelector('[role=alert]')?.remove();
+  for (const one of said.querySelectorAll('[role=alert], [data-of-alert]')) one.remove();
   said.querySelector('form')?.remove();
   said.classList.toggle('wait', kind === 'wait');
   status.textContent = kind === 'alert' ? '' : text;
