@@ -1,4 +1,7 @@
 import json
+import subprocess
+import sys
+from unittest.mock import AsyncMock
 
 import pytest
 from grpc import StatusCode
@@ -7,6 +10,7 @@ from grpc.aio import AioRpcError, Metadata
 from osmia import errors
 from osmia_broker.cli.app import run
 from osmia_broker.cli.failures import Exit, Failure, from_call, from_child
+from tests.bpmn import bpmn
 
 
 def called(status, details="why"):
@@ -264,3 +268,56 @@ def test_feel_puts_a_caret_under_the_fault(capsys):
 def test_completion_prints_a_script(shell, capsys):
     assert run(["completion", shell]) == 0
     assert "_OSMIA_COMPLETE" in capsys.readouterr().out
+
+
+# --- Ctrl-C
+
+
+@pytest.mark.parametrize("module", ["streams", "app", "session", "failures", "feel"])
+def test_ctrl_c_during_an_import_shows_no_traceback(module):
+    code = f"""
+import sys
+class CtrlC:
+    def find_spec(self, name, *_):
+        if name == 'osmia_broker.cli.{module}':
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, CtrlC())
+sys.argv = ['osmia', 'feel', '1']
+from osmia_broker.cli import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def interrupted(*_arguments, **_options):
+    yield from ()
+    raise KeyboardInterrupt
+
+
+@pytest.fixture
+def ctrl_c(monkeypatch):
+    """Press Ctrl-C where commands wait."""
+    monkeypatch.setattr("osmia.SyncClient.events", interrupted)
+    monkeypatch.setattr("osmia_broker.cli.deploy.saved", interrupted)
+    monkeypatch.setattr("osmia_broker.cli.mcp._serve", AsyncMock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr("osmia.SyncClient.get_instance", lambda *_: next(interrupted()))
+
+
+@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.parametrize("words", ["events --follow", "events -f --kind job --json", "deploy FILE --watch", "mcp"])
+def test_ctrl_c_is_the_usual_end_of_what_has_no_other(osmia, tmp_path, words):
+    if words == "mcp":
+        pytest.importorskip("mcp", reason="the extra is not installed")
+    model = tmp_path / "model.bpmn"
+    model.write_bytes(bpmn("start > end", id="usual"))
+    osmia.done(*words.replace("FILE", str(model)).split())
+    assert "Error" not in osmia.err
+
+
+@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.parametrize("words", ["events", "start usual --await", "instance show KEY --follow"])
+def test_ctrl_c_cuts_short_what_has_an_end(osmia, words):
+    osmia.deploy("start > ask:user > end", "usual")
+    key = osmia.create("usual")
+    assert "Traceback" not in osmia.refused(130, *words.replace("KEY", str(key)).split())

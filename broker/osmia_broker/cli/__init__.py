@@ -7,11 +7,28 @@ This file imports nothing but the standard library, because the thin SDK install
 import os
 import sys
 
-from osmia_broker.cli import streams
+INTERRUPTED = 130
 
 
 def main() -> None:
-    """Carry out the command line of this process, and end the process with its exit code."""
+    """Carry out the command line of this process, and end the process with its exit code.
+
+    The modules that it needs are imported inside the `try`: a Ctrl-C during an import ends the command as at any other time.
+    """
+    try:
+        code = _ended()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while Python ends, another Ctrl-C would show a traceback
+    sys.exit(code)
+
+
+def _ended() -> int:
+    """Carry out the command line, deliver its output, and return the exit code."""
+    from osmia_broker.cli import streams
+
     streams.prepare()
     os.environ.setdefault(
         "GRPC_VERBOSITY", "NONE"
@@ -20,11 +37,11 @@ def main() -> None:
     try:
         code = _carry_out(sys.argv[1:])
     except KeyboardInterrupt:
-        code = 130
+        code = INTERRUPTED
     except OSError:
         if streams.output_error() is None:  # it was another file
             raise
-    sys.exit(_delivered(code))
+    return _delivered(code)
 
 
 def _carry_out(arguments: list[str]) -> int:
@@ -45,6 +62,8 @@ def _carry_out(arguments: list[str]) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("osmia_broker", "osmia", "osmia_proto"):
             raise
+        from osmia_broker.cli import streams
+
         streams.say(
             f"Error: The command line needs packages that are not installed ({error.name}).\n"
             "  try: pip install '.[broker]'   (in a checkout of Osmia)"
@@ -54,6 +73,8 @@ def _carry_out(arguments: list[str]) -> int:
 
 def _delivered(code: int) -> int:
     """Write out what is still buffered, and return the exit code: *code*, or 1 when the output could not be written."""
+    from osmia_broker.cli import streams
+
     error = streams.output_error()
     if error is None:
         return code

@@ -24,6 +24,7 @@ from osmia_broker.cli.demo_broker import PORTS, address_option, make_broker, nex
 from osmia_broker.cli.demo_live import LiveDemo, shown
 from osmia_broker.cli.demo_picture import has_color, heading
 from osmia_broker.cli.demo_played import PlayedDemo
+from osmia_broker.cli.failures import until_interrupted
 from osmia_broker.cli.preflight import prepare_data_dir
 from osmia_broker.cli.session import Session, with_session
 
@@ -78,11 +79,11 @@ def demo(
     with _data_dir(keep, is_played=is_played) as data_dir:
         broker = make_broker(data_dir, port_base)
         try:
-            page = _start(session, broker, data_dir)
             if is_played:
+                _start(session, broker, data_dir)
                 _play(session, broker, keep)
             else:
-                _show(session, broker, data_dir, page, opens=not no_browser and has_browser())
+                _show(session, broker, data_dir, opens=not no_browser and has_browser())
         finally:
             broker.stop()
 
@@ -140,9 +141,10 @@ def _serves_page(port: int) -> bool:
     return 0 < status_of(HTTPConnection("127.0.0.1", port, timeout=5), "/tasks") < 400
 
 
-def _show(session: Session, broker: "ChildBroker", data_dir: Path, page: str, *, opens: bool) -> None:
+def _show(session: Session, broker: "ChildBroker", data_dir: Path, *, opens: bool) -> None:
     """Run the demo for a person until Ctrl-C or Ctrl-D: both are the usual end, and no failure."""
-    try:
+    with until_interrupted():
+        page = _start(session, broker, data_dir)
         with session.client(broker.address) as client:
             live = LiveDemo(client, broker, data_dir, page, is_colored=has_color(is_wanted=session.has_color))
             task = live.begin()
@@ -150,8 +152,6 @@ def _show(session: Session, broker: "ChildBroker", data_dir: Path, page: str, *,
             if opens and task:
                 webbrowser.open(task)
             live.listen()
-    except KeyboardInterrupt:
-        pass
     write(f"\nStopped. Your data stays in {shown(data_dir)}; osmia demo goes on with it.")
 
 

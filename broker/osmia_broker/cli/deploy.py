@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from osmia_broker.cli.deploy_faults import refused
-from osmia_broker.cli.failures import Exit, Failure, from_call, report, usage
+from osmia_broker.cli.failures import Exit, Failure, from_call, report, until_interrupted, usage
 from osmia_broker.cli.output import Column, Output, Row, counted
 from osmia_broker.cli.session import Session, with_session
 
@@ -81,7 +81,7 @@ def deploy(
             raise
         if is_watching:
             session.say("Watching. Ctrl-C ends it.")
-            with suppress(KeyboardInterrupt):  # the usual end
+            with until_interrupted():
                 for _ in saved(files):
                     _deploy_again(session, client, files)
 

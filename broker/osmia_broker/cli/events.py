@@ -1,5 +1,6 @@
 """`osmia events`: list what has happened, and follow what happens."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from osmia_broker.base.whole_numbers import INT64_MAX
-from osmia_broker.cli.failures import from_call, usage
+from osmia_broker.cli.failures import from_call, until_interrupted, usage
 from osmia_broker.cli.options import Instance, Process
 from osmia_broker.cli.output import Column, Output, Row, moment, write_next
 from osmia_broker.cli.session import Session, with_session
@@ -74,7 +75,7 @@ def events(
     since_ms = _time(since) if since else 0
     output = Output.JSON if is_json else session.output
     count = 0
-    with session.client() as client:
+    with until_interrupted() if follow else nullcontext(), session.client() as client:
         found = client.events(
             kinds=kinds,
             bpmn_process_id=process,

@@ -10,7 +10,8 @@ The broker's own sentence about a refused call is the first line: it says what h
 
 import re
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,13 @@ def carried_out(call: Callable[[], int | None], arguments: list[str]) -> int:
         return _defect(error, arguments)
     except Exception as error:  # noqa: BLE001 - the last door: a script must see 70, a person the text to report
         return _defect(error, arguments)
+
+
+@contextmanager
+def until_interrupted() -> Iterator[None]:
+    """Let a Ctrl-C end the block as usual: for what has no other end. The exit code is then 0, and 130 where a command was cut short."""
+    with suppress(KeyboardInterrupt):
+        yield
 
 
 def _defect(error: Exception, arguments: list[str]) -> int:

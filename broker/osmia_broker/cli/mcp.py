@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from osmia_broker.cli.agent_tools import NAMES, READING, AgentTools
-from osmia_broker.cli.failures import usage
+from osmia_broker.cli.failures import until_interrupted, usage
 from osmia_broker.cli.options import Groups, User, names
 from osmia_broker.cli.session import Session, with_session
 
@@ -35,7 +35,8 @@ def mcp(session: Session, user: User = "", groups: Groups = "") -> None:
         import mcp.server  # noqa: F401 - the extra may be missing
     except ImportError as error:
         raise usage("The Model Context Protocol is not installed.", "pip install 'osmia[mcp]'") from error
-    asyncio.run(_serve(session, user, names(groups)))
+    with until_interrupted():
+        asyncio.run(_serve(session, user, names(groups)))
 
 
 async def _serve(session: Session, user: str, groups: list[str]) -> None:
