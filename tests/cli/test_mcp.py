@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import signal
+import subprocess
 import sys
 from typing import Any
 
@@ -130,3 +132,20 @@ def test_an_agent_speaks_the_protocol(osmia, unique, instance, tmp_path):
     [task] = osmia.client.user_tasks.search({"processInstanceKey": str(instance)}).items
     step = osmia.client.user_tasks.history(task.key)[-1]
     assert (step.operation, step.user, step.channel) == ("ASSIGN", "agent", "MCP")
+
+
+def test_ctrl_c_ends_it_although_it_waits_for_its_input(osmia):
+    pytest.importorskip("mcp", reason="the extra is not installed")
+    command = [sys.executable, "-m", "osmia_broker", "mcp", "--address", osmia.broker.address]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, process_group=0) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        assert process.stdout is not None
+        process.stderr.readline()
+        process.stdin.write('{"jsonrpc":"2.0","id":1,"method":"ping"}\n')
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["id"] == 1  # it waits for the next line now
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+        assert process.stderr.read() == ""

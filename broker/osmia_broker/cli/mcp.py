@@ -2,12 +2,15 @@
 
 import asyncio
 import functools
+import os
+import signal
+import sys
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from osmia_broker.cli.agent_tools import NAMES, READING, AgentTools
-from osmia_broker.cli.failures import until_interrupted, usage
+from osmia_broker.cli.failures import Exit, until_interrupted, usage
 from osmia_broker.cli.options import Groups, User, names
 from osmia_broker.cli.session import Session, with_session
 
@@ -46,9 +49,16 @@ async def _serve(session: Session, user: str, groups: list[str]) -> None:
         client = Client(session.address, sign_in=session.sign_in(), metadata=[("osmia-client", "mcp")])
     except ValueError as error:
         raise usage(f"{error}.") from error
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, _leave)
     async with client:
         session.say("Serving the Model Context Protocol on stdin and stdout. Ctrl-C ends it.")
         await server(AgentTools(client, user, groups)).run_stdio_async()
+
+
+def _leave() -> None:
+    """End the process at once: the thread that waits for a line of stdin can be neither interrupted nor awaited."""
+    sys.stdout.flush()
+    os._exit(Exit.DONE)
 
 
 def server(tools: AgentTools) -> "MCPServer[Any]":
