@@ -97,6 +97,18 @@ def test_an_expression_at_fault_is_shown_with_its_variables(page, work, unique):
     expect(page.get_by_role("textbox", name="Retries")).to_have_count(0)
 
 
+def test_an_incident_that_is_resolved_elsewhere_offers_nothing_more(page, work, unique):
+    work.deploy('start > a:task(in.y="=assert(amount, amount > 10)") > b:user > end', unique)
+    key = work.create(unique, amount=3)
+    incident = incident_of(work, key)
+    page.goto(f"/incidents/{incident}")
+    expect(page.get_by_role("button", name="Resolve")).to_be_visible()
+    work.broker.client.set_variables(key, {"amount": 11})
+    work.broker.client.resolve_incident(incident)
+    expect(page.get_by_role("button", name="Resolve")).to_have_count(0)
+    expect(page.get_by_role("main").get_by_text("Resolved")).to_have_count(2)  # beside the heading, and in the summary
+
+
 def test_a_step_that_fails_again_says_why(page, work, unique):
     work.deploy('start > a:task(in.y="=assert(amount, amount > 10)") > end', unique)
     key = work.create(unique, amount=3)
