@@ -183,10 +183,8 @@ def _sign_in(environ: Environment) -> SignIn | None:
     """Return the sign-in that the environment holds."""
     if token := _secret(environ, "OSMIA_TOKEN"):
         return Token(token)
-    if password := _secret(environ, "OSMIA_PASSWORD"):
-        if not environ.get("OSMIA_USER"):
-            raise ValueError("Expected OSMIA_USER, because OSMIA_PASSWORD is set, but found none")
-        return Password(environ["OSMIA_USER"], password)
+    if password := password_in(environ):
+        return password
     names = ("ZEEBE_CLIENT_ID", "ZEEBE_CLIENT_SECRET", "ZEEBE_AUTHORIZATION_SERVER_URL")
     id, secret, url = (environ.get(name, "") for name in names)
     if not (id or secret):
@@ -197,6 +195,20 @@ def _sign_in(environ: Environment) -> SignIn | None:
     return ClientCredentials(
         id, secret, url, environ.get("ZEEBE_TOKEN_AUDIENCE", ""), environ.get("ZEEBE_TOKEN_SCOPE", "")
     )
+
+
+def password_in(environ: Environment) -> Password | None:
+    """Return the name and password that the environment holds; None if it has no password.
+
+    Raises:
+        ValueError: it has a password without a name, or names a file that cannot be read.
+    """
+    password = _secret(environ, "OSMIA_PASSWORD")
+    if not password:
+        return None
+    if not environ.get("OSMIA_USER"):
+        raise ValueError("Expected OSMIA_USER, because OSMIA_PASSWORD is set, but found none")
+    return Password(environ["OSMIA_USER"], password)
 
 
 def _secret(environ: Environment, name: str) -> str:

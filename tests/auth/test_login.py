@@ -84,6 +84,30 @@ def test_after_a_login_commands_sign_in_by_themselves_and_after_a_logout_they_do
     assert said("logout")[1].splitlines()[0] == f"Nobody was signed in at {basic.address}, the profile work"
 
 
+@pytest.mark.parametrize(
+    ("words", "user", "password", "code", "told"),
+    [
+        ("login", "anna", ANNA, 0, "as anna"),
+        ("login --user anna", "", ANNA, 0, "as anna"),
+        ("login --user anna", "anna", ANNA, 0, "as anna"),
+        ("login --user ben --password-file {ben}", "anna", ANNA, 0, "as ben"),  # what is typed counts
+        ("login --user ben", "anna", ANNA, 2, "--password-file"),  # the password is that of another person
+        ("login", "", ANNA, 2, "Expected OSMIA_USER, because OSMIA_PASSWORD is set"),
+        ("login", "anna", "wrong", 7, "Wrong name or password"),
+        ("login", "anna", "", 2, "osmia login --user NAME --password-file FILE"),
+    ],
+)
+def test_a_login_takes_the_password_of_the_environment(
+    said, basic, secret, monkeypatch, words, user, password, code, told
+):
+    monkeypatch.setenv("OSMIA_USER", user)
+    monkeypatch.setenv("OSMIA_PASSWORD", password)
+    found, text = said(*words.format(ben=secret(BEN)).split(), "--address", basic.address)
+    assert (found, told in text) == (code, True), text
+    monkeypatch.delenv("OSMIA_PASSWORD")
+    assert said("tasks", "--address", basic.address)[0] == (0 if code == 0 else 7)
+
+
 def test_a_login_by_address_makes_a_profile_that_is_in_use_at_once(said, basic, secret):
     assert said("login", "--user", "ben", "--password-file", secret(BEN), "--address", basic.address)[0] == 0
     assert profiles.load().in_use == basic.address

@@ -1,8 +1,9 @@
 """`osmia login`: sign in at a broker, and let the commands that follow do so by themselves."""
 
+import os
 import sys
 import webbrowser
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,9 @@ from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.cli.password_files import first_line
 from osmia_broker.cli.profiles import Profile, Renewal
 from osmia_broker.cli.session import Session, with_session
+
+if TYPE_CHECKING:
+    from osmia import Password
 
 app = typer.Typer(add_completion=False)
 
@@ -27,7 +31,7 @@ def login(
     ] = "",
     password_file: Annotated[
         str,
-        typer.Option(metavar="FILE", help="Read the password's one line from a file; - reads stdin. Else it is asked."),
+        typer.Option(metavar="FILE", help="Read the password's one line from a file; - reads stdin."),
     ] = "",
     issuer: Annotated[
         str, typer.Option(metavar="URL", help="The OpenID Connect provider that the broker trusts.")
@@ -39,7 +43,8 @@ def login(
 ) -> None:
     """Sign in with a password, or at a provider with --issuer, and keep that for the commands that follow.
 
-    It is kept in the profile of the broker, in a file that only you may read; osmia logout forgets it.
+    Without --password-file, OSMIA_USER and OSMIA_PASSWORD count; else the password is asked for. What signs in is kept in the profile of the
+    broker, in a file that only you may read; osmia logout forgets it.
 
     Example: osmia login --user anna
     """
@@ -91,6 +96,8 @@ def _call(session: Session, profile: Profile) -> None:
 
 
 def _with_password(profile: Profile, user: str, password_file: str) -> Profile:
+    if not password_file and (given := _given(user)):
+        return Profile(profile.address, user=given.user, password=given.password)
     is_at_terminal = sys.stdin.isatty()
     if not user and not is_at_terminal:
         raise usage(
@@ -112,6 +119,17 @@ def _with_password(profile: Profile, user: str, password_file: str) -> Profile:
             else "Expected a password, but found none."
         )
     return Profile(profile.address, user=name, password=password)
+
+
+def _given(user: str) -> "Password | None":
+    """Return the sign-in of the environment, unless it is that of another person than *user*."""
+    from osmia.access import password_in
+
+    try:
+        found = password_in({**os.environ, "OSMIA_USER": os.environ.get("OSMIA_USER") or user})
+    except ValueError as error:
+        raise usage(f"{error}.") from error
+    return found if found and user in ("", found.user) else None
 
 
 def _at_provider(session: Session, profile: Profile, issuer: str, client_id: str, *, opens: bool) -> Profile:
