@@ -13,7 +13,7 @@ from osmia_broker.auth.sessions import SESSION_S, Sessions
 from osmia_broker.auth.signing import KEY_FILE, Signer, read_or_make_key
 from osmia_broker.auth.users_file import UsersFile, changing
 from osmia_broker.base.errors import Unauthenticated
-from osmia_broker.http.session import SignIn
+from osmia_broker.http.browser_sign_in import SignIn
 from tests.auth.conftest import ANNA, BEN, store
 
 OSCAR = User("oscar", ("CN=a,OU=b", "office"), "Oscar", "oscar@example.org")

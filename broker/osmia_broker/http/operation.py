@@ -24,9 +24,9 @@ from osmia_broker.calls.broker_identity import BrokerIdentity
 from osmia_broker.calls.checks import LIST_ITEMS_MAX, quoted
 from osmia_broker.calls.clock import ClockControl
 from osmia_broker.http import types
+from osmia_broker.http.browser_sign_in import SignIn
 from osmia_broker.http.misspelt import members_of, refuse_misspelt
 from osmia_broker.http.problem import HttpRefusal, bad_request
-from osmia_broker.http.session import SignIn
 from osmia_broker.state.json_text import Digits
 from osmia_broker.store.documents import Documents
 from osmia_broker.store.read import Reader

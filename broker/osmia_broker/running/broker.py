@@ -253,8 +253,8 @@ class Broker:
         tracing: "Tracing | None",
         links: Links | None,
     ) -> None:
+        from osmia_broker.http.browser_sign_in import SignIn
         from osmia_broker.http.server import HttpServer
-        from osmia_broker.http.session import SignIn
 
         settings = self.settings
         documents = Documents(settings.data_dir / "documents", self._clock.now_ms)

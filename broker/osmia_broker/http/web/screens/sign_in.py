@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from osmia_broker.base.addresses import local_path
 from osmia_broker.base.errors import OsmiaError, Unauthenticated
-from osmia_broker.http.session import Header, SignIn
+from osmia_broker.http.browser_sign_in import Header, SignIn
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.screens.start import forget_last
 from osmia_broker.http.web.visit import Visit, address_of
