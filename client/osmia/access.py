@@ -197,8 +197,8 @@ def _sign_in(environ: Environment) -> SignIn | None:
     )
 
 
-def password_in(environ: Environment) -> Password | None:
-    """Return the name and password that the environment holds; None if it has no password.
+def password_in(environ: Environment = os.environ, *, user: str = "") -> Password | None:
+    """Return the name and password that the environment holds; None if it has no password. *user* counts if it has no name.
 
     Raises:
         ValueError: it has a password without a name, or names a file that cannot be read.
@@ -206,9 +206,10 @@ def password_in(environ: Environment) -> Password | None:
     password = _secret(environ, "OSMIA_PASSWORD")
     if not password:
         return None
-    if not environ.get("OSMIA_USER"):
+    name = environ.get("OSMIA_USER") or user
+    if not name:
         raise ValueError("Expected OSMIA_USER, because OSMIA_PASSWORD is set, but found none")
-    return Password(environ["OSMIA_USER"], password)
+    return Password(name, password)
 
 
 def _secret(environ: Environment, name: str) -> str:

@@ -1,6 +1,5 @@
 """`osmia login`: sign in at a broker, and let the commands that follow do so by themselves."""
 
-import os
 import sys
 import webbrowser
 from typing import TYPE_CHECKING, Annotated
@@ -126,7 +125,7 @@ def _given(user: str) -> "Password | None":
     from osmia.access import password_in
 
     try:
-        found = password_in({**os.environ, "OSMIA_USER": os.environ.get("OSMIA_USER") or user})
+        found = password_in(user=user)
     except ValueError as error:
         raise usage(f"{error}.") from error
     return found if found and user in ("", found.user) else None
