@@ -68,6 +68,8 @@ def _task(chance: random.Random, number: int) -> tuple[list[Any], Facts]:
     place = (row.process_definition_key, row.element_id, "USER_TASK")
     ended = ElementState.ACTIVATED if is_open else ElementState.COMPLETED
     rows.append(ElementInstance(element, instance, *place, ended, instance, "", row.created_ms, ended_ms))
+    process = (row.process_definition_key, {1: "p", 2: "p", 3: "q"}[definition], "PROCESS")
+    rows.append(ElementInstance(instance, instance, *process, ended, 0, "", row.created_ms, ended_ms))
     amount = chance.randrange(4)
     rows.append(Variable(instance, "amount", str(amount), instance))
     business_id, tags = chance.choice(["", "b-1", "b-2"]), chance.sample(["vip", "late"], chance.randrange(3))
@@ -90,7 +92,7 @@ def _task(chance: random.Random, number: int) -> tuple[list[Any], Facts]:
         "processInstanceKey": instance,
         "elementInstanceKey": element,
         "processDefinitionKey": row.process_definition_key,
-        "processDefinitionId": {1: "p", 2: "p", 3: "q"}[definition],
+        "processDefinitionId": process[1],
         "candidateGroup": groups,
         "businessId": business_id or None,
         "tags": tags,

@@ -262,6 +262,44 @@ async def test_a_range_that_few_tasks_are_in_leads_to_them(
     assert not [step for step, _ in found if step.startswith("SCAN") and step.endswith("user_tasks_open")], found
 
 
+@pytest.mark.parametrize("sort", [None, fields("dueDate"), fields("priority", "dueDate")], ids=str)
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"processDefinitionKey": BASE + 1},
+        {"processDefinitionKey": {"$in": [BASE + 1, BASE + 9]}},
+        {"processDefinitionId": "p"},
+        {"processDefinitionId": {"$in": ["p", "nothing"]}},
+    ],
+    ids=str,
+)
+async def test_a_definition_leads_to_its_running_instances_and_they_to_their_tasks(
+    written: Written, reader: Reader, condition: dict[str, Any], sort: Any
+):
+    found = await steps(written, reader, Search(OPEN | condition, sort))
+    [page] = {text for _, text in found if "AS total" in text}
+    plan = [step for step, text in found if text == page]
+    assert any("process_instances (process_definition_key=? AND state=?)" in step for step in plan), plan
+    assert any("user_tasks_of_instance (process_instance_key=? AND ended_ms=?)" in step for step in plan), plan
+    assert not [step for step, _ in found if step.startswith("SCAN task")], found
+
+
+@pytest.mark.parametrize("condition", [{"processDefinitionKey": {"$neq": 1}}, {"processDefinitionId": {"$like": "*"}}])
+async def test_a_definition_that_is_not_named_leads_nowhere(
+    written: Written, reader: Reader, condition: dict[str, Any]
+):
+    found = await steps(written, reader, Search(OPEN | condition))
+    assert not [step for step, _ in found if " process_instances " in step], found
+
+
+async def test_a_definition_with_many_instances_does_not_lead_to_them(
+    written: Written, reader: Reader, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(searching, "LED_MAX", 0)
+    found = await steps(written, reader, Search(OPEN | {"processDefinitionId": "p"}, fields("name"), {"limit": 2}))
+    assert not [step for step, text in found if "of_running" in text], "they may have no task"
+
+
 async def test_a_range_that_many_tasks_are_in_is_counted_in_its_index_and_not_followed(
     written: Written, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ):

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, literal_column, not_, select, true
 from sqlalchemy import text as text_of_schema
 
+from osmia_broker.state.rows import RUNNING
 from osmia_broker.state.task_rows import UserTask, UserTaskState
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
@@ -29,6 +30,7 @@ from osmia_broker.store.read.search.fields import (
 )
 from osmia_broker.store.read.search.filters import Group, Leaf
 from osmia_broker.store.read.search.values import epoch_ms
+from osmia_broker.store.read.search.variable_values import compared
 
 IS_SUSPENDED = "isSuspended"  #: whether the process instance of the task is, for scopes
 STATES = (*(one.value for one in UserTaskState), "FAILED")
@@ -179,6 +181,28 @@ def _range(column: str, index: str, *, absent: str = "") -> Range:
     return Range(schema.TABLES[UserTask], column, index, where)
 
 
+def _of_instances(compared: Callable[[Column, Leaf], Condition]) -> Range:
+    """Return the index of running process instances by their definition, which leads to the open tasks of each instance."""
+
+    def where(instance: FromClause) -> Condition:
+        is_process = instance.c.type == schema.PROCESS
+        return and_(is_process, instance.c.state.in_([literal_column(f"'{state}'") for state in RUNNING]))
+
+    def owned(instance: FromClause) -> Select[Any]:
+        task = schema.TABLES[UserTask].alias("of_running")
+        is_its = task.c.process_instance_key == dialect.found_first(instance.c.key)
+        found: Select[Any] = select(task.c.key.label("key")).select_from(instance.join(task, is_its))
+        return found.where(task.c.ended_ms == schema.NOT_ENDED)
+
+    return Range(schema.element_instances, "process_definition_key", "process_instances", where, compared, owned)
+
+
+def _is_of_process(definition_key: Column, leaf: Leaf) -> Condition:
+    """Whether a process definition is a version of a process."""
+    version = schema.process_definitions.alias("version").c
+    return definition_key.in_(select(version.key).where(compared(version.bpmn_process_id, leaf)))
+
+
 #: Conditions that leave few tasks, whether open or not.
 _DRIVERS = {
     "assignee": ("$eq",),
@@ -207,6 +231,8 @@ _OPEN_USER_TASKS = Entity(
         "dueDate": _range("due_ms", "user_tasks_by_due_date", absent="0"),
         "followUpDate": _range("follow_up_ms", "user_tasks_by_follow_up_date", absent="0"),
         "name": _range("name", "user_tasks_by_name", absent="''"),
+        "processDefinitionKey": _of_instances(compared),
+        "processDefinitionId": _of_instances(_is_of_process),
     },
     walks={
         "": "user_tasks_open",

@@ -12,6 +12,7 @@ from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search import values
 from osmia_broker.store.read.search.fields import Column, Condition, Field, Join, Kind
 from osmia_broker.store.read.search.filters import Group, Leaf
+from osmia_broker.store.read.search.variable_values import compared
 from osmia_broker.store.read.sources import Sources
 
 CHUNK = 500  # items read by one statement
@@ -38,6 +39,14 @@ class Range:
     column: str
     index: str
     where: Callable[[FromClause], Condition]
+    compared: Callable[[Column, Leaf], Condition] = compared  #: how the column passes a condition
+    owned: Callable[[FromClause], Select[Any]] | None = None
+    #: of a table that is not the entity's: selects the keys that belong to its rows, each once
+
+    @property
+    def is_of_values(self) -> bool:
+        """Whether the index has the values that a condition is about."""
+        return self.compared is compared
 
     def of(self, name: str) -> tuple[FromClause, Column]:
         """Return the table and the column under a name of their own."""

@@ -4,7 +4,7 @@ Whether few pass is counted first, in the index. Such a way is worth it only the
 that are read in a row. Variables that have ended are in their index as well.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import FromClause, Select, bindparam, func, literal_column, select
@@ -35,7 +35,8 @@ def leaders_of(entity: Entity, shape: Group) -> list[Leaders]:
 
 def patterns_of(entity: Entity, shape: Group) -> list[Leaf]:
     """Return the patterns of a filter for a field that many rows have the same value of."""
-    return [one for one in _leaves(shape) if one.field in entity.ranges and one.operator == "$like" and not one.negated]
+    patterns = [one for one in _leaves(shape) if one.operator == "$like" and not one.negated]
+    return [one for one in patterns if one.field in entity.ranges and entity.ranges[one.field].is_of_values]
 
 
 def _leaves(shape: Group) -> list[Leaf]:
@@ -52,10 +53,11 @@ def _leads_by_values(entity: Entity, leaf: Leaf) -> bool:
 
 def counted(entity: Entity, leaders: Leaders, most: int) -> Select[Any]:
     """Count what an index has for *leaders*, up to one more than *most*."""
+    one: Column = literal_column("1").label("one")
     if _is_of_variable(entity, leaders):
-        found = _passing(leaders[0], [literal_column("1").label("one")])
+        found = _passing(leaders[0], [one])
     else:
-        found = _range(entity, leaders)
+        found = _range(entity, leaders, lambda table: select(one).select_from(table))
     return select(func.count()).select_from(found.limit(most + 1).subquery())
 
 
@@ -63,7 +65,7 @@ def lookup_of(entity: Entity, shape: Group, leaders: Leaders) -> Lookup:
     """Return the keys that *leaders* lead to, and the other conditions of the filter."""
     rest = Group(True, tuple(one for one in shape.nodes if one not in leaders))
     if not _is_of_variable(entity, leaders):
-        return Lookup(_range(entity, leaders).subquery("keys"), rest)
+        return Lookup(_range(entity, leaders, entity.ranges[leaders[0].field].owned or _keys).subquery("keys"), rest)
     [leaf] = leaders
     variable = _variables(leaf)
     found = entity.of_variables[leaf.field](variable).where(*conditions_of(variable, leaf))
@@ -80,16 +82,25 @@ def values_fitting(entity: Entity, leaf: Leaf) -> Select[Any]:
     return select(different.c.value).where(fits).limit(bindparam("most"))
 
 
+def tells_number(entity: Entity, leaders: Leaders) -> bool:
+    """Whether each row of the index that passes *leaders* is one of *entity*."""
+    return not _is_of_variable(entity, leaders) and entity.ranges[leaders[0].field].owned is None
+
+
 def _is_of_variable(entity: Entity, leaders: Leaders) -> bool:
     return entity.fields[leaders[0].field].kind is Kind.VARIABLES
 
 
-def _range(entity: Entity, leaders: Leaders) -> Select[Any]:
-    """Select the keys of the rows with a value in the range, each once."""
+def _range(entity: Entity, leaders: Leaders, selected: Callable[[FromClause], Select[Any]]) -> Select[Any]:
+    """Select something of the rows of an index that pass *leaders*."""
     known = entity.ranges[leaders[0].field]
     table, column = known.of("in_range")
-    found = known.through_index(select(table.c.key.label("key")), table)
-    return found.where(*(compared(column, leaf) for leaf in leaders))
+    found = known.through_index(selected(table), table)
+    return found.where(*(known.compared(column, leaf) for leaf in leaders))
+
+
+def _keys(table: FromClause) -> Select[Any]:
+    return select(table.c.key.label("key"))
 
 
 def _passing(leaf: Leaf, columns: Sequence[Column]) -> Select[Any]:

@@ -20,7 +20,7 @@ from osmia_broker.store.read.database import Snapshot, snapshots_of
 from osmia_broker.store.read.search import cursors, filters, statements
 from osmia_broker.store.read.search.entity import Entity, Item, drives, is_wide, sort_type
 from osmia_broker.store.read.search.filters import Group, Leaf, Parsed
-from osmia_broker.store.read.search.leaders import leaders_of, patterns_of
+from osmia_broker.store.read.search.leaders import leaders_of, patterns_of, tells_number
 from osmia_broker.store.read.search.statements import FEW_MAX, LED_MAX, TOTAL_MAX, WALKS, Order, Place, Sight
 from osmia_broker.store.read.search.values import refuse, shown
 from osmia_broker.store.read.sources import Sources, by_itself, no_such, question
@@ -297,10 +297,14 @@ class _Way:
             sight = Sight(self._entity, self._entity.index, led_by=by)
             counted = statements.led(self._entity, by, LED_MAX)
             ((number,),) = await self._snapshot.values(counted, self._values)
+            is_counted_by_keys = statements.needs_keys_only(sight, self._shape)
             if number > LED_MAX:
-                if statements.needs_keys_only(sight, self._shape):
+                if is_counted_by_keys and tells_number(self._entity, by):
                     self._total_sight, self._is_counted_by_keys = sight, True
                 continue
+            if number > FEW_MAX and self._walk and is_counted_by_keys:  # the next rows of the order may be enough
+                self._sight, self._total_sight, self._is_counted_by_keys = sight, sight, True
+                return None
             found = await self._few(TOTAL_MAX, sight)
             if found[1] <= TOTAL_MAX:
                 self.total_max = TOTAL_MAX
