@@ -65,6 +65,16 @@ def test_an_older_version_keeps_its_extension_file(door: Door):
         assert door.variables(instance) == {"a": version}
 
 
+@pytest.mark.parametrize("name", ["q.bpmn", "a/p.bpmn", "q.bpmn20.xml"])
+def test_an_extension_file_of_another_name_belongs_to_the_process_that_it_names(door: Door, name: str):
+    other = bpmn("start > ask:user > end", id="other", dialect="activiti")
+    door.deploy(("b.bpmn", other), (name, MODEL), ("p-extensions.json", FIRST))
+    assert door.variables(door.create("process", "{}")) == {"a": 1}
+    door.deploy((name, MODEL), ("p-extensions.json", SECOND))
+    assert door.variables(door.create("process", "{}")) == {"a": 2}
+    assert door.variables(door.create("other", "{}")) == {}
+
+
 def test_the_processes_of_one_file_have_extensions_of_their_own(door: Door):
     both = msgspec.json.encode(
         {
@@ -90,10 +100,13 @@ def test_the_processes_of_one_file_have_extensions_of_their_own(door: Door):
     [
         (
             [("p-extensions.json", FIRST)],
-            "'p-extensions.json': Expected the BPMN file 'p.bpmn' of the process in the same deployment",
+            "'p-extensions.json': Expected the BPMN file 'p.bpmn', or one with a process that it names",
         ),
-        ([("q.bpmn", MODEL), ("p-extensions.json", FIRST)], "Expected the BPMN file 'p.bpmn'"),
-        ([("a/p.bpmn", MODEL), ("p-extensions.json", FIRST)], "Expected the BPMN file 'p.bpmn'"),
+        ([("q.bpmn", MODEL), ("p-extensions.json", extension_file("other"))], "Expected the BPMN file 'p.bpmn'"),
+        (
+            [("q.bpmn", MODEL), ("q-extensions.json", FIRST), ("p-extensions.json", SECOND)],  # q has one already
+            "'p-extensions.json': Expected the BPMN file 'p.bpmn'",
+        ),
         ([("p.bpmn", MODEL), ("p-Extensions.json", FIRST)], "unknown resource type"),
         ([("p.bpmn", MODEL), ("p.json", FIRST)], "unknown resource type"),
         (

@@ -245,3 +245,21 @@ def test_the_row_of_a_task_says_whether_it_sees_only_mapped_variables(entry: dic
         assert mapping is not None
         put_inputs(turn, instance, mapping)
         assert task.sees_only_own == sees_only_own
+
+
+@pytest.mark.parametrize(
+    ("assignee", "source", "expected"),
+    [
+        ("ada", variable("sys_task_assignee"), "who=ada"),
+        ("ada", variable("other"), ""),
+        ("${nobody}", variable("sys_task_assignee"), ""),  # nobody has it: the output is skipped
+    ],
+)
+def test_an_output_may_be_the_one_who_had_the_task(door: Door, assignee: str, source: dict[str, Any], expected: str):
+    played(
+        door,
+        f'start > ask:user(assignee="{assignee}") > rest:user > end',
+        f"create nobody=null; complete ask; at rest; variables nobody=null {expected}",
+        properties=properties(who="string"),
+        mappings={"ask": {"outputs": {"who": source}}},
+    )

@@ -25,6 +25,8 @@ from osmia_broker.model.graph import Element, ElementType, MultiInstance
 from osmia_broker.model.templates import Template, contains_expression
 from osmia_broker.state.rows import ElementInstance, ErrorType
 
+ASSIGNEE = "sys_task_assignee"  # the variable of a completed user task that names who had it
+
 
 def put_inputs(turn: Turn, instance: ElementInstance, mapping: ElementMapping) -> None:
     """Put what goes into the element into its own scope. Every source reads the variables around it; constants come last.
@@ -55,11 +57,20 @@ def keep_result(turn: Turn, instance: ElementInstance, variables: Variables) -> 
     element = model_of(turn, instance)
     if mapping is not None and instance.type == ElementType.USER_TASK:
         _refuse_expressions(mapping, variables)
+        variables = {**variables, **_assignee(turn, instance, mapping)}
     stays = mapping is not None or bool(element.outputs) or _collects(instance, element)
     if stays:
         put_local(turn, instance, variables)
     else:
         merge(turn, instance, variables)
+
+
+def _assignee(turn: Turn, instance: ElementInstance, mapping: ElementMapping) -> Variables:
+    """Return the assignee of a user task, if an output asks for it by the name that Activiti gives it."""
+    if not any(source.name == ASSIGNEE for source in (mapping.outputs or {}).values()):
+        return {}
+    task = turn.user_tasks.first_by("element_instance_key", instance.key)
+    return {ASSIGNEE: msgspec.json.encode(task.assignee).decode()} if task is not None and task.assignee else {}
 
 
 def apply_outputs(turn: Turn, instance: ElementInstance, mapping: ElementMapping) -> None:

@@ -205,8 +205,8 @@ def complete_job(turn: Turn, command: CompleteJob) -> None:
     if job.kind is not JobKind.BPMN_ELEMENT:
         COMPLETED[job.kind](turn, job, element, command)
         return
-    complete_tasks_of(turn, element)
     keep_result(turn, element, command.variables)
+    complete_tasks_of(turn, element)
     plan_completion(turn, element)
 
 

@@ -3,7 +3,7 @@
 The extension file of an Activiti process belongs to the BPMN file of the same name: `order-extensions.json` to `order.bpmn`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 
 import msgspec
@@ -91,20 +91,32 @@ def _with_extensions(resources: list[NewResource]) -> tuple[list[NewResource], l
         for one in files
         if one not in extensions.values()
     ]
-    kept = []
-    for resource in resources:
-        if resource.kind == _EXTENSIONS:
-            continue
-        beside = extensions.get(extension_files.stem_of(resource.name)) if resource.kind == "bpmn" else None
-        kept.append(resource if beside is None else replace(resource, extensions=beside))
+    bpmn = [one for one in resources if one.kind == "bpmn"]
+    owners = {id(_owner(one, bpmn, extensions)): one for one in extensions.values()}
+    kept = [
+        replace(one, extensions=owners[id(one)]) if id(one) in owners else one
+        for one in resources
+        if one.kind != _EXTENSIONS
+    ]
     for stem, one in extensions.items():
         processes = [resource for resource in kept if resource.extensions is one]
         if not processes:
             faults.append(
-                f"'{one.name}': Expected the BPMN file '{stem}.bpmn' of the process in the same deployment, but found none"
+                f"'{one.name}': Expected the BPMN file '{stem}.bpmn', or one with a process that it names, in the same deployment, but found none"
             )
         faults += [f"'{one.name}': {fault}" for resource in processes for fault in _mismatches(resource, one)]
     return kept, faults
+
+
+def _owner(
+    extensions: NewResource, bpmn: Iterable[NewResource], named: Mapping[str, NewResource]
+) -> NewResource | None:
+    """Return the BPMN file of an extension file: the one of the same name, else one that has a process which it names, as in Activiti."""
+    stem = extension_files.stem_of
+    same = (one for one in bpmn if stem(one.name) == stem(extensions.name))
+    ids = extensions.compiled.extensions.keys()
+    fitting = (one for one in bpmn if stem(one.name) not in named and ids & one.compiled.processes.keys())
+    return next(same, None) or next(fitting, None)
 
 
 def _mismatches(resource: NewResource, extensions: NewResource) -> Iterator[str]:

@@ -285,9 +285,9 @@ def _finish(turn: Turn, task: UserTask, change: Change) -> None:
     if change.action and diff.get("assignee", _STAYS)[0] == "":
         note_duration(turn, task, "claimed")
     if is_completed:
+        keep_result(turn, instance, change.variables)
         end_task(turn, task, UserTaskState.COMPLETED)
         _complete_job(turn, task)
-        keep_result(turn, instance, change.variables)
         plan_completion(turn, instance)
 
 
