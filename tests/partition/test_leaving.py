@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from osmia_broker.base.errors import LeaseHeld, StoreFailed, Unavailable, ValueRefused
+from osmia_broker.engine.commands import GiveBackJobs
 from osmia_broker.partition import Listener
 from osmia_broker.state.store_protocol import Changes, Start, Wanted, Written
 from tests.partition.opened import Opened, WatchedStore, activate, complete, create, deploy, opened
@@ -97,6 +98,44 @@ async def test_commands_of_the_broker_itself_are_decided_until_the_end(store: Sh
         store.may_write.set()
         await handing
         assert answer.result() is None
+
+
+class Restless:
+    """Lets the partition decide one command of the broker after the other, each as soon as the one before is answered."""
+
+    def __init__(self, it: Opened) -> None:
+        self._it = it
+        self.answers = 0
+        self.refusal: Any = None
+
+    def done(self) -> bool:
+        return False
+
+    def begin(self) -> None:
+        self._it.partition.decide_own(GiveBackJobs(()), self)
+
+    def set_result(self, result: Any) -> None:
+        self.answers += 1
+        if self.answers < 1_000:
+            self.begin()
+
+    def set_exception(self, exception: Any) -> None:
+        self.refusal = exception
+
+
+async def test_commands_of_the_broker_that_never_end_do_not_keep_a_partition(store: SharedStore):
+    """Messages from several partitions may come without a pause."""
+    async with opened(store) as it:
+        await it.do(deploy(MODEL))
+        store.may_write.clear()
+        taken = it.do(create())
+        (restless := Restless(it)).begin()
+        handing = await begin(it)
+        store.may_write.set()
+        await handing
+        assert (await taken).process_instance_key
+        assert 1 <= restless.answers <= 3
+        assert isinstance(restless.refusal, Unavailable)
 
 
 async def test_a_partition_at_rest_leaves_at_once(store: SharedStore):

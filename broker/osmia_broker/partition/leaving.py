@@ -14,6 +14,7 @@ class Leaving(Facts):
     """The side of a `Partition` that gives it up and takes it back."""
 
     _leaving: asyncio.Future[bool] | None = None  # whether all that was taken is finished
+    _last_batch = 0  # while it leaves: the last one that commands of the broker itself may join
     _opening: Opening
     _publisher: Publisher
     _store: Store
@@ -31,6 +32,7 @@ class Leaving(Facts):
         )
         self._why_away = why
         leaving = self._leaving = asyncio.get_running_loop().create_future()
+        self._last_batch = self._batch.number + 1
         self._enter(Phase.LEAVING)
         if self._is_busy:
             self._schedule()
@@ -45,6 +47,12 @@ class Leaving(Facts):
         self._publisher.lose_results(tickets, why)
         self._publisher.away(str(why))
         self._opening.wait_for(LeaseHeld(str(why)))
+
+    @property
+    def _takes_own(self) -> bool:
+        """Whether a command of the broker itself is decided now. Such commands may come without end, so a partition that leaves takes one batch more of them."""
+        is_last = self._phase is Phase.LEAVING and self._batch.number > self._last_batch
+        return (self._phase.takes_commands or self._phase.is_ending) and not is_last
 
     def look(self) -> None:
         """Try now to open the store, if it is being waited for: the turn of this broker has come."""

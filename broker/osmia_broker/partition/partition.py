@@ -202,7 +202,7 @@ class Partition(Leaving):
 
         While the partition is away nothing is done: a job that was activated then becomes activatable again at its deadline.
         """
-        if self._phase.takes_commands or self._phase.is_ending:
+        if self._takes_own:
             self._accept(command, waiter)
         else:
             waiter.set_exception(copy(self._why_away))
