@@ -25,7 +25,8 @@ class Clients:
 
     def __init__(self, cluster: Cluster, chance: random.Random, say: Callable[[str], None]) -> None:
         self.cluster, self.chance, self.say = cluster, chance, say
-        self.refused = self.unknown = 0
+        self.refused = 0
+        self.failed: list[str] = []  # calls that a broker has failed to answer
 
     @property
     def now_s(self) -> float:
@@ -73,9 +74,12 @@ class Clients:
         except Rejection:
             self.refused += 1
             raise
-        except (OsmiaError, TimeoutError) as error:
+        except OsmiaError as error:
+            self.say(f"{broker.name} has failed: {error}")
+            self.failed.append(str(error))
+            raise Unknown(str(error)) from None
+        except TimeoutError as error:
             asking.cancel()
-            self.unknown += 1
             raise Unknown(str(error)) from None
 
     async def send(self, command: commands.Command) -> Any:

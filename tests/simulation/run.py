@@ -10,10 +10,11 @@ import gc
 import logging
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from tests.partition.opened import steps_only
 from tests.simulation.brokers import Cluster
 from tests.simulation.clients import Clients
 from tests.simulation.history import History
-from tests.simulation.virtual import VirtualLoop, machine_here
+from tests.simulation.virtual import VirtualLoop, machine_here, passing
 from tests.simulation.weather import Weather
 
 START_S, FAIR_S = 60.0, 120.0  # in which all has to be as it should be
@@ -74,6 +75,19 @@ class Run:
         assert not cluster.database.faults, str(cluster.database.faults)
         assert not self.loop.faults, str(self.loop.faults)
 
+    async def grow(self) -> None:
+        """Begin with one broker, and let the others join while clients are there: partitions move."""
+        first, *others = self.cluster.names
+        self.cluster.start(first)
+        await self.cluster.settled(START_S)
+        await self.history.deploy()
+        self.history.begin(self.size.orders, workers=5, for_s=self.size.rage_s)
+        for name in others:
+            await passing(1.0)
+            self.cluster.start(name)
+            await self.cluster.settled(FAIR_S)
+        await self.history.end(FAIR_S)
+
 
 class Defects(logging.Handler):
     """Keeps what the broker logs with a trace: a defect that it has survived."""
@@ -121,11 +135,11 @@ def _time_ns(cluster: Cluster) -> int:
     return cluster.walls[machine.name].now_ms() * 1_000_000
 
 
-def play(seed: int, size: Size, monkeypatch: pytest.MonkeyPatch) -> Run:
+def play(seed: int, size: Size, monkeypatch: pytest.MonkeyPatch, how: Callable[[Run], Any] = Run.play) -> Run:
     """Play one run, and judge it."""
     run = Run(seed, size)
     with monkeypatch.context() as patched, _judged(run, seed, patched):
-        run.loop.run_until_complete(run.play())
+        run.loop.run_until_complete(how(run))
     return run
 
 

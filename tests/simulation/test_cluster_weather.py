@@ -11,13 +11,20 @@ import sys
 import pytest
 
 from osmia_broker.partition import OutboxDelivery
-from tests.simulation.run import Size, play
+from tests.simulation.run import Run, Size, play
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_what_is_acknowledged_is_there_once(seed: int, monkeypatch: pytest.MonkeyPatch):
     run = play(seed, Size(), monkeypatch)
     assert run.history.workers.jobs
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_clients_do_not_see_that_partitions_move(seed: int, monkeypatch: pytest.MonkeyPatch):
+    """Brokers join, so most partitions move: no call fails, and no poll."""
+    run = play(seed, Size(partitions=12, orders=100, rage_s=6.0), monkeypatch, Run.grow)
+    assert run.history.clients.failed == []
 
 
 @pytest.mark.parametrize("seed", [12, 13])

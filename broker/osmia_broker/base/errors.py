@@ -10,6 +10,7 @@
     ├── Unauthenticated        UNAUTHENTICATED; the caller has not proved who they are
     ├── Overloaded             RESOURCE_EXHAUSTED; the queue is full, try again with a growing pause
     ├── Unavailable            UNAVAILABLE; the partition stops, starts or reloads, try again
+    │   └── NotLed             the same, because another process leads it by now; the command was certainly not carried out
     ├── TimedOut               DEADLINE_EXCEEDED; the wait ran out. A command goes on, a question is stopped
     ├── OutOfRange             OUT_OF_RANGE; events after the given position are not kept any more
     ├── Unsupported            UNIMPLEMENTED
@@ -86,6 +87,10 @@ class Unavailable(OsmiaError):
     """No partition can answer just now."""
 
     status = "UNAVAILABLE"
+
+
+class NotLed(Unavailable):
+    """The process that was asked does not lead the partition now. The command was not carried out."""
 
 
 class TimedOut(OsmiaError):

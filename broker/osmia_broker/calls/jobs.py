@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
-from osmia_broker.base.errors import OsmiaError, Overloaded
+from osmia_broker.base.errors import NotLed, OsmiaError, Overloaded
 from osmia_broker.calls.job_handout import JobHandout
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.engine.commands import ActivateJobs
@@ -85,7 +85,10 @@ class Poll:
             self._future.set_result(jobs)
 
     def set_exception(self, error: OsmiaError) -> None:
-        """Take the partition's refusal."""
+        """Take the partition's refusal. One that has moved away has no jobs here."""
+        if isinstance(error, NotLed):
+            self.set_result([])
+            return
         if self.handout is not None:
             self.handout.answered(self.command, [])
         if not self._future.done():

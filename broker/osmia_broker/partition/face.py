@@ -28,6 +28,7 @@ class Part(Protocol):
     """One partition. Where it is led, here or in another process, makes no difference to those who use it."""
 
     id: int
+    may_move: bool  #: whether another process may lead it
 
     @property
     def is_here(self) -> bool:

@@ -21,6 +21,7 @@ class Facts:
     """The read-only side of a `Partition`."""
 
     is_here = True
+    may_move = False
     id: int
     write_failure: str
 

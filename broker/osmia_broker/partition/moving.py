@@ -31,6 +31,8 @@ class _Watch(Listener):
 class MovingPartition:
     """The partition as *own*, while this broker leads it, and as *elsewhere*, while another one does."""
 
+    may_move = True
+
     def __init__(self, own: Partition, elsewhere: RemotePartition) -> None:
         self.id = own.id
         self.own, self.elsewhere = own, elsewhere

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker.base.errors import OsmiaError, Overloaded, Unavailable
+from osmia_broker.base.errors import NotLed, OsmiaError, Overloaded, Unavailable
 from osmia_broker.engine.commands import ActivateJobs, Command
 from osmia_broker.links import Links
 from osmia_broker.partition import news
@@ -45,6 +45,7 @@ class RemotePartition:
     """Partition *id*, led by *process*, or (0) by whichever process says so. Takes at most *queue_max* commands that wait for their answer."""
 
     is_here = False
+    may_move = True
     write_failure = ""  # its process knows: see `status`
 
     def __init__(self, id: int, process: int, links: Links, *, queue_max: int = 1_000) -> None:
@@ -124,7 +125,7 @@ class RemotePartition:
         finally:
             self._waiting -= 1
             if question is not None and isinstance(command, ActivateJobs):
-                self._end_question(command, question, is_empty=answer == [])
+                self._end_question(command, question, is_empty=answer == [] or isinstance(error, NotLed))
         if waiter.done():
             return
         if error is None:

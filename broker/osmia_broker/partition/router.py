@@ -18,6 +18,7 @@ from osmia_broker.engine.flow_commands import ListJobFlow
 from osmia_broker.engine.task_commands import ClaimNextUserTask
 from osmia_broker.partition.face import Follows, Part
 from osmia_broker.partition.listener import Listener
+from osmia_broker.partition.moves import Moves
 from osmia_broker.partition.older_ids import OlderIds
 from osmia_broker.partition.outbox_delivery import OutboxDelivery
 from osmia_broker.partition.routes import ANYWHERE, MESSAGES, OF_CLUSTER, SUBJECT
@@ -40,6 +41,7 @@ class Router:
         self._following = following
         self._turn = 0  # of the partitions that are asked first for a new instance
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._moves = Moves(self.parts, self.submit)
         self._special: dict[type[Command], Callable[[Command, Any], Coroutine[Any, Any, Any]]] = {
             ClaimNextUserTask: self._claim_next,
             ListJobFlow: self._list_flow,
@@ -59,19 +61,19 @@ class Router:
         kind = type(inner)
         subject = SUBJECT.get(kind)
         if subject is not None:
-            return self.of_key(subject(inner)).submit(command)
+            return self._submit(self.of_key(subject(inner)), command)
         if kind in ANYWHERE:
             if text := self._text_of(inner):
                 return self._create_once(command, inner, text)
-            return self._anywhere(inner).submit(command)
+            return self._submit(self._anywhere(inner), command)
         if kind in OF_CLUSTER:
             if not self._first.is_here:  # its process lets the others follow before it answers
-                return self._first.submit(command)
+                return self._submit(self._first, command)
             return self._begin(self._decided_for_all(self._first.submit(command)))
         if kind in MESSAGES:
             return self._when_ready(self._of_message(inner), command)
         if isinstance(inner, ReadScope):
-            return (self.of_key(inner.scope_key) if inner.scope_key else self._anywhere(inner)).submit(command)
+            return self._submit(self.of_key(inner.scope_key) if inner.scope_key else self._anywhere(inner), command)
         assert kind in self._special, f"{kind} has a way"
         return self._begin(self._special[kind](command, inner))
 
@@ -93,7 +95,7 @@ class Router:
     @property
     def is_at_rest(self) -> bool:
         """Whether nothing waits to be decided, written, carried out or taken over now."""
-        is_passing = bool(self._tasks or self._following.lagging or self._delivery.waiting)
+        is_passing = bool(self._tasks or self._moves.waiting or self._following.lagging or self._delivery.waiting)
         return not is_passing and all(one.is_at_rest for one in self.parts)
 
     @property
@@ -112,6 +114,10 @@ class Router:
         """Return the partition that has given out *key*; the first one for a key that no partition can have given out."""
         number = partition_of_key(key)
         return self.parts[number - 1] if 1 <= number <= len(self.parts) else self._first
+
+    def _submit(self, partition: Part, command: Command) -> "asyncio.Future[Any]":
+        """Submit *command* to *partition*; if that moves to another process, wait for it."""
+        return self._moves.submit(partition, command) if partition.may_move else partition.submit(command)
 
     def _text_of(self, command: Command) -> str:
         """Return the text that has to be used once only among all partitions, and so decides where *command* is carried out; empty if none is."""
@@ -160,7 +166,7 @@ class Router:
         """Submit *command* to *partition* as soon as that has all definitions. One that is away says so itself."""
         if partition.is_open and self._following.is_behind(partition):
             return self._begin(self._after_following(partition, command))
-        return partition.submit(command)
+        return self._submit(partition, command)
 
     async def _after_following(self, partition: Part, command: Command) -> Any:
         await self._following.caught_up()
@@ -168,7 +174,7 @@ class Router:
             raise Unavailable(
                 f"Expected partition {partition.id} to have all deployed definitions, but it still takes over the newest; try again"
             )
-        return await partition.submit(command)
+        return await self._submit(partition, command)
 
     async def _decided_for_all(self, deciding: Awaitable[Any]) -> Any:
         """Let the other partitions take over what the first one decides, then answer."""
@@ -180,7 +186,7 @@ class Router:
         """Try the tasks in their order, those of one partition that stand together at once."""
         answer: Any = (0, True)
         for partition, keys in self._in_runs(inner.user_task_keys):
-            answer = await partition.submit(replace(inner, user_task_keys=keys))
+            answer = await self._submit(partition, replace(inner, user_task_keys=keys))
             if answer[0]:
                 break
         return answer
@@ -217,7 +223,8 @@ class Router:
             task.exception()  # mark it as read: the caller may have gone
 
     async def close(self) -> None:
-        """Finish the commands that concern several partitions, then let none follow any more."""
+        """Finish the commands that concern several partitions, then let none follow any more. Those that wait for a partition are refused."""
+        self._moves.stop()
         if self._tasks:
             await asyncio.wait(self._tasks)
         self._following.stop()

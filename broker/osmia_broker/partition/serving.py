@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker.base.errors import OsmiaError, Unavailable
+from osmia_broker.base.errors import NotLed, OsmiaError, Unavailable
 from osmia_broker.engine.audit import ByPerson
 from osmia_broker.engine.commands import ActivateJobs, Command, DeployResources, GiveBackJobs
 from osmia_broker.engine.resources import compile_resources
@@ -127,8 +127,7 @@ class Serving:
             inner = DeployResources(resources)
             command = ByPerson(inner, command.user) if isinstance(command, ByPerson) else inner
         assert self._cluster is not None, "it has begun"
-        if not first.is_open:
-            raise Unavailable(f"Expected to lead partition {first.id}, but found: {first.why_away}")
+        _refuse_if_away(first)
         return await self._cluster.submit(command)
 
     async def _activated(self, partition: Partition, command: ActivateJobs, asker: int, *, is_own: bool) -> Any:
@@ -316,7 +315,15 @@ def _number(message: bytes) -> int:
         raise Refusal("INVALID_ARGUMENT", "Expected a number in digits, but found other bytes") from None
 
 
+def _refuse_if_away(partition: Partition) -> None:
+    """Refuse a command before anything is done: its asker may send it to whoever leads the partition now."""
+    if not partition.is_open:
+        raise NotLed(f"Expected to lead partition {partition.id}, but found: {partition.why_away}")
+
+
 def _submitted(partition: Partition, command: Command, *, is_own: bool) -> "asyncio.Future[Any]":
+    if not is_own:
+        _refuse_if_away(partition)
     future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     decide: Callable[[Command, Waiter], None] = partition.decide_own if is_own else partition.decide
     decide(command, future)
