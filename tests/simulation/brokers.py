@@ -96,6 +96,7 @@ class SimulatedBroker:
             NoReader(),
             self.leases,
             list(numbers),
+            lambda: "simulated",
             lambda _: None,
             sharers,  # type: ignore[arg-type]
         )

@@ -81,9 +81,6 @@ class Tables:
         self.brokers[id] = replace(row, process=process)
         return {"process": process}
 
-    def cluster(self, leases: str) -> Any:
-        return {"name": f"simulated/{leases}"}
-
     def beat(self, id: str, incarnation: int, address: str, links: str) -> Any:
         before, row = dict(self.brokers), self.brokers.get(id)
         beats = row is not None and row.incarnation == incarnation
@@ -130,7 +127,6 @@ def _text(statement: str) -> str:
 _STATEMENTS: dict[str, Callable[..., Any]] = {
     _text(life._BEGIN): Tables.begin,
     _text(sharing._NUMBER): Tables.number,
-    _text(sharing._CLUSTER): Tables.cluster,
     _text(sharing._BEAT): Tables.beat,
     _text(lease.CLAIM): Tables.claim,
     _text(lease._RENEW): Tables.renew,
