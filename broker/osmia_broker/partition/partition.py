@@ -341,7 +341,7 @@ class Partition(Leaving):
     def _admit(self, wanted: Wanted, loaded: Loaded) -> None:
         """Take in what was loaded, and begin to compile the resources among it."""
         self._state.admit(wanted, loaded)
-        for checksum in wanted.resources:
+        for checksum in sorted(wanted.resources):
             name = self._state.definitions.resource_name(checksum)
             self._compilations.begin(checksum, name, loaded.resources.get(checksum))
         if loaded.due is not None:
