@@ -351,6 +351,8 @@ WRONG: list[tuple[Search, str]] = [
     (Search({"state": {"$in": ["CREATED", "X"]}}), "but found 'X'"),
     (Search({"state": {"$gt": "CREATED"}}), r"filter.state to have operators among .*, but found '\$gt'"),
     (Search({"priority": "high"}), "filter.priority to be an integer, but found 'high'"),
+    (Search({"priority": "50"}), "filter.priority to be an integer, but found '50'"),
+    (Search({"priority": {"$in": [1, "2"]}}), r"filter.priority.\$in\[1\] to be an integer, but found '2'"),
     (Search({"priority": 1.5}), "filter.priority to be an integer, but found 1.5"),
     (Search({"priority": True}), "filter.priority to be an integer, but found true"),
     (Search({"priority": {"$gte": None, "$lt": []}}), r"filter.priority.\$lt to be an integer, but found a list"),

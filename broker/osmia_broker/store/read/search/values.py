@@ -68,8 +68,6 @@ def _text(place: str, value: Any) -> str:
 
 
 def _integer(place: str, value: Any) -> int:
-    if isinstance(value, str) and _DIGITS.fullmatch(value):
-        value = int(value)
     if type(value) is not int or value not in INT64:
         raise refuse(place, Kind.INTEGER, value)
     return value
