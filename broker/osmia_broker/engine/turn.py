@@ -120,6 +120,8 @@ class Turn:
     """The command being decided. One object serves all commands of a partition, one after the other."""
 
     __slots__ = (
+        "_moment",
+        "_moment_ms",
         "_notes",
         "agenda",
         "allowance",
@@ -212,6 +214,7 @@ class Turn:
         self.partitions = partitions  # of the whole cluster
         self.unique_business_ids = unique_business_ids  # of each process, among living root instances
         self.now_ms = 0  # epoch; the time of the command
+        self._moment_ms, self._moment = 0, datetime.fromtimestamp(0, UTC)  # the time that `now` has returned last
         self.agenda: deque[Planned] = deque()
         self.inner: deque[Inner] = deque()  # commands to carry out when the agenda is empty
         self.depth = 0  # of the step being taken
@@ -223,7 +226,9 @@ class Turn:
     @property
     def now(self) -> datetime:
         """The time of the command, as the expression languages take it."""
-        return datetime.fromtimestamp(self.now_ms / 1000, UTC)
+        if self._moment_ms != self.now_ms:
+            self._moment_ms, self._moment = self.now_ms, datetime.fromtimestamp(self.now_ms / 1000, UTC)
+        return self._moment
 
     def savepoint(self) -> Savepoint:
         """Return this moment, for `take_back`."""

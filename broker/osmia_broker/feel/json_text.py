@@ -24,7 +24,7 @@ from osmia_broker.feel.temporal_text import stored
 from osmia_broker.feel.values import Context, Function, Range, Value
 
 
-def from_json(text: str | bytes) -> Value:
+def from_json(text: str | bytes | msgspec.Raw) -> Value:
     """Return the value of a JSON *text*; raises `ValueError` if it is none, or has a number beyond the bounds."""
     try:
         return _DECODER.decode(text)
@@ -37,7 +37,7 @@ def from_json(text: str | bytes) -> Value:
 def parse_document(document: msgspec.Raw) -> Value:
     """Return the value of a variable that is still JSON text; a faulty one ends the evaluation."""
     try:
-        return from_json(bytes(document))
+        return from_json(document)
     except ValueError as error:
         raise EvaluationFailed(str(error)) from None
 
