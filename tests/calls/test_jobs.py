@@ -9,7 +9,9 @@ from osmia_broker.base.errors import Overloaded, StoreFailed, Unavailable
 from osmia_broker.calls import jobs as jobs_module
 from osmia_broker.calls.jobs import STREAM_JOBS, Dispatcher, JobStream, Poll
 from osmia_broker.engine import commands
+from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.engine.commands import ActivateJobs
+from osmia_broker.state.store_protocol import PARTITION_BITS
 from tests.calls.scripted import ScriptedPartition
 from tests.partition.opened import Opened, create, deploy, opened
 
@@ -485,6 +487,126 @@ async def test_a_stream_delivers_what_it_holds_before_it_ends(it: Fixture):
         with pytest.raises(Unavailable):
             await anext(stream)
     assert it.partition.given_back == []
+
+
+# --- polls of several partitions
+
+
+class Three:
+    """A dispatcher on three partitions that are played by hand, each with so many jobs."""
+
+    def __init__(self, *jobs: int) -> None:
+        self.partitions = [ScriptedPartition() for _ in jobs]
+        for number, (partition, waiting) in enumerate(zip(self.partitions, jobs, strict=True), 1):
+            partition.id = number
+            partition.waiting["ask"] = [(number << PARTITION_BITS) + one for one in range(waiting)]
+        self.dispatcher = Dispatcher(self.partitions)  # type: ignore[arg-type]
+
+    @property
+    def asked(self) -> list[int]:
+        """The partitions that a question is under way to."""
+        return [one.id for one in self.partitions if one.asked]
+
+    @property
+    def waiting(self) -> list[int]:
+        return [len(one.waiting["ask"]) for one in self.partitions]
+
+    def answer(self) -> None:
+        """The partition that was asked answers."""
+        next(one for one in self.partitions if one.asked).answer()
+
+    async def polled(self, max_jobs: int, *, waits: bool = False) -> "asyncio.Task[list[ActivatedJob]]":
+        poll = Poll(self.dispatcher, ActivateJobs("ask", "w", LEASE_MS, max_jobs), waits=waits)
+        task = asyncio.ensure_future(poll.jobs(60))
+        await asyncio.sleep(0)
+        return task
+
+
+@pytest.mark.parametrize(
+    ("there", "max_jobs", "questions", "left"),
+    [
+        ((2, 2, 2), 100, 3, [0, 0, 0]),
+        ((2, 2, 2), 6, 3, [0, 0, 0]),
+        ((2, 2, 2), 3, 2, [2, 0, 1]),
+        ((2, 2, 2), 2, 1, [2, 0, 2]),
+        ((0, 2, 0), 100, 1, [0, 0, 0]),
+        ((1, 0, 1), 100, 2, [0, 0, 0]),
+    ],
+)
+async def test_a_poll_goes_on_to_the_partitions_that_have_jobs_as_long_as_it_has_room(
+    there: tuple[int, ...], max_jobs: int, questions: int, left: list[int]
+):
+    it = Three(*there)
+    poll = await it.polled(max_jobs)
+    for _ in range(questions):
+        assert len(it.asked) == 1
+        it.answer()
+    assert it.asked == []
+    assert len(await poll) == sum(there) - sum(left)
+    assert it.waiting == left
+
+
+async def test_a_poll_that_has_a_job_does_not_wait_for_more():
+    it = Three(0, 1, 0)
+    poll = await it.polled(100, waits=True)
+    it.answer()
+    assert len(await poll) == 1
+
+
+async def test_a_partition_whose_jobs_are_gone_by_then_adds_none():
+    it = Three(0, 1, 1)
+    poll = await it.polled(100)
+    it.answer()
+    it.partitions[2].waiting["ask"].clear()
+    it.answer()
+    assert len(await poll) == 1
+
+
+@pytest.mark.parametrize("reason", [gone(), Unavailable("away")])
+async def test_jobs_that_were_found_are_handed_out_though_the_next_partition_fails(reason: StoreFailed | Unavailable):
+    it = Three(1, 1, 1)
+    poll = await it.polled(100)
+    it.answer()
+    next(one for one in it.partitions if one.asked).answer(reason)
+    assert len(await poll) == 1
+
+
+async def test_a_poll_that_leaves_between_two_partitions_gives_all_jobs_back():
+    it = Three(2, 2, 0)
+    poll = await it.polled(100)
+    it.answer()
+    assert it.asked == [1]
+    await left(poll)
+    assert it.waiting == [2, 2, 0], "those that it had are given back"
+    it.answer()
+    assert it.waiting == [2, 2, 0], "and those that came after"
+
+
+async def test_a_poll_whose_time_is_up_between_two_partitions_takes_what_it_has():
+    it = Three(2, 2, 0)
+    task = asyncio.ensure_future(Poll(it.dispatcher, ActivateJobs("ask", "w", LEASE_MS, 100), waits=True).jobs(0.01))
+    await asyncio.sleep(0)
+    it.answer()
+    assert len(await task) == 2
+    it.answer()
+    assert it.waiting == [2, 0, 0]
+
+
+async def test_when_the_broker_stops_between_two_partitions_the_jobs_are_handed_out():
+    it = Three(2, 2, 2)
+    poll = await it.polled(100)
+    it.dispatcher.stop(Unavailable("stopping"))
+    it.answer()
+    assert len(await poll) == 2
+
+
+async def test_large_jobs_of_one_partition_are_an_answer_of_their_own(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jobs_module, "FOLLOWED_BYTES", 1_000)
+    it = Three(1, 2, 1)
+    poll = await it.polled(100)
+    it.answer()
+    assert it.asked == [], "two jobs of 516 bytes each"
+    assert len(await poll) == 2
 
 
 # --- on a real partition

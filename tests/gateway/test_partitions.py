@@ -153,6 +153,15 @@ async def test_jobs_of_all_partitions_are_handed_out(
     assert sorted(Counter(partition_of_key(job.key) for job in polled)) == [1, 2, 3]
 
 
+async def test_one_poll_brings_the_jobs_of_all_partitions(
+    wire: Wire, broker: RunningBroker, client: osmia.SyncClient, unique: str
+):
+    deploy(client, unique, f"start > ask:job(type={unique}) > end")
+    keys = started_everywhere(broker, unique, 6)
+    jobs = await wire.activate(unique, maxJobsToActivate=100)
+    assert sorted(job.processInstanceKey for job in jobs) == sorted(keys)
+
+
 async def test_a_poll_that_does_not_wait_finds_the_only_job_wherever_it_is(
     wire: Wire, client: osmia.SyncClient, unique: str
 ):

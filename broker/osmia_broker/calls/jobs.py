@@ -5,7 +5,7 @@ turn, then polls, the oldest first. Their jobs are activated in the same batch, 
 commit. A caller who has gone takes no more jobs, and jobs that were activated for them are given back.
 
 What concerns one partition alone is in `JobHandout`. With several partitions, the callers are the same for all, and each question goes to one
-partition: a poll asks the next in turn that has jobs of its type, and is answered with what that one gives.
+partition: a poll asks the next in turn that has jobs of its type. If it has room for more then, it asks those behind it that have some.
 """
 
 import asyncio
@@ -14,14 +14,17 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
+from msgspec import structs
+
 from osmia_broker.base.errors import NotLed, OsmiaError, Overloaded
 from osmia_broker.calls.job_handout import JobHandout
-from osmia_broker.engine.answers import ActivatedJob
+from osmia_broker.engine.answers import ActivatedJob, size_of
 from osmia_broker.engine.commands import ActivateJobs
 from osmia_broker.partition import Part
 from osmia_broker.state.partitioning import partition_of_key
 
 POLLS_MAX = 50_000  # parked at a time (reliability.md, section 6)
+FOLLOWED_BYTES = 100_000  # of jobs; the full answer of another partition still fits into one message with them
 STREAM_JOBS = 32  # pushed to a stream and not yet written; a client that does not read keeps no more from others
 STREAM_STALL_S = 1.0  # a longer write means that the client does not read: its jobs go to others
 
@@ -34,15 +37,19 @@ def _held(job: ActivatedJob) -> Held:
 
 
 class Poll:
-    """One call that asks for jobs. It is the waiter of its own commands: an answer without jobs parks it again."""
+    """One call that asks for jobs. It is the waiter of its own commands: an answer without jobs parks it again.
 
-    __slots__ = ("_dispatcher", "_future", "command", "handout", "left", "waits")
+    As long as it has room, it goes on to other partitions that have jobs already; it does not wait for more.
+    """
+
+    __slots__ = ("_dispatcher", "_found", "_future", "command", "handout", "left", "waits")
 
     def __init__(self, dispatcher: "Dispatcher", command: ActivateJobs, *, waits: bool) -> None:
         self.command = command
         self.waits = waits  # for jobs to come; otherwise it is answered at once
         self.handout: JobHandout | None = None  # the one that was asked last
-        self.left: Sequence[JobHandout] = ()  # those to ask if that one gives nothing
+        self.left: Sequence[JobHandout] = ()  # those to ask if that one gives nothing, or too few
+        self._found: list[ActivatedJob] = []
         self._dispatcher = dispatcher
         self._future: asyncio.Future[list[ActivatedJob]] = asyncio.get_running_loop().create_future()
 
@@ -58,8 +65,7 @@ class Poll:
         try:
             return await self._future
         except asyncio.CancelledError:
-            if self._future.done() and not self._future.cancelled() and self._future.exception() is None:
-                self._dispatcher.give_back(self._future.result())  # the jobs came just as the caller left
+            self._dispatcher.give_back(self._found)  # some came just as the caller left, or it asked for more
             raise
         finally:
             if timer is not None:
@@ -77,12 +83,18 @@ class Poll:
             self.handout.answered(self.command, jobs)
         if self._future.done():
             self._dispatcher.give_back(jobs)
-        elif jobs:
-            self._future.set_result(jobs)
-        elif self.left or self.waits:
+            return
+        self._found += jobs
+        if not self._found and (self.left or self.waits):
             self._dispatcher.ask_again(self)
+        elif self.left and self._has_room_after(jobs):
+            self._dispatcher.ask_rest(self)
         else:
-            self._future.set_result(jobs)
+            self.answer()
+
+    def answer(self) -> None:
+        """Answer with the jobs that were found."""
+        self._future.set_result(self._found)
 
     def set_exception(self, error: OsmiaError) -> None:
         """Take the partition's refusal. One that has moved away has no jobs here."""
@@ -91,12 +103,21 @@ class Poll:
             return
         if self.handout is not None:
             self.handout.answered(self.command, [])
-        if not self._future.done():
+        if self._future.done():
+            return
+        if self._found:
+            self.answer()  # the jobs of other partitions are the caller's already
+        else:
             self._future.set_exception(error)
+
+    def _has_room_after(self, jobs: list[ActivatedJob]) -> bool:
+        """Take *jobs* off the number that is asked for; return whether another partition may add some."""
+        self.command = structs.replace(self.command, max_jobs=self.command.max_jobs - len(jobs))
+        return self.command.max_jobs > 0 and sum(map(size_of, self._found)) <= FOLLOWED_BYTES
 
     def _give_up(self) -> None:
         if not self._future.done():
-            self._future.set_result([])
+            self.answer()
             self._dispatcher.unpark(self)
 
 
@@ -293,6 +314,14 @@ class Dispatcher:
             self._park(poll)
         else:
             poll.set_result([])
+
+    def ask_rest(self, poll: Poll) -> None:
+        """Ask the partitions that are left for a poll that has found some jobs, or answer it if they have none."""
+        handout = self._next_handout(poll, poll.left) if self._stopping is None else None
+        if handout is not None:
+            handout.partition.decide_own(poll.command, poll)
+        else:
+            poll.answer()
 
     @staticmethod
     def _next_handout(poll: Poll, handouts: Sequence[JobHandout]) -> JobHandout | None:

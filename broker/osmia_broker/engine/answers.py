@@ -74,6 +74,14 @@ class ActivatedJob(msgspec.Struct, frozen=True, gc=False):
     root_process_instance_key: int = 0
 
 
+ENVELOPE_BYTES = 512  # of a job on the wire besides its texts, generously
+
+
+def size_of(job: ActivatedJob) -> int:
+    """Return how many bytes *job* takes in an answer, at most."""
+    return ENVELOPE_BYTES + len(job.variables.encode()) + len(job.headers.encode())
+
+
 class JobFlowAnswer(msgspec.Struct, frozen=True):
     """The rows of flow control, and (type, key, worker, number) of the jobs that workers hold."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from osmia_broker.base.errors import InvalidArgument, InvalidState, NotFound
 from osmia_broker.base.whole_numbers import INT64_MAX
-from osmia_broker.engine.answers import ActivatedJob
+from osmia_broker.engine.answers import ActivatedJob, size_of
 from osmia_broker.engine.commands import (
     ActivateJobs,
     CompleteJob,
@@ -37,7 +37,6 @@ from osmia_broker.state.missing import Missing
 from osmia_broker.state.rows import ElementInstance, ErrorType, Job, JobKind, JobState
 
 MAY_END = (JobState.ACTIVATABLE, JobState.ACTIVATED)  #: complete, fail and throw are allowed here, leased or not
-ENVELOPE_BYTES = 512  # of a job on the wire besides its texts, generously
 NO_RETRIES = {  #: the incident of a failed job without retries
     JobKind.BPMN_ELEMENT: ErrorType.JOB_NO_RETRIES,
     JobKind.EXECUTION_LISTENER: ErrorType.EXECUTION_LISTENER_NO_RETRIES,
@@ -71,7 +70,7 @@ def activate_jobs(turn: Turn, command: ActivateJobs) -> list[ActivatedJob]:
     jobs = _wanted_jobs(turn, command)
     for place, job in enumerate(jobs):
         activated = _snapshot(turn, job, command)
-        size = ENVELOPE_BYTES + len(activated.variables.encode()) + len(job.headers.encode())
+        size = size_of(activated)
         if size > command.size_max:
             _park_oversized(turn, job, size, command.size_max)
             continue
