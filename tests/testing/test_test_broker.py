@@ -548,6 +548,19 @@ async def test_workers_work_while_a_task_waits_for_its_listeners(broker: Broker)
     assert seen == ["ASSIGNING", "UPDATING", "COMPLETING"]
 
 
+def test_a_test_that_is_not_async_waits_too():
+    with SyncBroker() as broker:
+        broker.deploy(("p.bpmn", bpmn("start > ask:user(native=yes, updating=check) > end", id="p")))
+        broker.stub_job("check")
+        instance = broker.start("p")
+        key = broker.asynchronous.task("ask").key
+        broker.wait_for(lambda: broker.client.user_tasks.update(key, {"priority": 9}))
+        assert broker.asynchronous.task("ask").priority == 9
+        instance.waits_at("ask")
+        with pytest.raises(osmia.NotFound):
+            broker.wait_for(lambda: broker.client.user_tasks.update(7, {"priority": 9}))
+
+
 async def test_a_call_that_is_refused_is_told_as_it_is(broker: Broker):
     with pytest.raises(osmia.NotFound):
         await broker.wait_for(broker.client.user_tasks.complete(7))

@@ -8,6 +8,7 @@
 The implementation is that of `Broker` and `Instance`; this module runs it in a loop of its own. Handlers of workers under test run there.
 """
 
+import asyncio
 import functools
 from collections.abc import Callable, Coroutine
 from datetime import datetime
@@ -79,6 +80,10 @@ class SyncBroker:
     set_variables = _blocking(Broker.set_variables)
     resolve_incident = _blocking(Broker.resolve_incident)
     play = _blocking(Broker.play)
+
+    def wait_for(self, call: Callable[[], R]) -> R:
+        """Make a call of the client, in a thread of its own, while the workers under test work: see `Broker.wait_for`."""
+        return self.loop.run(self.asynchronous.wait_for(asyncio.to_thread(call)))
 
     @property
     def client(self) -> SyncClient:
