@@ -288,7 +288,14 @@ SHARING = {
     ("changes", "refusal"),
     [
         ({**SHARING, "links": {"secret": ""}}, "Expected links.secret, because replicas is more than 1"),
-        ({**SHARING, "links": {"secret": "osmia-links"}}, "Expected links.insecure=true, because links between pods"),
+        (
+            {**SHARING, "links": {"secret": "osmia-links"}},
+            "Expected links.tlsSecret, or links.insecure=true, because links between pods",
+        ),
+        (
+            {**SAFE, "links": {"tlsSecret": "osmia-links-tls"}},
+            "Expected links.secret too, because links.tlsSecret is set",
+        ),
     ],
 )
 def test_the_chart_refuses_brokers_that_could_not_share_or_whose_links_are_open(changes, refusal):
@@ -312,6 +319,43 @@ def test_several_brokers_of_the_chart_share_a_database(tmp_path: Path):
     settings = config.load({}, environ={**values, "OSMIA_LINKS_SECRET_FILE": str(secret)}, file=file)
     assert (settings.links_host, settings.links_port) == ("10.1.2.3", 26600)
     assert settings.unsafe_doors() == []
+
+
+def test_links_of_the_chart_are_encrypted_if_the_values_say_so(tmp_path: Path):
+    """The certificate names a pod as the others dial it, so each needs a name: that of a service without an address of its own."""
+    changes = {**SHARING, "links": {"secret": "osmia-links", "tlsSecret": "osmia-links-tls"}}
+    found = objects(changes)
+    spec = found["StatefulSet"]["spec"]
+    pod = spec["template"]["spec"]
+    container = pod["containers"][0]
+    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    assert set(mounts.values()) == {"data", *(volume["name"] for volume in pod["volumes"])}
+    secret = next(one["secret"] for one in pod["volumes"] if one["name"] == mounts["/etc/osmia-links-tls"])
+    assert secret == {"secretName": "osmia-links-tls"}
+    values = {one["name"]: one.get("value", "10.1.2.3") for one in container["env"]}
+    names = {"POD_NAME": "metadata.name", "POD_NAMESPACE": "metadata.namespace"}
+    order = [one["name"] for one in container["env"]]
+    for name, path in names.items():
+        assert container["env"][order.index(name)]["valueFrom"] == {"fieldRef": {"fieldPath": path}}
+        assert order.index(name) < order.index("OSMIA_LINKS_ADDRESS"), "only what stands before is put in"
+    named = values["OSMIA_LINKS_ADDRESS"].replace("$(POD_NAME)", "office-osmia-0").replace("$(POD_NAMESPACE)", "work")
+    service = yaml.safe_load(rendered(changes)["links.yaml"])
+    assert (service["spec"]["clusterIP"], service["spec"]["publishNotReadyAddresses"]) == ("None", True)
+    assert spec["serviceName"] == service["metadata"]["name"]
+    assert service["spec"]["selector"].items() <= spec["template"]["metadata"]["labels"].items()
+    file, secret_file = tmp_path / "osmia.toml", tmp_path / "secret"
+    file.write_text(found["ConfigMap"]["data"]["osmia.toml"])
+    secret_file.write_text("16 bytes or more")
+    environ = {**values, "OSMIA_LINKS_SECRET_FILE": str(secret_file), "OSMIA_LINKS_ADDRESS": named}
+    settings = config.load({}, environ=environ, file=file)
+    assert settings.links_address == f"office-osmia-0.{service['metadata']['name']}.work.svc:26600"
+    assert not settings.insecure
+    files = (settings.links_cert, settings.links_key, settings.links_ca)
+    assert [str(one) for one in files] == [f"/etc/osmia-links-tls/{name}" for name in ("tls.crt", "tls.key", "ca.crt")]
+
+
+def test_links_of_the_chart_have_no_service_unless_they_need_names():
+    assert yaml.safe_load(rendered(SHARING)["links.yaml"]) is None
 
 
 def test_the_chart_has_the_version_of_the_broker():
