@@ -146,7 +146,7 @@ async def test_a_partition_that_nobody_leads_is_unavailable_and_lost_after_a_whi
 def test_news_of_an_earlier_epoch_are_passed_over():
     async def played() -> None:
         remote = RemotePartition(1, 0, Links(identity(1), [], secret=SECRET))
-        assert remote.why_away == "nobody leads it yet"
+        assert remote.why_away == "no link to a process that leads it"
         remote.opened(3, 7)
         remote.opened(2, 6)
         assert (remote.process, remote.is_open) == (3, True)

@@ -294,7 +294,7 @@ async def test_a_broker_with_another_secret_leads_nothing(brokers: Brokers, capl
         assert await one.look() == [1, 2, 3, 4], "nothing is given up to one that the others cannot reach"
     assert await stranger.look() == []
     assert [record.message for record in caplog.records if "links_secret" in record.message] == [
-        "no link to any other broker, so nothing is led here: is links_secret the same?"
+        "no link to any other broker, so nothing is led here: do links_secret and the certificates of the links fit?"
     ]
 
 
@@ -317,6 +317,39 @@ async def test_a_broker_alone_takes_what_strangers_led_who_are_gone(brokers: Bro
     for _ in range(REFUSALS + 1):
         await stranger.look()
     assert stranger.led == [1, 2, 3, 4]
+
+
+async def test_a_stranger_with_the_lowest_number_takes_nothing_that_others_lead(brokers: Brokers):
+    """The broker that leads on can reach the partitions of the one that dies; the stranger could reach neither."""
+    stranger, two, three = await brokers("stranger"), await brokers("two"), await brokers("three")
+    stranger.secret = "another"
+    for _ in range(4):
+        await two.look()
+        await three.look()
+    assert (two.led, three.led) == ([1, 3], [2, 4])
+    two.die()
+    for _ in range(REFUSALS):
+        assert await stranger.look() == []
+        await three.look()
+    brokers.clock.s += LONG_FREE_S
+    for _ in range(2):
+        assert await stranger.look() == []
+        await three.look()
+    assert three.led == [1, 2, 3, 4]
+
+
+async def test_a_broker_that_leads_takes_what_it_has_lost_although_strangers_are_there(brokers: Brokers):
+    stranger, two = await brokers("stranger"), await brokers("two")
+    stranger.secret = "another"
+    for _ in range(2):
+        await two.look()
+        assert await stranger.look() == []
+    brokers.sql("UPDATE partition SET owner = '', epoch = epoch + 1 WHERE id = 3")
+    await two.look()
+    for _ in range(2):
+        assert await stranger.look() == []
+        await two.look()
+    assert two.led == [1, 2, 3, 4]
 
 
 async def test_of_strangers_that_begin_at_once_one_leads(brokers: Brokers):

@@ -4,6 +4,8 @@ import asyncio
 from math import inf
 from typing import Any
 
+from msgspec.structs import replace
+
 from osmia_broker.base.errors import Unavailable
 from osmia_broker.engine.commands import Command
 from osmia_broker.partition.batch import NOBODY, Waiter
@@ -132,4 +134,5 @@ class MovingPartition:
 
     async def status(self) -> PartitionStatus:
         """Return its state, for people."""
-        return await self._led.status()
+        found = await self._led.status()
+        return found if self.is_open else replace(found, failure=self.why_away)

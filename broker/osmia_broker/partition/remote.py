@@ -209,7 +209,11 @@ class RemotePartition:
 
     @property
     def _unreachable(self) -> str:
-        return f"process {self.process}, which leads it, cannot be reached" if self.process else "nobody leads it yet"
+        return (
+            f"process {self.process}, which leads it, cannot be reached"
+            if self.process
+            else "no link to a process that leads it"
+        )
 
     def opened(self, process: int, epoch: int = 0) -> None:
         """Take the news that *process* serves it, for the first time or again. One of an earlier *epoch* has not noticed yet that it was replaced."""

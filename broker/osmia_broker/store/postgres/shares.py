@@ -110,7 +110,7 @@ class Sharing:
         linked = [one for one in others if self._is_linked(one)]
         led: dict[int, set[int]] = {one: set() for one in (*linked, me)}
         free = self._sorted(census, led)
-        if self._is_stranger(others, linked):
+        if self._is_stranger(others, linked, self._may_go_ahead(census, others, is_leading=bool(led[me]))):
             return
         self._free = {one: self._free.get(one, now) for one in free.values()}
         long_free = {one.partition for one, since in self._free.items() if now - since >= LONG_FREE_S}
@@ -123,13 +123,18 @@ class Sharing:
                 log.info("partition is given up to another broker", extra={"partition": partition})
                 self._giving[partition] = asyncio.ensure_future(self._given(partition))
 
-    def _is_stranger(self, others: list[int], linked: list[int]) -> bool:
-        """Whether no broker that lives has ever had a link to this one: nobody could use what it leads, so it takes nothing.
+    def _may_go_ahead(self, census: Census, others: list[int], *, is_leading: bool) -> bool:
+        """Whether this broker takes something without a link to any of the *others*: one that leads already, or the lowest number where none does."""
+        if is_leading or not others:
+            return True
+        numbers = {one.id: one.process for one in census.brokers}
+        leading = {numbers.get(one.owner, 0) for one in census.leases}
+        return self._life.process < min(others) and leading.isdisjoint(others)
 
-        Of brokers that begin at once, the one with the lowest number goes ahead.
-        """
+    def _is_stranger(self, others: list[int], linked: list[int], may_go_ahead: bool) -> bool:
+        """Whether no broker that lives has ever had a link to this one: nobody could use what it leads, so it takes nothing."""
         self._has_met = self._has_met or bool(linked)
-        if self._has_met or not others or self._life.process < min(others):
+        if self._has_met or may_go_ahead:
             self._stranger_since = inf
             return False
         now = self._life.clock()
@@ -137,7 +142,7 @@ class Sharing:
         if now - self._stranger_since >= STRANGER_S and not self._is_warned:
             self._is_warned = True
             log.warning(
-                "no link to any other broker, so nothing is led here: is links_secret the same?",
+                "no link to any other broker, so nothing is led here: do links_secret and the certificates of the links fit?",
                 extra={"brokers": others},
             )
         return True
