@@ -9,7 +9,7 @@ from osmia_broker.base.errors import LeaseHeld, NotFound, StoreFailed
 from osmia_broker.engine import commands
 from osmia_broker.partition import opening
 from osmia_broker.state.store_protocol import Alone, Start
-from tests.partition.opened import WatchedStore, activate, create, deploy, opened
+from tests.partition.opened import WatchedStore, activate, complete, create, deploy, opened
 
 UNKNOWN = commands.CompleteJob(7, {})
 
@@ -51,6 +51,24 @@ async def test_an_empty_answer_is_not_given_either():
         led.is_mine = False
         with pytest.raises(StoreFailed, match="another broker may lead it"):
             await it.do(activate())
+
+
+@pytest.mark.parametrize("instances", [1, 3])
+async def test_a_job_of_the_next_leader_is_not_unknown_to_the_one_before(instances: int):
+    """A broker that has not noticed yet that its partition was taken over finds rows that it cannot have written, and leads no more."""
+    store = WatchedStore()
+    async with opened(store) as before:
+        await before.do(deploy("start > ask:job > end"))
+        async with opened(store) as leader:
+            for _ in range(instances):
+                await leader.do(create())
+            job = (await leader.do(activate()))[-1]
+            with pytest.raises(StoreFailed, match="another broker may lead it"):
+                await before.do(complete(job))
+        await before.wait_open()
+        with pytest.raises(NotFound):
+            await before.do(commands.CompleteJob(job.key + 1_000, {}))
+        await before.do(complete(job))
 
 
 async def test_an_answer_with_a_commit_needs_no_clock():

@@ -312,6 +312,9 @@ class Partition(Leaving):
         self._retry.extend(batch.blocked)
         self._publish(batch)
         if written.loaded is not None:
+            if self._state.is_of_later(written.loaded):
+                self._lost(not_leading())
+                return
             self._admit(batch.wanted, written.loaded)
         self._attempt_again()
         self._state.forget_absent()

@@ -201,7 +201,9 @@ class State:
         self._next_key = key
 
     def _may_exist(self, key: int) -> bool:
-        """Return whether *key* was given out here and may name a row that is not resident.
+        """Return whether *key* is one of this partition and may name a row that is not resident.
+
+        A key that has not been given out here is no exception: it may come from a broker that has taken the partition over (see `is_of_later`).
 
         Raises:
             InvalidState: it names a row whose instance cannot be read.
@@ -209,7 +211,7 @@ class State:
         """
         if key in self._unreadable:
             raise InvalidState(self._unreadable[key])
-        return key >> PARTITION_BITS == self.partition_id and key < self._next_key and key not in self._absent
+        return key >> PARTITION_BITS == self.partition_id and key not in self._absent
 
     # --- rows by key, resident or not
 
@@ -338,6 +340,15 @@ class State:
         rows = frozenset((row_type, key) for row_type, key in wanted.rows if key not in self.tables[row_type])
         resources = frozenset(one for one in wanted.resources if not self.definitions.has_model(one))
         return Wanted(rows, resources, wanted.windows, wanted.due, wanted.matches, wanted.fair_keys, self.residency)
+
+    def is_of_later(self, loaded: Loaded) -> bool:
+        """Return whether *loaded* has a row whose key was given out after the last commit of this memory: another broker leads by now."""
+        return any(
+            row.key >= self._taken_key and row.key >> PARTITION_BITS == self.partition_id
+            for rows in loaded.instances.values()
+            for row_type in self.tables
+            for row in rows.get(row_type, ())
+        )
 
     def admit(self, wanted: Wanted, loaded: Loaded) -> None:
         """Take in rows that were *loaded* because they were *wanted*. An instance that memory knows better stays as it is."""
