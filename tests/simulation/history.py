@@ -9,7 +9,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from osmia_broker.base.errors import AlreadyExists
+from osmia_broker.base.errors import AlreadyExists, NotFound
 from osmia_broker.engine import commands
 from osmia_broker.state.rows import ElementInstance, FollowUp, Job, Timer, Variable
 from tests.partition.opened import deploy
@@ -24,6 +24,8 @@ MODEL = deploy(
     'start > one:catch(message=m, key="=k") > work:job(type=t) > pause:catch(timer=PT3S) > two:catch(message=m, key="=k") > end',
     id="order",
 )
+USES = 6  # of a process that is deployed later
+IMPATIENT = 0.3  # of all clients who try again
 WAY = ("start", "one", "work", "pause", "two", "end")  # of each order, every element once
 
 
@@ -64,10 +66,33 @@ class History:
             self._do(self.signals.broadcast(self.chance.uniform(0, for_s)))
         for number in range(orders // 20):
             self._do(self.batches.cancel_many(number, self.chance.uniform(0, for_s)))
+        for number in range(orders // 4):
+            self._do(self._deploy_later(number, self.chance.uniform(0, for_s)))
         self.workers.begin(workers)
 
     def _do(self, work: object) -> None:
         self._tasks.append(asyncio.ensure_future(work))  # type: ignore[arg-type]
+
+    async def _deploy_later(self, number: int, begins_s: float) -> None:
+        """Deploy one process more, and use it everywhere at once: whoever is answered may rely on all partitions."""
+        await passing(begins_s)
+        await self.clients.send_until_known(deploy("start > end", id=f"late{number}"))
+        self.clients.say(f"late{number} is deployed")
+        creations = [
+            commands.CreateProcessInstance(f"late{number}", -1, 0, {}, idempotency_key=f"late {number} {place}")
+            for place in range(USES)
+        ]
+        await asyncio.gather(*map(self._use, creations))
+
+    async def _use(self, creation: commands.CreateProcessInstance) -> None:
+        while True:
+            try:
+                await self.clients.send_until_known(creation)
+            except NotFound:  # a partition that could not be reached for a second was not waited for
+                assert self.clients.cluster.may_lag, f"{creation.bpmn_process_id} is deployed, but not known everywhere"
+                await self.clients.pause()
+            else:
+                return
 
     # --- orders
 
@@ -81,7 +106,8 @@ class History:
         variables = {"k": f'"{order.number}"'}
         command = commands.CreateProcessInstance("order", -1, 0, variables, idempotency_key=once)
         if order.is_repeated:
-            made = await self.clients.send_until_known(command)
+            send = self.clients.send_twice if self.chance.random() < IMPATIENT else self.clients.send_until_known
+            made = await send(command)
         else:
             try:
                 made = await self.clients.send(command)
@@ -141,6 +167,7 @@ class History:
             for key in made:
                 assert sorted(ways[key]) == sorted([*WAY, "order"]), f"{key} has gone another way: {ways[key]}"
         self.workers.judge({key: found["by"][0] for key, found in values.items() if "by" in found})
+        self.clients.judge()
         self.signals.judge()
         self.batches.judge()
 

@@ -17,9 +17,9 @@ from tests.simulation.clients import Clients, Unknown
 from tests.simulation.virtual import WORLD, passing
 
 TYPE = "t"
-TIMEOUTS_MS = (1_000, 4_000, 20_000)
+TIMEOUTS_MS = (100, 1_000, 4_000, 20_000)
 POLL_S = 5.0
-LEAVES = 0.2  # of all polls, before they are answered
+LEAVES = 0.4  # of all polls, before they are answered
 FAILS = 0.2  # of all jobs
 RETRIES = (0, 2)
 BACK_OFFS_MS = (0, 500)
@@ -70,10 +70,13 @@ class Workers:
         self._reports: list[asyncio.Task[None]] = []  # of jobs that came over streams
 
     def begin(self, number: int) -> None:
-        """Let so many workers work until `end`, the first of them over streams; and a person resolves incidents."""
+        """Let so many workers work until `end`, the first of them over streams; and a person resolves incidents.
+
+        Each works at one broker as long as that is up: so jobs of brokers without workers have to be reported to others.
+        """
         for place in range(number):
             work = self._stream if place == 0 else self._poll
-            self._tasks.append(asyncio.ensure_future(work(f"w{place}")))
+            self._tasks.append(asyncio.ensure_future(work(f"w{place}", self.chance.choice(self.clients.cluster.names))))
         self._tasks.append(asyncio.ensure_future(self._resolve()))
 
     def raise_faults(self) -> None:
@@ -90,18 +93,18 @@ class Workers:
 
     # --- polls
 
-    async def _poll(self, worker: str) -> None:
+    async def _poll(self, worker: str, name: str) -> None:
         while True:
             with suppress(Unknown, Rejection):
-                await self._take_jobs(worker)
+                await self._take_jobs(worker, name)
             await self.clients.pause()
 
-    async def _take_jobs(self, worker: str) -> None:
+    async def _take_jobs(self, worker: str, name: str) -> None:
         command = commands.ActivateJobs(TYPE, worker, self.chance.choice(TIMEOUTS_MS), self.chance.randint(1, 3))
         leaves_s = self.chance.uniform(0, POLL_S) if self.chance.random() < LEAVES else POLL_S + 10
         asked_ms = self.clients.now_ms
         jobs = await self.clients.ask(
-            lambda broker: Poll(broker.dispatcher, command, waits=True).jobs(POLL_S), leaves_s=leaves_s
+            lambda broker: Poll(broker.dispatcher, command, waits=True).jobs(POLL_S), leaves_s=leaves_s, name=name
         )
         for job in jobs:
             known = self._note_activation(job, worker, command.timeout_ms, asked_ms)
@@ -109,15 +112,15 @@ class Workers:
 
     # --- streams
 
-    async def _stream(self, worker: str) -> None:
+    async def _stream(self, worker: str, name: str) -> None:
         while True:
             with suppress(Unknown):
-                await self._read(worker)
+                await self._read(worker, name)
             await self.clients.pause()
 
-    async def _read(self, worker: str) -> None:
+    async def _read(self, worker: str, name: str) -> None:
         """Hold a stream open for a while; a job has arrived when its write has ended."""
-        broker = await self.clients.some_broker()
+        broker = await self.clients.some_broker(name)
         command = commands.ActivateJobs(TYPE, worker, self.chance.choice(TIMEOUTS_MS), 0)
 
         async def read() -> None:
