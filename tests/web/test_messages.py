@@ -60,6 +60,8 @@ def test_a_refusal_does_not_look_like_a_success(claimed: Any):
     page.reload()
     expect(page.get_by_role("alert")).to_be_visible()
     assert page.locator("#said").evaluate(color) != success
+    box, text = page.locator("#said").bounding_box(), page.get_by_role("alert").bounding_box()
+    assert text["x"] - box["x"] <= 20  # the border and the padding alone, as of a success
 
 
 def test_a_refusal_stays_until_it_is_closed(browse: Any, claimed: Any):
