@@ -1,6 +1,6 @@
 """Pages of user tasks: the time of each filter and order over 100,000 open tasks of 20 groups, and of a person's pages.
 
-    python -m bench search [--tasks 100000] [--ended 20000] [--repeats 7] [--only NAME] [--cpu]
+    python -m bench search [--tasks 100000] [--ended 20000] [--unequal] [--repeats 7] [--only NAME] [--cpu]
 
 Builds a database (or takes one with `--database PATH`) and asks each question, with its total, over one connection after another. Shown
 are the medians of the repeats in milliseconds, of time or of CPU; a mark stands behind those beyond the limit.
@@ -35,11 +35,12 @@ PAGE = {"limit": 50}
 TASKS_AT_A_TIME = 500
 
 
-def task_rows(number: int, *, is_open: bool) -> list[Any]:
+def task_rows(number: int, *, is_open: bool, is_unequal: bool = False) -> list[Any]:
     """The rows of one process instance that waits, or has waited, at its user task."""
     key, definition = BASE + 1_000 + number * 10, BASE + 1 + number % DEFINITIONS
     at_ms, ended_ms = START_MS + number * 7, 0 if is_open else START_MS + number * 7 + 60_000
-    group = f"group-{number * 7 % GROUPS}"
+    chance = number * 7919 % 10_007 / 10_007
+    group = f"group-{int(GROUPS * chance**4) if is_unequal else number * 7 % GROUPS}"
     assignee = "" if number % 5 else f"user-{number // 5 % USERS}"
     standing = STANDS if is_open else ENDED
     state = (
@@ -81,7 +82,7 @@ def task_rows(number: int, *, is_open: bool) -> list[Any]:
     ]
 
 
-async def build(path: Path, tasks: int, ended: int) -> None:
+async def build(path: Path, tasks: int, ended: int, *, is_unequal: bool = False) -> None:
     """Write the rows as a broker does, many to a commit."""
     store = SqliteStore(path)
     await store.open()
@@ -92,7 +93,8 @@ async def build(path: Path, tasks: int, ended: int) -> None:
     await store.write(batch(definitions), None)
     for first in range(0, tasks + ended, TASKS_AT_A_TIME):
         numbers = range(first, min(first + TASKS_AT_A_TIME, tasks + ended))
-        await store.write(batch([row for n in numbers for row in task_rows(n, is_open=n >= ended)]), None)
+        rows = [row for n in numbers for row in task_rows(n, is_open=n >= ended, is_unequal=is_unequal)]
+        await store.write(batch(rows), None)
     await store.close()
 
 
@@ -174,10 +176,17 @@ FILTERS: dict[str, dict[str, Any]] = {
 READERS = {
     "of a member": Actor("user-7", ("group-1", "group-2", "group-3"), TaskPolicy.STRICT),
     "of a member of all": Actor("user-7", ("everybody-0", "everybody-1", "everybody-2"), TaskPolicy.STRICT),
+    "of 20 groups": Actor("user-7", tuple(f"group-{n}" for n in range(GROUPS)), TaskPolicy.CANDIDATES),
     "of a stranger": Actor("nobody", (), TaskPolicy.STRICT),
     "of an assignee": Actor("user-7", (), TaskPolicy.ASSIGNEE),
 }
-READ: dict[str, dict[str, Any]] = {"open": OPEN, "all": {}, "unassigned": NOBODY, "completed": {"state": "COMPLETED"}}
+READ: dict[str, dict[str, Any]] = {
+    "open": OPEN,
+    "all": {},
+    "unassigned": NOBODY,
+    "completed": {"state": "COMPLETED"},
+    "a process": OPEN | {"processDefinitionId": "process-4"},
+}
 
 
 def questions() -> Iterator[tuple[int, str, dict[str, Any], Actor]]:
@@ -212,6 +221,9 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=100_000)
     parser.add_argument("--ended", type=int, default=20_000)
+    parser.add_argument(
+        "--unequal", action="store_true", help="groups of 1,300 to 47,000 open tasks instead of 5,000 each"
+    )
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--database", type=Path)
     parser.add_argument("--only", default="", help="lists with this in their name")
@@ -223,7 +235,7 @@ async def main() -> None:
         path = options.database or Path(place) / "partition-1.db"
         if not path.exists():
             begun = time.perf_counter()
-            await build(path, options.tasks, options.ended)
+            await build(path, options.tasks, options.ended, is_unequal=options.unequal)
             print(f"built in {time.perf_counter() - begun:.1f} s, {path.stat().st_size / 1e6:.0f} MB")
         reader = Reader(path)
         clock = time.process_time if options.cpu else time.perf_counter

@@ -23,7 +23,8 @@ from tests.store.searched import DAY, Facts, ordered, passes, tasks
 
 STATEMENTS = (
     *(statements.leads_to_keys, statements.counted, statements.few, statements.begun, statements.page_keys),
-    *(statements.led, statements.values_fitting, statements.needs_keys_only, statements.nearest, statements.is_exact),
+    *(statements.led, statements.values_fitting, statements.needs_keys_only, statements.nearest),
+    *(statements.is_counted_fast, statements.keys_of_alternatives),
 )
 DATE = "1970-01-03T00:00:00Z"
 CONDITIONS: list[dict[str, Any]] = [

@@ -7,6 +7,8 @@ import pytest
 
 from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.engine.task_commands import Actor, TaskPolicy
+from osmia_broker.state.rows import ElementInstance, ElementState
+from osmia_broker.state.task_rows import STANDS, CandidateKind, TaskCandidate, UserTask, UserTaskState
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import AUDIT_LOGS, USER_TASKS
 from osmia_broker.store.read.search import search as searching
@@ -187,6 +189,57 @@ async def test_what_is_looked_up_by_key_is_read_as_the_keys_are_found(
     found = await steps(written, reader, Search(filter, fields("dueDate"), {"limit": 2}), scope)
     assert [step for step, _ in found if step == "CO-ROUTINE keys"], found
     assert not [step for step, _ in found if step in ("MATERIALIZE keys", "MATERIALIZE nearest")], found
+
+
+MANY_GROUPS = tuple(f"group-{number}" for number in range(19))
+
+
+async def test_a_person_in_many_groups_has_their_tasks_merged_as_they_are_read(written: Written, reader: Reader):
+    for groups, are_sorted in (((*MANY_GROUPS, "hr"), False), ((*MANY_GROUPS, *map(str, range(14))), True)):
+        scope = ReadableTasks(reader, Actor("ada", groups, TaskPolicy.CANDIDATES)).scope
+        for filter in (OPEN, {}):
+            found = await steps(written, reader, Search(filter, None, {"limit": 2}), scope)
+            keys = [step for step, text in found if "UNION" in text]
+            assert "MERGE (UNION)" in keys, keys
+            assert ("USE TEMP B-TREE FOR DISTINCT" in keys) is are_sorted, keys
+
+
+async def test_groups_are_compared_with_the_few_of_a_row_rather_than_looked_up_one_by_one(
+    written: Written, reader: Reader, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(searching, "CHECKED_MAX", 0)
+    monkeypatch.setattr(searching, "FEW_MAX", 0)
+    found = await steps(written, reader, Search(GROUPS, fields("dueDate"), {"limit": 2}))
+    checked = [step for step, text in found if "nearest" in text and "candidate_group" in step]
+    assert checked
+    assert all("PRIMARY KEY (user_task_key=? AND kind=?)" in step for step in checked), checked
+
+
+async def many(written: Written, instances: int, of_process: int) -> Reader:
+    """Tasks of one group; the first ones are of a process of their own."""
+    rows: list[Any] = []
+    for number in range(instances):
+        key, definition = BASE + 100 + 10 * number, BASE + (1 if number < of_process else 2)
+        place = (definition, "p" if number < of_process else "q", "PROCESS")
+        rows += [
+            ElementInstance(key, key, *place, ElementState.ACTIVATED, 0, "", 5),
+            UserTask(key + 2, key, definition, key + 1, "ask", 0, "Ask", "", "", UserTaskState.CREATED),
+            TaskCandidate(key + 2, CandidateKind.GROUP, "hr", key, STANDS),
+        ]
+    return await written(*rows)
+
+
+@pytest.mark.parametrize(("of_process", "leads"), [(4, True), (10, False)])
+async def test_a_definition_leads_if_the_alternatives_lead_to_many_more_tasks(
+    written: Written, of_process: int, leads: bool
+):
+    reader = await many(written, 20, of_process)
+    scope = ReadableTasks(reader, Actor("ada", ("hr",), TaskPolicy.STRICT)).scope
+    asked = Search(OPEN | {"processDefinitionKey": BASE + 1}, fields("name"))
+    found = await steps(written, reader, asked, scope)
+    [page] = {text for _, text in found if "AS total" in text}
+    assert ("of_running" in page) is leads, page
+    assert (await search(reader, USER_TASKS, asked, scope=scope)).total == of_process
 
 
 ALL_ORDERS = [None, [{"field": "creationDate", "order": "ASC"}], [{"field": "creationDate", "order": "DESC"}]]

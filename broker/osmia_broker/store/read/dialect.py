@@ -134,6 +134,13 @@ class IsBelowTexts(FunctionElement[bool]):
     inherit_cache = True
 
 
+class Unindexed(FunctionElement[Any]):
+    """A column whose conditions SQLite answers without an index."""
+
+    name = "unindexed"
+    inherit_cache = True
+
+
 class NoLimit(FunctionElement[int]):
     """A limit that lets all rows pass."""
 
@@ -200,6 +207,11 @@ def in_order(statement: Select[Any], table: FromClause) -> Select[Any]:
 def found_first(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return *column* for a comparison by which another table is looked up, never the table of *column*."""
     return column + literal_column("0")
+
+
+def unindexed(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return *column* for a condition that another one has left few rows for, which SQLite does not know."""
+    return Unindexed(column)
 
 
 def each(parameter: str) -> FromClause:

@@ -251,3 +251,9 @@ def _is_number(element: Any, compiler: SQLCompiler, **options: Any) -> str:
 @compiles(dialect.NoLimit, "postgresql")
 def _no_limit(_element: dialect.NoLimit, _compiler: SQLCompiler, **_options: Any) -> str:
     return "ALL"
+
+
+@compiles(dialect.Unindexed, "postgresql")
+def _unindexed(element: dialect.Unindexed, compiler: SQLCompiler, **options: Any) -> str:
+    [column] = dialect.parts(element, compiler, options)
+    return column

@@ -211,3 +211,9 @@ def _is_number(element: dialect.IsNumber, compiler: SQLCompiler, **options: Any)
 @compiles(dialect.NoLimit, "sqlite")
 def _no_limit(_element: dialect.NoLimit, _compiler: SQLCompiler, **_options: Any) -> str:
     return "-1"
+
+
+@compiles(dialect.Unindexed, "sqlite")
+def _unindexed(element: dialect.Unindexed, compiler: SQLCompiler, **options: Any) -> str:
+    [column] = dialect.parts(element, compiler, options)
+    return f"+{column}"

@@ -22,12 +22,8 @@ from osmia_broker.store.read.search.values import refuse, shown
 CONDITIONS_MAX = 100  # of one filter; people write ten, and the statement of 100 takes 0.1 s
 SCOPE = "scope"  # the place of conditions that are not the caller's
 WORDS_CHARACTERS_MAX = 2_000  # of `$contains`; SQLite takes patterns of 50,000
-FEW_ITEMS = (
-    1,
-    2,
-    4,
-    8,
-)  # of `$in`: up to so many have statements of their own, of fields whose items are looked up one by one
+#: Items of `$in`: up to so many have statements of their own, of fields whose items are looked up one by one.
+FEW_ITEMS = (1, 2, 4, 8, 16, 32)
 ITEMS_MAX = 10_000  # of the lists of a filter together; as many as a page has
 TAGS_MAX = 10  # an instance has no more, so a filter with more finds nothing
 PATTERN_CHARACTERS_MAX = (

@@ -14,7 +14,8 @@ from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.filters import Group, Leaf, Node
 
-SELECTIONS_MAX = 64  # that are merged; each step of a merge costs a comparison for each of them
+SELECTIONS_MAX = 80  # that are merged: 32 groups, open and ended, and what else leads to the tasks of a person
+FEW_SELECTIONS = 8  # beyond it, a key costs a µs and more
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Lookup:
 
     keys: FromClause
     rest: Group
+    selections: int = 1  #: that are merged
+    is_of_alternatives: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,8 @@ def lookup_of(entity: Entity, shape: Group) -> Lookup | None:
         found = _keys(entity, node)
         if found is not None:
             rest = [one for one in shape.nodes if one is not node or not found.are_exact]
-            return Lookup(dialect.merged(found.selections, "keys"), Group(True, tuple(rest)))
+            keys = dialect.merged(found.selections, "keys")
+            return Lookup(keys, Group(True, tuple(rest)), len(found.selections), isinstance(node, Group))
     return None
 
 

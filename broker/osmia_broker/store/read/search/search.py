@@ -20,7 +20,8 @@ from osmia_broker.store.read.database import Snapshot, snapshots_of
 from osmia_broker.store.read.search import cursors, filters, statements
 from osmia_broker.store.read.search.entity import Entity, Item, drives, is_wide, sort_type
 from osmia_broker.store.read.search.filters import Group, Leaf, Parsed
-from osmia_broker.store.read.search.leaders import leaders_of, patterns_of, tells_number
+from osmia_broker.store.read.search.items import read_items
+from osmia_broker.store.read.search.leaders import Leaders, leaders_of, patterns_of, tells_number
 from osmia_broker.store.read.search.statements import FEW_MAX, LED_MAX, TOTAL_MAX, WALKS, Order, Place, Sight
 from osmia_broker.store.read.search.values import refuse, shown
 from osmia_broker.store.read.sources import Sources, by_itself, no_such, question
@@ -29,10 +30,10 @@ ITEMS_DEFAULT, ITEMS_MAX = 100, 10_000  # as the contract has them
 SKIPPED_MAX = 2**31 - 1
 SORTS_MAX = 20
 CHECKED_MAX = 2_500  # of a total whose rows are looked up one by one, for 1 µs each
+CHECKED_ALTERNATIVES = 2  # keys that alternatives lead to in the time that they are checked for one row
 NAMED_MAX = 1_000  # different values that fit a pattern and are looked for one by one
 NO_ENDS = (None, None)
 PAGE_BYTES_MAX = 8_000_000  # of an answer over HTTP; clients go on from its last cursor
-NUMBER_BYTES = 20  # of a value that is no text
 
 
 class Search(msgspec.Struct, frozen=True):
@@ -108,7 +109,7 @@ async def search(
             snapshots, entity, parsed, order, page, total_max=TOTAL_MAX if total_max is None else total_max
         )
         wanted = [(place, row[len(order) :]) for place, row in keys[: page.size]]
-        items, used = await _items(snapshots, entity, wanted, own, bytes_max)
+        items, used = await read_items(snapshots, entity, wanted, own, bytes_max)
     goes_on = used < len(keys)
     keys = keys[:used]
     if page.place is not None and page.place.is_before:  # they were read away from the cursor
@@ -132,7 +133,7 @@ async def get(sources: Sources, entity: Entity, key: int | Sequence[Any], noun: 
     source = sources.parts[0] if entity.is_of_cluster else sources.part_of(row[0])
     own = await entity.prepare(sources, frozenset())
     async with source.database.snapshot() as snapshot:
-        items, _ = await _items([snapshot], entity, [(0, row)], own, PAGE_BYTES_MAX)
+        items, _ = await read_items([snapshot], entity, [(0, row)], own, PAGE_BYTES_MAX)
     if not items:
         raise no_such(noun, key if isinstance(key, int) else key[0])
     await entity.add(source, items)
@@ -249,8 +250,9 @@ class _Way:
         self.total_max = total_max if self._is_wide else TOTAL_MAX
         #: whether the total is counted from keys alone, which costs little
         self._is_counted_by_keys = statements.needs_keys_only(self._total_sight, parsed.shape)
-        if self._is_led and not statements.is_exact(entity, parsed.shape):
-            self.total_max = min(total_max, CHECKED_MAX)
+        self._checked_max = min(total_max, CHECKED_MAX)
+        if self._is_led and not statements.is_counted_fast(entity, parsed.shape):
+            self.total_max = self._checked_max
         self._walk = "" if is_driven and not self._is_wide else _walk_of(entity, order)
         at = {f"at{number}": value for number, value in enumerate(page.at)}
         self._values = parsed.parameters | at | {"size": self._size, "skipped": page.skipped}
@@ -290,13 +292,15 @@ class _Way:
 
     async def _led(self) -> tuple[list[Row], int] | None:
         """Find the same by the conditions that lead to few rows; None if none of them does."""
-        if self._is_led or not self._snapshot.keeps_order:
+        if not self._snapshot.keeps_order:
+            return None
+        if self._is_led:
+            await self._lead_by_fewer()
             return None
         await self._name_values()
         for by in leaders_of(self._entity, self._shape):
             sight = Sight(self._entity, self._entity.index, led_by=by)
-            counted = statements.led(self._entity, by, LED_MAX)
-            ((number,),) = await self._snapshot.values(counted, self._values)
+            number = await self._number_led(by)
             is_counted_by_keys = statements.needs_keys_only(sight, self._shape)
             if number > LED_MAX:
                 if is_counted_by_keys and tells_number(self._entity, by):
@@ -310,6 +314,25 @@ class _Way:
                 self.total_max = TOTAL_MAX
                 return found
         return None
+
+    async def _number_led(self, by: Leaders) -> int:
+        ((number,),) = await self._snapshot.values(statements.led(self._entity, by, LED_MAX), self._values)
+        return int(number)
+
+    async def _lead_by_fewer(self) -> None:
+        """Let a condition lead instead of the alternatives of the filter, if it leads to fewer rows than they do."""
+        counted = statements.keys_of_alternatives(self._entity, self._shape)
+        if counted is None:
+            return
+        for by in leaders_of(self._entity, self._shape):
+            led = await self._number_led(by)
+            if led > LED_MAX:
+                continue
+            ((number,),) = await self._snapshot.values(counted, self._values | {"most": led * CHECKED_ALTERNATIVES + 1})
+            if number > led * CHECKED_ALTERNATIVES:
+                self._sight = self._total_sight = Sight(self._entity, self._entity.index, led_by=by)
+                self._is_counted_by_keys, self.total_max = False, self._checked_max
+                return
 
     async def _few(self, most: int, sight: Sight | None = None) -> tuple[list[Row], int]:
         """Read the page, and the number of all that pass the filter, up to one more than *most*. The page is right if there are no more."""
@@ -439,55 +462,3 @@ def _value(number: int, found: tuple[int, Row]) -> tuple[Any, ...]:
 
 def _absence(number: int, found: tuple[int, Row]) -> tuple[Any, ...]:
     return (found[1][number] in (0, ""),)
-
-
-async def _items(
-    snapshots: Sequence[Snapshot],
-    entity: Entity,
-    keys: Sequence[tuple[int, Sequence[Any]]],
-    own: dict[str, Any],
-    bytes_max: int,
-) -> tuple[list[Item], int]:
-    """Read the items of *keys* in their order, each from the snapshot at its place, until the page is large enough.
-
-    Return them and the number of keys used.
-    """
-    items: list[Item] = []
-    size = used = 0
-    for first in range(0, len(keys), entity.chunk):
-        some = keys[first : first + entity.chunk]
-        known: dict[tuple[int, tuple[Any, ...]], Any] = {}
-        for place, snapshot in enumerate(snapshots):
-            asked = [key for at, key in some if at == place]
-            if asked:
-                known |= {(place, key): row for key, row in await _stored(snapshot, entity, asked, own)}
-        for place, key in some:
-            stored = known.get((place, tuple(key)))
-            size += 0 if stored is None else _size(stored)
-            if items and size > bytes_max:
-                return items, used
-            used += 1
-            item = None if stored is None else entity.item(stored)
-            if item is not None:
-                items.append(item)
-    return items, used
-
-
-async def _stored(
-    snapshot: Snapshot, entity: Entity, keys: Sequence[Sequence[Any]], own: dict[str, Any]
-) -> list[tuple[tuple[Any, ...], Any]]:
-    """Read keys and shown fields of the rows with these *keys*."""
-    width = len(entity.key)
-    asked = dialect.array(key[0] if width == 1 else list(key) for key in keys)
-    found = await snapshot.values(statements.items(entity), own | {"keys": asked})
-    return [(tuple(row[:width]), row[width:]) for row in found]
-
-
-def _size(stored: Sequence[Any]) -> int:
-    return sum(map(_bytes_of, stored))
-
-
-def _bytes_of(value: Any) -> int:
-    if isinstance(value, str):
-        return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
-    return len(value) if isinstance(value, bytes) else NUMBER_BYTES

@@ -40,7 +40,7 @@ from osmia_broker.store.read.search import leaders, variable_values
 from osmia_broker.store.read.search.entity import Entity, joins_of
 from osmia_broker.store.read.search.fields import Column, Condition, Field, Kind, Nested, any_of
 from osmia_broker.store.read.search.filters import NOTHING, Group, Leaf, Node
-from osmia_broker.store.read.search.key_lookups import Lookup, lookup_of
+from osmia_broker.store.read.search.key_lookups import FEW_SELECTIONS, Lookup, lookup_of
 from osmia_broker.store.read.search.leaders import Leaders
 from osmia_broker.store.read.search.variable_values import compared
 
@@ -98,7 +98,7 @@ def condition_of(sight: Sight, node: Node) -> Condition:
     for one in node.nodes:
         table = _shared_table(sight.entity, one)
         if table is not None and isinstance(one, Leaf):
-            nested.setdefault(table, []).append(_positive(sight.entity.fields[one.field], one))
+            nested.setdefault(table, []).append(_positive(sight, sight.entity.fields[one.field], one))
         else:
             conditions.append(condition_of(sight, one))
     conditions += [_exists(sight, table, inner) for table, inner in nested.items()]
@@ -117,7 +117,7 @@ def _of_leaf(sight: Sight, leaf: Leaf) -> Condition:
     known = sight.entity.fields[leaf.field]
     if known.kind is Kind.VARIABLES:
         return _of_variable(sight, known, leaf)
-    positive = _positive(known, leaf)
+    positive = _positive(sight, known, leaf)
     if known.nested is not None:
         positive = _exists(sight, known.nested, [positive])
     if not leaf.negated:
@@ -127,7 +127,7 @@ def _of_leaf(sight: Sight, leaf: Leaf) -> Condition:
     return not_(positive)
 
 
-def _positive(known: Field, leaf: Leaf) -> Condition:
+def _positive(sight: Sight, known: Field, leaf: Leaf) -> Condition:
     """Return the condition of a leaf as if it were not negated."""
     if known.match is not None:
         return known.match(leaf.parameter)
@@ -142,6 +142,8 @@ def _positive(known: Field, leaf: Leaf) -> Condition:
     has_value = column != known.absent
     if leaf.operator == "$exists":
         return has_value if known.optional else true()
+    if sight.row_by_row and known.by_item and leaf.operator == "$in":
+        column = dialect.unindexed(column)  # a row has fewer of them than the list has items
     passes = compared(column, leaf)
     if known.indexed is not None and leaf.operator in ("$eq", "$in"):
         passes = and_(compared(known.indexed, leaf), passes)
@@ -208,10 +210,20 @@ def leads_to_keys(entity: Entity, shape: Group) -> bool:
 
 
 @lru_cache(STATEMENTS_MAX)
-def is_exact(entity: Entity, shape: Group) -> bool:
-    """Whether every key that the filter leads to passes it."""
+def is_counted_fast(entity: Entity, shape: Group) -> bool:
+    """Whether every key that the filter leads to passes it, and costs little."""
     found = lookup_of(entity, shape)
-    return found is not None and not found.rest.nodes
+    return found is not None and not found.rest.nodes and found.selections <= FEW_SELECTIONS
+
+
+@lru_cache(STATEMENTS_MAX)
+def keys_of_alternatives(entity: Entity, shape: Group) -> Select[Any] | None:
+    """Count the keys that the alternatives of the filter lead to, up to the parameter `most`; None if it is led by another part."""
+    found = lookup_of(entity, shape)
+    if found is None or not found.is_of_alternatives:
+        return None
+    one: Column = literal_column("1").label("one")
+    return select(func.count()).select_from(select(one).select_from(found.keys).limit(bindparam("most")).subquery())
 
 
 @lru_cache(STATEMENTS_MAX)
