@@ -10,7 +10,7 @@ from osmia_broker.engine.task_commands import Actor, TaskPolicy
 from osmia_broker.state.rows import ElementInstance, ElementState
 from osmia_broker.state.task_rows import STANDS, CandidateKind, TaskCandidate, UserTask, UserTaskState
 from osmia_broker.store.read import Reader
-from osmia_broker.store.read.entities import AUDIT_LOGS, USER_TASKS
+from osmia_broker.store.read.entities import AUDIT_LOGS, ELEMENT_INSTANCES, JOBS, USER_TASKS
 from osmia_broker.store.read.search import search as searching
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.search import Search, search
@@ -382,6 +382,18 @@ async def test_open_and_ended_tasks_together_are_two_lists_and_the_open_ones_com
     sorted_rows = [text for step, text in found if "TEMP B-TREE FOR ORDER BY" in step]
     assert sorted_rows
     assert all("ended_ms > 0" in text for text in sorted_rows), sorted_rows
+
+
+@pytest.mark.parametrize("order", ["ASC", "DESC"])
+@pytest.mark.parametrize(
+    ("entity", "name"), [(JOBS, "jobKey"), (ELEMENT_INSTANCES, "elementInstanceKey")], ids=["jobs", "elements"]
+)
+async def test_jobs_and_element_instances_by_key_are_not_sorted(
+    written: Written, reader: Reader, entity: Entity, name: str, order: str
+):
+    found = await steps(written, reader, Search(None, [{"field": name, "order": order}], {"limit": 2}), None, entity)
+    assert [step for step, text in found if "nearest" in text], found
+    assert not [step for step, _ in found if "TEMP B-TREE FOR ORDER BY" in step], found
 
 
 async def test_tasks_without_a_value_come_from_an_index_when_those_with_one_are_at_their_end(

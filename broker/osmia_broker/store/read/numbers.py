@@ -1,6 +1,7 @@
 """Numbers that the contract gives to what the store knows by other names: keys of variables, hashes of error messages."""
 
 import hashlib
+from functools import lru_cache
 from typing import Any
 
 from osmia_broker.state.store_protocol import PARTITION_BITS
@@ -8,6 +9,7 @@ from osmia_broker.state.store_protocol import PARTITION_BITS
 SCOPE_BITS = 32  # of the scope's key counter
 NAME_BITS = 27
 LOWER_PARTITION_BITS = 4  # of the partition of a key
+NAMES_MAX = 1_000  # whose hashes are kept: most variables have one of few names
 
 
 def variable_key(scope_key: Any, name: Any) -> int:
@@ -17,10 +19,14 @@ def variable_key(scope_key: Any, name: Any) -> int:
     same hash once in 27,000 scopes; `scopes_of` and the hash find the variable again.
     """
     scope = scope_key if isinstance(scope_key, int) else 0
-    data = name.encode() if isinstance(name, str) else bytes(name or b"")
-    hashed = int.from_bytes(hashlib.sha256(data).digest()[:4], "big") & ((1 << NAME_BITS) - 1)
     partition = (scope >> PARTITION_BITS) & ((1 << LOWER_PARTITION_BITS) - 1)
-    return (((partition << SCOPE_BITS) | (scope & ((1 << SCOPE_BITS) - 1))) << NAME_BITS) | hashed
+    return (((partition << SCOPE_BITS) | (scope & ((1 << SCOPE_BITS) - 1))) << NAME_BITS) | _hash_of_name(name)
+
+
+@lru_cache(NAMES_MAX)
+def _hash_of_name(name: Any) -> int:
+    data = name.encode() if isinstance(name, str) else bytes(name or b"")
+    return int.from_bytes(hashlib.sha256(data).digest()[:4], "big") & ((1 << NAME_BITS) - 1)
 
 
 def scopes_of(key: int, next_key: int) -> list[int]:

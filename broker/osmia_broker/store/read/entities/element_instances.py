@@ -118,4 +118,5 @@ ELEMENT_INSTANCES = Entity(
     where=_element.c.type != schema.PROCESS,
     prepare=_all_names,
     add=add_names,
+    walks={"elementInstanceKey": dialect.BY_KEY},
 )

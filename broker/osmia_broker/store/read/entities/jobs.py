@@ -7,6 +7,7 @@ from sqlalchemy import and_, case, literal_column, not_
 
 from osmia_broker.state.rows import JobKind
 from osmia_broker.store import schema
+from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import (
@@ -109,4 +110,5 @@ JOBS = Entity(
         beside.business_id(_job.c.process_instance_key, filters=False),
         SORTED_TENANT,
     ),
+    walks={"jobKey": dialect.BY_KEY},
 )
