@@ -1,0 +1,118 @@
+"""Known faults, which a test puts into the real code one at a time: the judge of the imagined cluster has to find each.
+
+Each function takes one safeguard away. Its first line says what is wrong then. Not found by the judge within a few seeds, and so not here: a leader that
+never gives up by itself, a partition that is never said to lag, jobs given back that another worker has by now, news of a former leader.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from osmia_broker.engine.events import signals
+from osmia_broker.partition.outbox_delivery import Route
+from osmia_broker.partition.partition import Partition
+from osmia_broker.partition.remote import RemotePartition
+from osmia_broker.partition.router import Router
+from osmia_broker.partition.serving import Serving
+from osmia_broker.store.postgres.lease import CLAIM
+from osmia_broker.store.postgres.store import PostgresStore
+from tests.simulation.database import _STATEMENTS, _text
+
+Patch = pytest.MonkeyPatch
+
+
+# --- commits and leases
+
+
+def lost_commit_is_sent_again(patch: Patch) -> None:
+    """A commit whose answer was lost is sent again, whether it was written or not."""
+    resolve = PostgresStore._resolve
+
+    async def guessed(self: Any) -> bool:
+        await resolve(self)
+        return False
+
+    patch.setattr(PostgresStore, "_resolve", guessed)
+
+
+def lease_is_taken_in_the_same_epoch(patch: Patch) -> None:
+    """A broker that takes a lease begins no new epoch, so the one before it commits on."""
+
+    def claim(self: Any, partition: int, id: str, incarnation: int, _epoch: int) -> Any:
+        row = self.leases[partition]
+        return self._led(partition, replace(row, owner=id, incarnation=incarnation))
+
+    patch.setitem(_STATEMENTS, _text(CLAIM), claim)
+
+
+# --- partitions
+
+
+def answers_before_the_commit(patch: Patch) -> None:
+    """Callers are answered when a batch is closed, not when it is written."""
+    close = Partition._close_batch
+
+    def close_batch(self: Any) -> None:
+        close(self)
+        if self._in_flight is not None:
+            self._publisher.publish(self._in_flight)
+
+    patch.setattr(Partition, "_close_batch", close_batch)
+
+
+# --- between partitions
+
+
+def messages_are_sent_without_those_before(patch: Patch) -> None:
+    """A partition that opens sends what it commits from then on, not what was left."""
+
+    async def _read(self: Any) -> None:
+        self._messages.extend(self._meanwhile)
+        self._meanwhile.clear()
+        self._is_read = True
+
+    patch.setattr(Route, "_read", _read)
+
+
+def once_is_anywhere(patch: Patch) -> None:
+    """A creation with a key of its own goes to any partition."""
+    patch.setattr(Router, "_of_text", lambda self, _text: self._anywhere(self))
+
+
+def signal_stays_in_its_partition(patch: Patch) -> None:
+    """Other partitions do not hear of a signal."""
+    patch.setattr(signals, "send", lambda *_: None)
+
+
+def signal_is_sent_twice(patch: Patch) -> None:
+    """Each signal goes to other partitions in two messages."""
+    send = signals.send
+
+    def twice(turn: Any, partition: int, command: Any) -> None:
+        send(turn, partition, command)
+        send(turn, partition, command)
+
+    patch.setattr(signals, "send", twice)
+
+
+# --- jobs
+
+
+def news_of_jobs_are_not_heard(patch: Patch) -> None:
+    """A partition elsewhere that had no jobs is never asked again."""
+    patch.setattr(RemotePartition, "jobs_wait", lambda *_: None)
+    patch.setattr(Serving, "offer_types", lambda *_: None)
+
+
+#: Each fault, and the weather in which it shows.
+FAULTS = {
+    lost_commit_is_sent_again: ("lose_answers", "kill"),
+    lease_is_taken_in_the_same_epoch: ("steal",),
+    answers_before_the_commit: ("lose_answers", "database_away", "kill"),
+    messages_are_sent_without_those_before: ("kill", "steal"),
+    once_is_anywhere: ("lose_answers", "kill", "break_links"),
+    signal_stays_in_its_partition: ("kill", "steal"),
+    signal_is_sent_twice: ("kill", "steal"),
+    news_of_jobs_are_not_heard: ("leave", "steal"),
+}
