@@ -49,6 +49,25 @@ async def test_many_polls_share_jobs_without_repeats(wire: Wire, unique: str):
     assert len(set(jobs)) == 5
 
 
+async def test_long_names_of_a_job_count_for_the_size_of_an_answer(wire: Wire, unique: str):
+    """Each job of an answer has its type and its worker again."""
+    type = unique + "t" * 20_000
+    await wire.deploy(f"start > ask:job(type={type}) > end", id=unique)
+    created = await asyncio.gather(*(wire.create(unique) for _ in range(220)))
+    found: set[int] = set()
+    while jobs := await wire.activate(type, worker="w" * 4_096, maxJobsToActivate=220):
+        found |= {job.processInstanceKey for job in jobs}
+    assert found == set(created)
+
+
+async def test_a_worker_has_a_name_of_bounded_length(wire: Wire, unique: str):
+    for call in ("ActivateJobs", "StreamActivatedJobs"):
+        fields = {"maxJobsToActivate": 1} if call == "ActivateJobs" else {}
+        refused = await wire.refusal(call, type=unique, timeout=1, worker="w" * 4_097, **fields)
+        assert refused.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert "Expected 'worker' to have at most 4096 characters, but found 4097" in (refused.details() or "")
+
+
 async def test_no_job_is_lost_when_polls_are_cancelled(wire: Wire, unique: str, gateway_broker: RunningBroker):
     """A cancellation may cross with an answer that is on its way; then the job is back when its lease ends."""
     await process(wire, unique)

@@ -56,6 +56,7 @@ log = logging.getLogger(__name__)
 
 WARNINGS_LOGGED_MAX = 10  # of one deployment; `osmia lint` gives all
 FILES_LOGGED_MAX = 5  # of a deployment, by name
+WORKER_CHARACTERS = 4_096  # of a worker's name: each job that it is handed has it
 LONG_POLL_S = 10.0  #: for a poll without a time
 RESULT_WAIT_S = 15.0  #: for the result of an instance without a time
 EARLY_SHARE = (
@@ -407,7 +408,7 @@ def _activation(
     checks.few("fetchVariable", fetch_variables)
     return ActivateJobs(
         type=checks.storable("type", type),
-        worker=checks.storable("worker", worker),
+        worker=checks.at_most("worker", worker, WORKER_CHARACTERS),
         timeout_ms=checks.int64("timeout", timeout_ms),
         max_jobs=checks.int32("maxJobsToActivate", max_jobs),
         fetch_variables=fetch_variables,

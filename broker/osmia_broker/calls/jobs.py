@@ -18,7 +18,7 @@ from msgspec import structs
 
 from osmia_broker.base.errors import NotLed, OsmiaError, Overloaded
 from osmia_broker.calls.job_handout import JobHandout
-from osmia_broker.engine.answers import ActivatedJob, size_of
+from osmia_broker.engine.answers import ActivatedJob, size_with_worker
 from osmia_broker.engine.commands import ActivateJobs
 from osmia_broker.partition import Part
 from osmia_broker.state.partitioning import partition_of_key
@@ -113,7 +113,7 @@ class Poll:
     def _has_room_after(self, jobs: list[ActivatedJob]) -> bool:
         """Take *jobs* off the number that is asked for; return whether another partition may add some."""
         self.command = structs.replace(self.command, max_jobs=self.command.max_jobs - len(jobs))
-        return self.command.max_jobs > 0 and sum(map(size_of, self._found)) <= FOLLOWED_BYTES
+        return self.command.max_jobs > 0 and sum(map(size_with_worker, self._found)) <= FOLLOWED_BYTES
 
     def _give_up(self) -> None:
         if not self._future.done():

@@ -75,11 +75,19 @@ class ActivatedJob(msgspec.Struct, frozen=True, gc=False):
 
 
 ENVELOPE_BYTES = 512  # of a job on the wire besides its texts, generously
+CHARACTER_BYTES_MAX = 4  # in UTF-8
 
 
 def size_of(job: ActivatedJob) -> int:
-    """Return how many bytes *job* takes in an answer, at most."""
-    return ENVELOPE_BYTES + len(job.variables.encode()) + len(job.headers.encode())
+    """Return how many bytes *job* takes in an answer, at most. The name of the worker is its caller's: `size_with_worker` counts it too."""
+    names = len(job.type) + len(job.bpmn_process_id) + len(job.element_id) + len(job.business_id)
+    names += sum(map(len, job.tags))
+    return ENVELOPE_BYTES + CHARACTER_BYTES_MAX * names + len(job.variables.encode()) + len(job.headers.encode())
+
+
+def size_with_worker(job: ActivatedJob) -> int:
+    """Return how many bytes *job* takes in an answer, at most, with the name of the worker that has it."""
+    return size_of(job) + CHARACTER_BYTES_MAX * len(job.worker)
 
 
 class JobFlowAnswer(msgspec.Struct, frozen=True):

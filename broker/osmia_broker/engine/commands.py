@@ -91,8 +91,8 @@ class CancelProcessInstance(Command, frozen=True, gc=False):
 class ActivateJobs(Command, frozen=True, gc=False):
     """Hand up to *max_jobs* activatable jobs of *type* to *worker* until now + *timeout_ms*: the highest priority first, then the oldest.
 
-    Only jobs among *keys* where that is given (a push to a stream). Together they stay below *size_max* bytes. A caller who *leases* gets
-    a token with each job, and jobs that were leased before too.
+    Only jobs among *keys* where that is given (a push to a stream). Together they stay below *size_max* bytes; a single job may exceed it
+    by the name of the worker. A caller who *leases* gets a token with each job, and jobs that were leased before too.
     """
 
     intent: ClassVar[str] = "ACTIVATE"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from osmia_broker.base.errors import InvalidArgument, InvalidState, NotFound
 from osmia_broker.base.whole_numbers import INT64_MAX
-from osmia_broker.engine.answers import ActivatedJob, size_of
+from osmia_broker.engine.answers import CHARACTER_BYTES_MAX, ActivatedJob, size_of
 from osmia_broker.engine.commands import (
     ActivateJobs,
     CompleteJob,
@@ -67,6 +67,7 @@ def activate_jobs(turn: Turn, command: ActivateJobs) -> list[ActivatedJob]:
     """
     handed_out: list[ActivatedJob] = []
     room = command.size_max
+    worker_bytes = CHARACTER_BYTES_MAX * len(command.worker)  # each job names its worker
     jobs = _wanted_jobs(turn, command)
     for place, job in enumerate(jobs):
         activated = _snapshot(turn, job, command)
@@ -74,8 +75,8 @@ def activate_jobs(turn: Turn, command: ActivateJobs) -> list[ActivatedJob]:
         if size > command.size_max:
             _park_oversized(turn, job, size, command.size_max)
             continue
-        room -= size
-        if room < 0:
+        room -= size + worker_bytes
+        if room < 0 and handed_out:
             turn.jobs.leave(jobs[place:])
             break
         held = {"lease_token": activated.lease_token} if command.leases else {}
