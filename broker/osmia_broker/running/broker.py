@@ -76,6 +76,7 @@ class Broker:
         machine = clock or SystemClock()
         self._clock = PinnableClock(machine) if settings.clock_control else machine
         self._partition: Face | None = None
+        self._has_open_doors = False  # gRPC and HTTP; the management door answers before them
         self._reader: Reader | None = None
         self._open = AsyncExitStack()
 
@@ -175,6 +176,7 @@ class Broker:
         stopping = Unavailable("Expected the broker to be open, but it is stopping")
         opened.callback(calls.stop, stopping)
         opened.callback(events.stop, stopping)
+        self._has_open_doors = True
 
     def _event_streams(self, made: Partitions, reader: Reader) -> EventStreams:
         """Return the events of all partitions, and let other processes read those of this one."""
@@ -356,6 +358,8 @@ class Broker:
     def _ready(self) -> tuple[bool, str]:
         if self._partition is None:
             return False, "the partition is starting"
+        if not self._has_open_doors:
+            return False, "the ports for gRPC and HTTP are not open yet"
         is_ready, reason = readiness(one for one in self._partition.parts if one.is_here or _is_lost(one))
         degraded = self._partition.why_degraded if isinstance(self._partition, Router) else ""
         return is_ready and not degraded, reason or degraded
