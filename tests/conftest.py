@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault(
-    "GRPC_ENABLE_FORK_SUPPORT", "0"
-)  # read at its import; its handlers break some of the programs that tests start
+# Read when gRPC is imported. Its handlers break some of the programs that tests start.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 from tests import postgres
 from tests.doors import Door, EngineDoor, GrpcDoor, ProcessesDoor, RunningBroker, SeveralDoor, running_broker

@@ -1,6 +1,7 @@
 """House rules that a tool does not know: which way imports point, how long things get, that no registry has a hole."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -43,12 +44,8 @@ IMPURE_ALLOWED = {
     "osmia_broker.engine.engine": {"logging"},  # a defect in a step becomes an incident, and its trace must not be lost
     "osmia_broker.feel.functions.numeric": {"random"},  # FEEL's own `random number()`
 }
-NO_GRPC = (
-    "calls",
-    "partition",
-    "store",
-    "http",
-)  # a call means the same behind every door, so only one door speaks gRPC
+# A call means the same behind every door, so only one door speaks gRPC.
+NO_GRPC = ("calls", "partition", "store", "http")
 SDK_MAY_IMPORT = {"osmia", "osmia_proto", "grpc", "msgspec", "google"} | sys.stdlib_module_names
 SDK_USERS = ("child", "cli", "loadtest", "testing")  # the broker's own parts never talk to a broker
 
@@ -186,6 +183,19 @@ def test_files_stay_readable():
         f"{path} has {number} lines"
         for path, number in lines.items()
         if number > FILE_LINES_MAX and str(path) not in FILES_BEYOND
+    )
+
+
+# What the formatter makes of a comment that is too long for its line: it breaks the line of code, and a reader looks for a tuple or a second condition.
+BROKEN = re.compile(r"^ *[)\]}]+(?: .*)?:?,?  #(?! fmt:| noqa| type:)|[=:] \(\n[^\n]+  # [^\n]*\n *\)$", re.MULTILINE)
+
+
+def test_no_line_is_broken_by_its_comment():
+    none(
+        f"{path.relative_to(ROOT)}:{text.count(chr(10), 0, one.start()) + 1}: its comment belongs on a line of its own, above"
+        for path in MODULES.values()
+        for text in [path.read_text()]
+        for one in BROKEN.finditer(text)
     )
 
 

@@ -17,9 +17,8 @@ from osmia_broker import __version__
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-NAMES_MAX = (
-    200  # a label taken from a model (process id, job type) beyond these becomes `other`: web-and-cli.md, section 5
-)
+# Values of a label taken from a model (process id, job type). Beyond these it becomes `other` (web-and-cli.md, section 5).
+NAMES_MAX = 200
 OTHER = "other"
 
 Labels = tuple[str, ...]  #: the values of a family's labels, in their order
@@ -160,9 +159,8 @@ class PartitionCounters:
 
     partition: int
     commands: Tally = field(default_factory=Tally)  #: (name of the command, `accepted` or `rejected`)
-    command_seconds: Histogram = field(
-        default_factory=lambda: Histogram(SECONDS)
-    )  #: of accepted commands, as the next two
+    #: Of accepted commands, as the next two.
+    command_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     queue_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     decide_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     commit_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
@@ -171,9 +169,8 @@ class PartitionCounters:
     refused_busy: int = 0
     history_removed: int = 0  #: process instances that were old enough
     process_instances: NameTally = field(default_factory=NameTally)  #: (process id, created | completed | canceled)
-    jobs: NameTally = field(
-        default_factory=NameTally
-    )  #: (type, created | activated | completed | failed | error | timed_out | canceled)
+    #: (type, created | activated | completed | failed | error | timed_out | canceled)
+    jobs: NameTally = field(default_factory=NameTally)
     incidents: Tally = field(default_factory=Tally)  #: (error type)
     took: dict[Labels, NameHistograms] = field(default_factory=_durations)
     timer_lag_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))

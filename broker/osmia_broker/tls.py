@@ -74,9 +74,8 @@ class TlsFiles:
         """Make a context for a listener of *protocol* (`h2` or `http/1.1`). Each connection is served with what `current` returns at that moment."""
         authorities = self.current().client_ca if asks_clients else None
         listening = _context(self._paths[0], self._paths[1], authorities, protocol)
-        listening.options |= (
-            ssl.OP_NO_TICKET
-        )  # a session that is taken up again would not be checked with new authorities
+        # A session that is taken up again would not be checked with new authorities.
+        listening.options |= ssl.OP_NO_TICKET
         listening.num_tickets = 0
 
         def renew(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:

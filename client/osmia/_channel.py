@@ -22,10 +22,9 @@ from osmia_proto.methods import EVENTS, GATEWAY, JOB_FLOW, MESSAGES, QUERIES, US
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024  # a gateway accepts no larger message and sends none
 SEND_LIMIT = "grpc.max_send_message_length"
 KEEPALIVE_MS = 45_000  # as every Zeebe client; servers cut off pings that come faster than every 30 s
-CONNECT_TIMEOUT_MS = (
-    10_000  # a handshake over TLS and a slow line takes 1 s and more; less than CALL_TIMEOUT_MS, so that
-)
-# the caller gets the reason of the failure and not only a timeout
+# A handshake over TLS and a slow line takes 1 s and more. It is less than CALL_TIMEOUT_MS, so that the caller gets the reason of the failure and
+# not only a timeout.
+CONNECT_TIMEOUT_MS = 10_000
 RECONNECT_FIRST_MS = 100
 RECONNECT_MAX_MS = 5_000  # gRPC's own is 2 minutes: a worker would sleep that long after the broker is back
 METHODS = {**GATEWAY, **QUERIES, **USER_TASKS, **JOB_FLOW, **MESSAGES, **EVENTS}  #: all calls by name
@@ -111,9 +110,8 @@ class Channel:
         elif isinstance(found.sign_in, (Token, Password)) and not has_own:
             metadata = (*metadata, ("authorization", found.sign_in.authorization))
         self._metadata = on_wire(tuple(metadata)) or None
-        merged: dict[str, Any] = BUILT_IN_OPTIONS | dict(
-            options
-        )  # gRPC would take the first of two options with the same name
+        # gRPC would take the first of two options with the same name.
+        merged: dict[str, Any] = BUILT_IN_OPTIONS | dict(options)
         self._options = tuple(merged.items())
         self._send_bytes_max: int = merged[SEND_LIMIT]
         self._channel: grpc.aio.Channel | None = None

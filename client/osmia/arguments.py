@@ -34,12 +34,13 @@ class _Rule(NamedTuple):
     may_be_none: bool = False
 
 
+#: By annotation.
 _RULES: dict[Any, _Rule] = {
     int: _Rule(int, _is_integer, "an integer"),
     str: _Rule(str, _is_text, "a text"),
     Sequence[str]: _Rule(tuple, _are_names, "a list of names"),
     Iterable[str]: _Rule(tuple, _are_names, "a list of names"),
-}  #: by annotation
+}
 
 
 def checks_arguments(calls: Class) -> Class:

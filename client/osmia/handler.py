@@ -164,9 +164,8 @@ class Handler:
             log.info("job %d (%s) threw BPMN error %s", job.key, job.type, text)
         elif isinstance(outcome, Failed):
             level = logging.WARNING if outcome.retries else logging.ERROR
-            trace = (
-                None if isinstance(error, Unfit) else error
-            )  # its text says it all, and no line of the handler is at fault
+            # The text says it all, and no line of the handler is at fault.
+            trace = None if isinstance(error, Unfit) else error
             noun = "retry" if outcome.retries == 1 else "retries"
             log.log(
                 level,

@@ -422,9 +422,8 @@ class EventLog:
     """The events that are kept."""
 
     is_recording: bool
-    oldest_position: (
-        int  # the oldest that can be given as `after`; it and the newest one are 0 if the broker has several partitions
-    )
+    # The oldest that can be given as `after`. It and the newest one are 0 if the broker has several partitions.
+    oldest_position: int
     newest_position: int
     oldest_positions: tuple[int, ...] = ()  # the same for each partition
     newest_positions: tuple[int, ...] = ()

@@ -7,9 +7,8 @@ from typing import Any, TypedDict
 
 INT32_MAX = 2**31 - 1  # of `maxJobsToActivate` on the wire
 DAY_MS = 86_400_000
-TIMES_MAX_MS = (
-    36_500 * DAY_MS
-)  # 100 years: far below the wire's 64 bits, so that a broker can add it to the present time
+# 100 years: far below the wire's 64 bits, so that a broker can add it to the present time.
+TIMES_MAX_MS = 36_500 * DAY_MS
 
 
 class JobOptions(TypedDict, total=False):

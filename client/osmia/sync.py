@@ -90,10 +90,8 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
     while True:
         try:
             loop.run_forever()
-        except (
-            SystemExit,
-            KeyboardInterrupt,
-        ):  # asyncio passes these two on to the loop's caller; here they end nothing
+        except (SystemExit, KeyboardInterrupt):
+            # asyncio passes these two on to the loop's caller; here they end nothing.
             log.exception("a task in the client's event loop tried to end the program; the loop goes on")
         else:
             loop.close()

@@ -53,15 +53,13 @@ HASTY_S = 0.5  # a poll that ends empty before this did not wait
 NO_WAIT_MS = -1  # on the wire 0 is the gateway's own time
 REST_PER_JOB_S = 0.1  # per task of others that was found: up to 100 tasks, looking costs 20 writes a second
 REST_MIN_S, REST_MAX_S = 0.1, 10.0
-REST_SHARE = (
-    10  # the rest lasts at least so many times as long as the look, so that tasks are visible nine tenths of the time
-)
+# The rest lasts at least so many times as long as the look, so that tasks are visible nine tenths of the time.
+REST_SHARE = 10
 SILENCE_MAX_S = 1.5  # for one answer of a broker that hangs
 DRAIN_MAX_S = 8.0  # for a broker that is slow, but answers: jobs that are on their way would be lost
 COMMITS_MAX = 10  # some 50 ms of holding jobs that others could work on
-QUIET_COMMITS = (
-    2  # a broker stores many commands at a time, and pushes their jobs together; after one such pause more may come
-)
+# A broker stores many commands at a time, and pushes their jobs together. After one such pause more may come.
+QUIET_COMMITS = 2
 
 
 class Slots(Protocol):
@@ -98,9 +96,8 @@ class Poller:
     def __init__(self, lane: Slots, stream: "PushedJobs | None") -> None:
         self._lane = lane
         self._stream = stream
-        self._foreign: list[
-            HeldJob
-        ] = []  # user tasks that no handler here is for, held until the poller has looked past
+        # User tasks that no handler here is for, held until the poller has looked past them.
+        self._foreign: list[HeldJob] = []
         self._answered = asyncio.Event()  # no poll is under way that will be answered at once
         self._answered.set()
 

@@ -97,11 +97,12 @@ async def test_a_token_without_signature_is_refused(door):
 
 
 async def test_a_token_signed_with_the_public_key_as_a_secret_is_refused(door):
+    # Everybody has it; a checker that lets the token choose HS256 would take it.
     pem = (
         rsa_key("first")
         .public_key()
         .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )  # everybody has it; a checker that lets the token choose HS256 would take it
+    )
     head, body = (
         urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=")
         for part in ({"alg": "HS256", "kid": "first"}, {"iss": door.provider.issuer, "aud": "osmia", "exp": 2e9})

@@ -608,9 +608,8 @@ async def test_the_blocking_stream_ends_with_its_iteration(gateway: ScriptedGate
 
 
 async def test_a_call_of_another_thread_ends_when_the_client_is_closed(gateway: ScriptedGateway) -> None:
-    gateway.refusals["CreateProcessInstance"].extend(
-        [grpc.StatusCode.UNAVAILABLE] * 1_000
-    )  # it is made again and again
+    # The call is made again and again.
+    gateway.refusals["CreateProcessInstance"].extend([grpc.StatusCode.UNAVAILABLE] * 1_000)
     client = SyncClient(gateway.address)
     creating = asyncio.create_task(asyncio.to_thread(client.create_instance, "t", idempotency_key="once"))
     await gateway.until(lambda: len(gateway.asked("CreateProcessInstance")) > 1)

@@ -6,9 +6,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 BROKER = ROOT / "broker" / "osmia_broker"
 ENTRY = re.compile(r"^ {2}((?:[\w/]+(?:/|\.py) *)+)(.*)$")
-MODULE = re.compile(
-    r"((?:\w+/)*\w+\.py)\b|\b(\w+)(?=/? \()|\b(\w+)/(?=[ ,;:)]|$)"
-)  # door (what it does), serving.py, api/
+# door (what it does), serving.py, api/
+MODULE = re.compile(r"((?:\w+/)*\w+\.py)\b|\b(\w+)(?=/? \()|\b(\w+)/(?=[ ,;:)]|$)")
 
 
 def named() -> dict[Path, set[str]]:

@@ -73,6 +73,7 @@ NO_DOCUMENTS = st.sampled_from(
 ) | TEXT  # fmt: skip
 MODELS = st.sampled_from([bpmn(f"start > {id}:job(type=t) > end", id="q") for id in "abc"])
 ELEMENTS = st.sampled_from([*"abcdefghijklmnorsuvwxyz", "start", "end", "late", "bad", "p"])
+#: A likely value of a field, by its name; a key's and an element id's are found by the rest of their names.
 NAMES: dict[str, st.SearchStrategy[Any]] = {
     "variables": DOCUMENTS,
     "bpmnProcessId": st.sampled_from(["p", "q", "conditional"]),
@@ -102,7 +103,7 @@ NAMES: dict[str, st.SearchStrategy[Any]] = {
     "content": MODELS,
     "definition": MODELS,
     "maxJobsToActivate": st.sampled_from([1, 100]),
-}  #: a likely value of a field, by its name; a key's and an element id's are found by the rest of their names
+}
 SELDOM = ("corrections",)  # refused by name: a request with it would get no further
 
 

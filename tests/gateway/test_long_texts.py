@@ -12,6 +12,7 @@ from tests.bpmn import bpmn
 from tests.gateway.conftest import Wire
 
 LONG = "x" * 201
+#: What a request needs to get further than its first check.
 BODY = {
     "DeployResource": {"resources": [{"content": b"<x/>"}]},
     "DeployProcess": {"processes": [{"definition": b"<x/>"}]},
@@ -19,7 +20,7 @@ BODY = {
     "CreateProcessInstanceWithResult": {"request": {"bpmnProcessId": "long", "version": -1}, "requestTimeout": 1},
     "ActivateJobs": {"type": "t", "timeout": 1, "maxJobsToActivate": 1, "requestTimeout": -1},
     "StreamActivatedJobs": {"type": "t", "timeout": 1},
-}  #: what a request needs to get further than its first check
+}
 
 
 def text_fields(message: Descriptor, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -52,9 +52,8 @@ async def started(it: Several, number: int) -> list[int]:
 def test_every_command_has_one_way():
     ways = [set(SUBJECT), ANYWHERE, MESSAGES, OF_CLUSTER, SPECIAL, OWN]
     times = Counter(command for way in ways for command in way)
-    commands_of_broker = {
-        one for one in HANDLERS if one.__module__.startswith("osmia_broker.")
-    }  # tests register others
+    # Tests register others.
+    commands_of_broker = {one for one in HANDLERS if one.__module__.startswith("osmia_broker.")}
     assert set(times) == commands_of_broker
     assert {command for command, number in times.items() if number > 1} == set()
 

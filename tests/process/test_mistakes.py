@@ -130,6 +130,7 @@ def test_a_key_beyond_64_bits_is_refused(key):
     refused(osmia("task", "complete", key), 2, "Expected KEY to be")
 
 
+# Beside services named `osmia` and `osmia-grpc`.
 KUBERNETES = {
     "OSMIA_PORT": "tcp://10.0.0.1:26500",
     "OSMIA_SERVICE_HOST": "10.0.0.1",
@@ -139,7 +140,7 @@ KUBERNETES = {
     "OSMIA_PORT_26500_TCP_ADDR": "10.0.0.1",
     "OSMIA_GRPC_SERVICE_HOST": "10.0.0.2",
     "OSMIA_GRPC_PORT": "tcp://10.0.0.2:26500",
-}  # beside services named `osmia` and `osmia-grpc`
+}
 
 
 def test_a_broker_starts_beside_services_of_its_name(tmp_path, monkeypatch):

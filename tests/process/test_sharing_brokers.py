@@ -25,10 +25,8 @@ PARTITIONS = 4
 LEASE_MS = 600_000
 BOUND_S = 90  # a test's own
 CALLERS = 3
-LED_AGAIN_S, LED_AGAIN_SILENT_S = (
-    3.0,
-    8.0,
-)  # after a death that the machine reports, and after one that only silence shows
+# After a death that the machine reports, and after one that only silence shows.
+LED_AGAIN_S, LED_AGAIN_SILENT_S = (3.0, 8.0)
 SLACK = 2.0  # the machine that plays the tests may be busy
 
 

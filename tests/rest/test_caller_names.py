@@ -16,9 +16,8 @@ from tests.doors import running_broker
 from tests.rest.conftest import Rest
 
 Given = list[tuple[str, bytes]]
-Ask = Callable[
-    [Given], tuple[str, Any]
-]  #: what the broker answers: a status, and who it takes the caller for, or why not
+#: The answer of the broker: a status, and who it takes the caller for, or why not.
+Ask = Callable[[Given], tuple[str, Any]]
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,8 @@ class Batches:
 
     def __init__(self, clients: Clients) -> None:
         self.clients, self.chance = clients, clients.chance
-        self.items: dict[
-            int, tuple[int, ...]
-        ] = {}  # process instances, by the key of a batch operation that was started
+        # Process instances, by the key of a batch operation that was started.
+        self.items: dict[int, tuple[int, ...]] = {}
 
     async def cancel_many(self, number: int, begins_s: float) -> None:
         """Create process instances, and cancel them with one batch operation."""

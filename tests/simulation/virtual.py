@@ -114,9 +114,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.steps: dict[int, tuple[int, int]] = {}  # by second: how many were made, and a checksum over all up to then
         self._checksum = 0
         self.set_exception_handler(self._note)
-        self._tasks: dict[
-            asyncio.Task[Any], Machine | None
-        ] = {}  # those of dead machines, too: nothing may end by itself
+        # With those of dead machines: nothing may end by itself.
+        self._tasks: dict[asyncio.Task[Any], Machine | None] = {}
         self.set_task_factory(self._made)  # type: ignore[arg-type]
 
     def _note(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -101,15 +101,8 @@ OF_EVENTS: tuple[Any, ...] = (
     transition,
 )
 INSTANCE: tuple[Any, ...] = (*OF_FIRST_VERSION, follow_up, *OF_EVENTS)
-ALONE: tuple[Any, ...] = (  # they come into memory by their own key
-    message,
-    created_once,
-    start_timer,
-    signal,
-    batch,
-    batch_item,
-    remote_subscription,
-)
+# They come into memory by their own key.
+ALONE: tuple[Any, ...] = (message, created_once, start_timer, signal, batch, batch_item, remote_subscription)
 DEPLOYED: tuple[Any, ...] = (definition, requirements, decision, form, resource)
 
 

@@ -271,9 +271,8 @@ async def test_every_statement_of_a_load_goes_by_an_index(tmp_path: Path):
         every |= wanted(PROCESS, of=kind.row_type)
     await store.write(None, every)
     await store.close()
-    texts = [
-        text for text in (*opening, *asked) if text.startswith("SELECT") and "GROUP BY" not in text
-    ]  # held jobs, once at a start
+    # But for held jobs, once at a start.
+    texts = [text for text in (*opening, *asked) if text.startswith("SELECT") and "GROUP BY" not in text]
     assert len(texts) >= 2 * len(schema.KEYED_KINDS) + len(schema.SCOPED_KINDS) + 2 * len(DUE_KINDS)
     with sqlite3.connect(tmp_path / "x.db") as db:
         for text in texts:

@@ -27,9 +27,8 @@ class Cost:
     p: int
 
 
-COST = Cost(
-    2**14, 8, 5
-)  # 16 MiB, one of the choices of OWASP that are equally strong; the broker promises a small memory
+# 16 MiB: one of the choices of OWASP that are equally strong. The broker promises a small memory.
+COST = Cost(2**14, 8, 5)
 
 
 def hashed(password: str, cost: Cost = COST) -> str:

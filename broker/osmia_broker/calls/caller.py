@@ -18,9 +18,8 @@ USER_METADATA = "osmia-user"  #: names the user while sign-in is off (user-tasks
 
 GROUPS_METADATA = "osmia-groups"  #: names the user's groups while sign-in is off, separated by commas
 
-IDEMPOTENCY_METADATA = (
-    "osmia-idempotency-key"  #: marks a creation that may be repeated: the repetition gets the first answer
-)
+#: Marks a creation that may be repeated: the repetition gets the first answer.
+IDEMPOTENCY_METADATA = "osmia-idempotency-key"
 
 CLIENT_METADATA = "osmia-client"  #: names our own client, where that says more than the door: `cli` or `mcp`
 

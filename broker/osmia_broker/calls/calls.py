@@ -59,9 +59,8 @@ FILES_LOGGED_MAX = 5  # of a deployment, by name
 WORKER_CHARACTERS = 4_096  # of a worker's name: each job that it is handed has it
 LONG_POLL_S = 10.0  #: for a poll without a time
 RESULT_WAIT_S = 15.0  #: for the result of an instance without a time
-EARLY_SHARE = (
-    0.05  # a long poll ends early by this share of its time, so that the answer arrives before the client's deadline
-)
+# A long poll ends early by this share of its time, so that the answer arrives before the client's deadline.
+EARLY_SHARE = 0.05
 EARLY_S = 0.25  # but by no more than this
 
 

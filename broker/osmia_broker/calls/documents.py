@@ -18,9 +18,8 @@ DOCUMENT_BYTES_MAX = 2 * 1024 * 1024  # of UTF-8
 INTEGERS = range(-(2**63), 2**64)
 
 _split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_UNUSUAL_NUMBER = re.compile(
-    rb"\d(?:\d{18}|[eE][+-]?\d)"
-)  # only such a number can lie outside the reference's range, or is spelt anew
+# Only such a number can lie outside the reference's range, or is spelt anew.
+_UNUSUAL_NUMBER = re.compile(rb"\d(?:\d{18}|[eE][+-]?\d)")
 #: Digits as 0, E as e; white space and the beginning of an escape (of a NUL, for example) as an octet that no JSON has.
 _PARTS = bytes.maketrans(b"123456789E \n\r\t\\", b"000000000e\0\0\0\0\0")
 _LONG = b"0" * 19  # digits from which on a number may lie outside the range

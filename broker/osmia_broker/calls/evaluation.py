@@ -18,9 +18,8 @@ from osmia_broker.model.faults import quote
 from osmia_broker.partition import Submits
 
 EXPRESSION_CHARACTERS = 32_768
-WAITING_MAX = (
-    50  # evaluations at a time; they are done one by one, so that the others share the processor with one thread only
-)
+# Evaluations at a time. They are done one by one, so that the others share the processor with one thread only.
+WAITING_MAX = 50
 
 
 class Evaluated(msgspec.Struct, frozen=True):

@@ -30,9 +30,8 @@ def _ended() -> int:
     from osmia_broker.cli import streams
 
     streams.prepare()
-    os.environ.setdefault(
-        "GRPC_VERBOSITY", "NONE"
-    )  # what its core logs on stderr, a refused certificate say, our errors say in words
+    # The core of gRPC would log on stderr, for example a refused certificate. Our errors say it in words.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     code = 0
     try:
         code = _carry_out(sys.argv[1:])

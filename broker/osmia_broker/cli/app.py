@@ -34,6 +34,7 @@ from osmia_broker.cli.session import (
     Yes,
 )
 
+#: Each command, a module of that name too, with its line of the help; without text, it shares the line above.
 COMMANDS = {
     "demo": "Show a broker, a process and a person's task in a minute",
     "broker": "Run the broker in the foreground, until SIGTERM or Ctrl-C",
@@ -75,8 +76,9 @@ COMMANDS = {
     "bench": "Measure a broker with a load of process instances",
     "config": "Settings: show, schema; the completion script of a shell",
     "completion": "",
-}  #: each command, a module of that name too, with its line of the help; without text, it shares the line above
+}
 HEAD = "A broker for work that waits, mostly for people. Begin with `osmia demo`."
+#: Words that are commands of other programs, and what says the same here.
 OTHER_WORDS = {
     "help": "osmia --help",
     "version": "osmia --version",
@@ -91,7 +93,7 @@ OTHER_WORDS = {
     "stop": "Ctrl-C where the broker runs, or `kill` with the number of its process; it ends cleanly",
     "create": "osmia start PROCESS_ID",
     "validate": "osmia lint FILE",
-}  #: words that are commands of other programs, and what says the same here
+}
 
 
 class Commands(TyperGroup):

@@ -14,6 +14,7 @@ from osmia_broker.settings import config
 
 app = typer.Typer(add_completion=False)
 
+# The form of an option's value; any text for the others.
 FORMS = {
     "data_dir": "DIR",
     "database_url": "URL",
@@ -47,7 +48,7 @@ FORMS = {
     "links_cert": "FILE",
     "links_key": "FILE",
     "links_ca": "FILE",
-}  # the form of an option's value; any text for the others
+}
 
 
 def _parameter(name: str) -> Parameter:

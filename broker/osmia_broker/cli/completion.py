@@ -20,12 +20,13 @@ class Shell(StrEnum):
     POWERSHELL = "powershell"
 
 
+#: The command that lets a shell complete from its next start on.
 USES = {
     Shell.BASH: "osmia completion bash > ~/.local/share/bash-completion/completions/osmia",
     Shell.ZSH: 'osmia completion zsh > "${fpath[1]}/_osmia"',
     Shell.FISH: "osmia completion fish > ~/.config/fish/completions/osmia.fish",
     Shell.POWERSHELL: "osmia completion powershell >> $PROFILE",
-}  #: the command that lets a shell complete from its next start on
+}
 
 
 @app.command()

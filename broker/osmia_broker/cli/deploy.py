@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 SUFFIXES = (".bpmn", ".dmn", ".form", "-extensions.json")  # of the files that a directory means
-NOT_SEARCHED = frozenset(
-    {"node_modules", "__pycache__", "site-packages"}
-)  # copies and files of others; hidden ones, too
+# Folders with copies and with files of others. Hidden folders are not searched either.
+NOT_SEARCHED = frozenset({"node_modules", "__pycache__", "site-packages"})
 COLUMNS = (
     Column("key", "KEY"),
     Column("kind", "KIND"),

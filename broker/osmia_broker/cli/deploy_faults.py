@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from osmia_broker.base.deployment_problems import HEAD, Problem, problems_in
 from osmia_broker.cli.failures import FRAME, Exit, Failure
 
+#: A reason that the broker gives, and the command or change that mends it.
 REMEDIES = (
     ("unknown resource type", "files whose names end in .bpmn, .xml, .dmn or .form"),
     ("no element found", "files that are not empty"),
     ("Fatal Error", "the file as the modeler saves it: this one is no XML"),
     ("Duplicated ", "one of the two files, or another id in one of them"),
-)  #: a reason that the broker gives, and the command or change that mends it
+)
 
 
 ANSWER_CHARACTERS_MAX = 1_000  # the broker cuts longer texts; its frame around them counts, too

@@ -145,6 +145,7 @@ def from_child(exit_code: int | None, words: str) -> Failure:
     return Failure(Exit(exit_code), own[0].removeprefix(ERROR), why=why, mend=mend, code="BROKER_NOT_STARTED")
 
 
+#: By the name of the gRPC status; any other status is a fault of the broker.
 EXITS = {
     "NOT_FOUND": Exit.NOT_FOUND,
     "ALREADY_EXISTS": Exit.CONFLICT,
@@ -159,10 +160,11 @@ EXITS = {
     "CANCELLED": Exit.UNREACHABLE,
     "ABORTED": Exit.UNREACHABLE,
     "DEADLINE_EXCEEDED": Exit.TIMED_OUT,
-}  #: by the name of the gRPC status; any other status is a fault of the broker
+}
 
 SIGN_IN = "osmia login --user NAME, or --issuer URL of a provider; or OSMIA_USER and OSMIA_PASSWORD; or OSMIA_TOKEN"
 WRONG_PAIR = "the name and the password of a user, but found others"  # as the broker says it
+#: What happened and what to try, where the broker's own words say it to nobody but an expert.
 SENTENCES = {
     "DEADLINE_EXCEEDED": ("No answer from {address} in time.", "a longer --timeout, such as --timeout 60s"),
     "UNAUTHENTICATED": (
@@ -172,7 +174,7 @@ SENTENCES = {
     "UNAVAILABLE": ("The broker at {address} is not ready.", "osmia status"),
     "CANCELLED": ("The broker at {address} went away.", "osmia status"),
     "UNIMPLEMENTED": ("The broker at {address} does not know this call.", "osmia status   (shows its version)"),
-}  #: what happened and what to try, where the broker's own words say it to nobody but an expert
+}
 
 
 WHO = "--user NAME --groups NAME,…   (who acts; or OSMIA_USER and OSMIA_GROUPS)"

@@ -5,6 +5,7 @@ zbctl's words are verb then noun. Only those that are no words of `osmia` are tr
 
 from pathlib import Path
 
+#: By the words of zbctl: those of osmia.
 COMMANDS = {
     ("create", "instance"): ("start",),
     ("cancel", "instance"): ("instance", "cancel"),
@@ -19,8 +20,9 @@ COMMANDS = {
     ("set", "variables"): ("instance", "variables"),
     ("deploy", "resource"): ("deploy",),
     ("deploy", "process"): ("deploy",),
-}  #: by the words of zbctl: those of osmia
+}
 
+#: By the option of zbctl: that of osmia.
 OPTIONS = {
     "--variables": "--vars",
     "--withResult": "--await",
@@ -32,11 +34,12 @@ OPTIONS = {
     "--requestTimeout": "--timeout",
     "--businessId": "--business-id",
     "--tags": "--tag",
-}  #: by the option of zbctl: that of osmia
+}
+#: Options that mean something else with these words; an empty one is an argument here.
 BY_COMMAND = {
     ("activate", "jobs"): {"--timeout": "--lock", "--requestTimeout": "--wait"},
     ("throwError", "job"): {"--errorCode": ""},
-}  #: options that mean something else with these words; an empty one is an argument here
+}
 WITH_VALUE = {"--address", "--token", "--output", "-o", "--timeout"}  # of the options before a command
 SWITCHES = {"--insecure"}  # plain text is the default here
 

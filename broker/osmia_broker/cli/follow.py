@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from osmia import SyncClient
     from osmia.results import ProcessInstance
 
-FIRST_LOOK_S = (
-    0.02  # most instances that end by themselves have ended by then; each pause is twice as long as the one before
-)
+# Most instances that end by themselves have ended by then. Each pause is twice as long as the one before.
+FIRST_LOOK_S = 0.02
 LOOK_EVERY_S = 0.25  # at last: a person sees no difference, and the broker hardly notices
+#: Types of elements whose tokens are in the elements inside them.
 CONTAINERS = frozenset(
     {
         *("SUB_PROCESS", "EVENT_SUB_PROCESS", "TRANSACTION", "MULTI_INSTANCE_BODY"),
         *("AD_HOC_SUB_PROCESS", "AD_HOC_SUB_PROCESS_INNER_INSTANCE"),
     }
-)  #: types of elements whose tokens are in the elements inside them
+)
 
 
 def follow(

@@ -16,12 +16,13 @@ NAMES_WIDTH_MAX = 26  # a longer name has its text on the next line
 GAP = 2
 LIMIT = re.compile(r"^(-?\d+<=x(<=\d{10,})?|x>=0)$")  # the limits of keys and of 32-bit numbers help nobody
 CHOICES = re.compile(r"<([^<>]+\|[^<>]+)>")
+#: Typer's words for values that have no word of their own, and ours.
 VALUES = (
     (re.compile(r"<(int|float)( range)?>"), "NUMBER"),
     (re.compile(r"<(str|list\[str\])>"), "TEXT"),
     (re.compile(r"<path>"), "FILE"),
     (CHOICES, r"\1"),
-)  #: Typer's words for values that have no word of their own, and ours
+)
 SMALL_LIMIT = re.compile(r"^(-?\d+)<=x<=(\d+)$")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from osmia_broker.cli.failures import Failure, usage
 
 LISTS = {"task": "tasks", "process": "processes"}  #: the list of a noun, where it is not the noun with an s
+#: By command: an option of other programs, or of another command, and the words that say it here.
 MEANT: dict[str, dict[str, str]] = {
     "osmia tasks": {"--candidate-group": "--group"},
     "osmia instances": {"--instance": "--parent"},
@@ -16,7 +17,7 @@ MEANT: dict[str, dict[str, str]] = {
     "osmia broker": {"--bind": "--host", "--listen": "--host", "--port": "--grpc-port", "--data": "--data-dir"},
     "osmia demo": {"--data-dir": "--keep", "--port": "--port-base"},
     "osmia task complete": {"--variables": "--vars"},
-}  #: by command: an option of other programs, or of another command, and the words that say it here
+}
 MEANT_EVERYWHERE = {
     "--format": "--output",
     "--json": "--output json",
@@ -26,12 +27,13 @@ MEANT_EVERYWHERE = {
     "--variables": "--vars",
     "--silent": "--quiet",
 }
+#: By command: the words that say a surplus argument; `{}` is the argument.
 EXTRA = {
     "osmia message publish": "osmia message publish NAME --correlation-key {}",
     "osmia signal broadcast": "osmia signal broadcast NAME --var NAME=VALUE",
     "osmia start": "osmia start PROCESS_ID --var NAME=VALUE",
     "osmia task complete": "osmia task complete KEY --var NAME=VALUE",
-}  #: by command: the words that say a surplus argument; `{}` is the argument
+}
 
 
 def _missing(found: "re.Match[str]") -> str:
@@ -43,6 +45,7 @@ def _choices(found: "re.Match[str]") -> str:
     return f"Expected {option} to be one of {choices.replace(chr(39), '')}, but found {value}."
 
 
+#: What Typer and its parsers say, and the sentence for a person.
 SENTENCES = (
     (re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Value error, ('.*') is not one of (.*?)\.?$"), _choices),
     (
@@ -57,7 +60,7 @@ SENTENCES = (
     (re.compile(r"^Missing argument '([^']+)'.*$"), _missing),
     (re.compile(r"^No such command (\S+)\.$"), r"There is no command \1."),
     (re.compile(r"^Got unexpected extra arguments?(?:\(s\))? \((.*)\)$"), r"There is no place for '\1'."),
-)  #: what Typer and its parsers say, and the sentence for a person
+)
 UNKNOWN_OPTION = re.compile(r"^No such option: ([^\s.]+)")
 SURPLUS = re.compile(r"^Got unexpected extra arguments?(?:\(s\))? \((\S+?)(?: .*)?\)$")
 SEVERAL = re.compile(r"^Expected (\S+?)\.\.\. to be ")  # an argument that may stand several times

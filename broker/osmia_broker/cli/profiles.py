@@ -193,9 +193,8 @@ def renewed(name: str, *, refused: str = "") -> Profile:
     profile = load().get(name)
     if not _needs_renewal(profile, refused):
         return profile
-    with (
-        changing() as profiles
-    ):  # a refresh token is good once: a command that waited here finds the token of the other
+    with changing() as profiles:
+        # A refresh token is good once: a command that waited here finds the token of the other.
         profile = profiles.get(name)
         if _needs_renewal(profile, refused):
             profile = profiles.by_name[name] = _renewed(profile)

@@ -149,9 +149,8 @@ class _Callback(HTTPServer):
 
 class _CallbackHandler(BaseHTTPRequestHandler):
     server: _Callback
-    timeout = (
-        2.0  # for the request of a connection: browsers open some that they do not use, and this server has one thread
-    )
+    # For the request of a connection: browsers open some that they do not use, and this server has one thread.
+    timeout = 2.0
 
     def do_GET(self) -> None:
         query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}

@@ -129,6 +129,7 @@ Fields = Annotated[
     ),
 ]
 
+#: Name, type and default of the options of every command; `osmia` takes them before the command, too.
 OPTIONS: dict[str, tuple[Any, Any]] = {
     "address": (Address, None),
     "token": (AccessToken, None),
@@ -140,7 +141,7 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
     "no_color": (NoColor, False),
     "fields": (Fields, None),
     "verbose": (Verbose, 0),
-}  #: name, type and default of the options of every command; `osmia` takes them before the command, too
+}
 
 
 @dataclass(frozen=True, slots=True)

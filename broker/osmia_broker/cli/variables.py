@@ -80,6 +80,7 @@ def _document(source: str) -> Variables:
 
 
 KINDS = {list: "a list", str: "a text", int: "a number", float: "a number", bool: "true or false", type(None): "null"}
+#: What Python's reader says, in words that complete "but found".
 FAULTS = {
     "Expecting property name enclosed in double quotes": "a name without double quotes",
     "Expecting value": "no value",
@@ -89,7 +90,7 @@ FAULTS = {
     "Unterminated string starting at": "a text without its closing quote",
     "Illegal trailing comma before end of object": "a comma with nothing behind it",
     "Illegal trailing comma before end of array": "a comma with nothing behind it",
-}  #: what Python's reader says, in words that complete "but found"
+}
 
 
 def fault(text: str, error: Exception) -> str:

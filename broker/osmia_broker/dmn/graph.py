@@ -82,9 +82,8 @@ class DecisionGraph:
             KeyError: the graph has no decision *decision_id*.
         """
         target = self._by_id[decision_id]
-        with feel.sharing(
-            feel.present_allowance() or feel.Allowance()
-        ):  # that of a step of a process, which this uses up
+        with feel.sharing(feel.present_allowance() or feel.Allowance()):
+            # That of a step of a process, which this uses up.
             return self._evaluate(target, Run(scope, now, self._serve))
 
     def _evaluate(self, target: Decision, run: Run) -> Evaluation:

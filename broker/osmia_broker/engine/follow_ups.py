@@ -32,9 +32,8 @@ Place = Callable[[Turn, Any], ElementInstance | None]
 _PLACES: dict[str, Place] = {}
 
 WAITING = 0  #: the due time of a follow-up that waits for an incident to be resolved
-RETRY_MS = (
-    3_600_000  # until work of no process instance is tried again: there is no incident that somebody could resolve
-)
+# The pause before work of no process instance is tried again: there is no incident that somebody could resolve.
+RETRY_MS = 3_600_000
 
 
 def carries_out(command: type[C]) -> Callable[[Callable[[Turn, C], None]], Callable[[Turn, C], None]]:

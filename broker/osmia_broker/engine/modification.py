@@ -32,9 +32,8 @@ from osmia_broker.state.rows import ElementInstance, ElementState
 
 NOT_ACTIVATABLE = frozenset({ElementType.START_EVENT, ElementType.BOUNDARY_EVENT})  #: they are entered by their trigger
 _ANY = (0, -1)  # ancestor keys that mean: find the scope
-_INSIDE_ITS_OWN = frozenset(
-    {ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE}
-)  # it lives in an instance of the same element
+# An element of this type lives in an instance of the same element.
+_INSIDE_ITS_OWN = frozenset({ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE})
 
 
 @dataclass(frozen=True, slots=True)

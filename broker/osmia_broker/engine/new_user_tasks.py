@@ -50,9 +50,8 @@ _ANSWERS = {
 }
 
 TASK_BYTES_MAX = 1_000_000  # of the texts of a task: an entry of its history has some of them twice, and clients accept 4 MiB a message
-_TEXTS = tuple(
-    {*_COLUMNS.values(), "name", "documentation", "category", "external_form", "headers"} - {"priority"}
-)  #: the columns of a task whose length nothing else bounds
+#: The columns of a task whose length nothing else bounds.
+_TEXTS = tuple({*_COLUMNS.values(), "name", "documentation", "category", "external_form", "headers"} - {"priority"})
 
 _read_texts = msgspec.json.Decoder(list[str]).decode
 

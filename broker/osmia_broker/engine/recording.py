@@ -28,16 +28,13 @@ from osmia_broker.state.rows import (
 )
 from osmia_broker.state.task_rows import UserTask, UserTaskState
 
-TEXT_CHARACTERS_MAX = (
-    32_768  # of a value in an event; a longer text is cut, a longer JSON value is left out, and `isTruncated` says so
-)
-DETAILS_BYTES_MAX = (
-    1_200_000  # of all values of an event; the candidates of a task count as one value each and may fill most of it
-)
+# Of a value in an event. A longer text is cut, a longer JSON value is left out, and `isTruncated` says so.
+TEXT_CHARACTERS_MAX = 32_768
+# Of all values of an event. The candidates of a task count as one value each and may fill most of it.
+DETAILS_BYTES_MAX = 1_200_000
 
-Details = dict[
-    str, Any
-]  #: field names and values of the REST API; keys are text, because many readers hold numbers as floats
+#: Field names and values of the REST API. Keys are text, because many readers hold numbers as floats.
+Details = dict[str, Any]
 
 
 class Event(msgspec.Struct):

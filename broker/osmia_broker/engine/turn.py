@@ -25,9 +25,8 @@ PATH_STEPS_MAX = 10_000  # steps of one path without a wait state (reliability.m
 PATHS = 10  # times as many steps may a walk take in all: by default more than a fork of 20,000 tasks takes
 
 
-Planned = tuple[
-    ElementInstance, int
-]  #: an element instance to move on, and how many steps led to it without a wait state
+#: An element instance to move on, and how many steps led to it without a wait state.
+Planned = tuple[ElementInstance, int]
 
 
 #: a command that another one leaves to be carried out in the same turn: the process instance it works on, the command, the depth

@@ -17,13 +17,11 @@ from osmia_broker.model.events import CREATE
 from osmia_broker.model.graph import MultiInstance, VariableMapping
 from osmia_broker.state.rows import ElementInstance, ErrorType
 
-INSTANCE_CHARACTERS_MAX = (
-    3_670_016  #: 3.5 MiB of names and values; a job that shows them all must fit a message (reliability.md, 5)
-)
+#: 3.5 MiB of names and values. A job that shows them all must fit a message (reliability.md, 5).
+INSTANCE_CHARACTERS_MAX = 3_670_016
 
-MAPPED_CHARACTERS_MAX = (
-    4 * INSTANCE_CHARACTERS_MAX
-)  # made by the mappings of one element, of which later ones may replace earlier ones
+# Of the values that the mappings of one element make; later ones may replace earlier ones.
+MAPPED_CHARACTERS_MAX = 4 * INSTANCE_CHARACTERS_MAX
 UNWEIGHED_MAPPINGS = 10  # so few cannot make more than memory holds, because each value has bounds of its own
 
 _split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

@@ -485,7 +485,7 @@ class Connection(asyncio.Protocol):
         for stream in list(self.streams.values()):
             self._lose(stream)
 
-    _TAKING = (
+    _TAKING = (  # in the order of the numbers of frames; the last one for all others
         _take_data,
         _take_headers,
         _take_priority,
@@ -497,4 +497,4 @@ class Connection(asyncio.Protocol):
         _take_window_update,
         _take_continuation,
         _take_unknown,
-    )  # in the order of the numbers of frames; the last one for all others
+    )

@@ -5,6 +5,7 @@ The code is canonical: the lengths of its words determine them. So this table ho
 
 from functools import cache
 
+# The end mark takes the last word of 30 bits, all ones.
 WORDS = {
     5: b"012aceiost",
     6: b" %-./3456789=A_bdfghlmnpru",
@@ -27,7 +28,7 @@ WORDS = {
     27: b"\xcb\xcc\xd3\xd4\xd6\xdd\xde\xdf\xf1\xf4\xf5\xf6\xf7\xf8\xfa\xfb\xfc\xfd\xfe",
     28: b"\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f\x10\x11\x12\x13\x14\x15\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f\xdc\xf9",
     30: b"\x0a\x0d\x16",
-}  # the end mark takes the last word of 30 bits, all ones
+}
 PADDING_BITS_MAX = 7
 
 

@@ -43,9 +43,8 @@ class Outbox:
         self._frames: list[bytes] = []
         self._bytes = 0  # of content among them
         self._is_due = False
-        self._waiting: dict[
-            Stream, None
-        ] = {}  # streams with content that their own window lets through, next one first
+        # Streams with content that their own window lets through, the next one first.
+        self._waiting: dict[Stream, None] = {}
 
     def put(self, frames: bytes) -> None:
         """Send *frames* in this turn of the loop."""

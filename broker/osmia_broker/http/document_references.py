@@ -10,10 +10,8 @@ from osmia_broker.store.documents import STORE_ID, Document
 from osmia_broker.store.read.search.values import moment
 
 BINARY = "application/octet-stream"
-TYPE, CAMUNDA = (
-    "camunda.document.type",
-    "camunda",
-)  #: the member by which a reference is known among other values, and its value
+#: The member by which a reference is known among other values, and its value.
+TYPE, CAMUNDA = ("camunda.document.type", "camunda")
 
 
 class MetadataItem(Item):

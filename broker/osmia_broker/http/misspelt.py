@@ -18,9 +18,8 @@ LETTERS_MIN = 4  # of a member that can be misspelt; shorter ones are too near t
 LETTERS_PER_EDIT = 4
 EDITS_MAX = 2
 NAME_CHARACTERS_MAX = 64  # of an unknown member that is compared
-NAMES_MAX = (
-    20  # unknown members of a body that are compared: more are no slip of a person, and each costs a millisecond
-)
+# Unknown members of a body that are compared. More are no slip of a person, and each costs a millisecond.
+NAMES_MAX = 20
 
 _known: set[str] = set()  #: the members of all operations: a client may send one to an operation that has no use for it
 _names_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

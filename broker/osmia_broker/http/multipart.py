@@ -80,9 +80,8 @@ class _Reader:
         if len(self.parts) >= PARTS_MAX:
             raise ValueError(f"more than {PARTS_MAX} parts")
         disposition = self._headers.get(b"content-disposition", b"")
-        _, options = parse_options_header(
-            disposition
-        )  # of the bytes: names are UTF-8, and the library takes texts for Latin-1
+        # The octets are parsed, not the text: names are UTF-8, and the library takes texts for Latin-1.
+        _, options = parse_options_header(disposition)
         self.parts.append(
             Upload(
                 name=options.get(b"name", b"").decode("utf-8", "replace"),

@@ -293,9 +293,8 @@ def _in_words(types_: str) -> str:
     return " or ".join(_TYPE_WORDS.get(one, one) for one in types_.split(" | "))
 
 
-Methods = dict[
-    str, tuple[Operation, list[str]]
-]  # the operations of a path by their methods, with the names of its placeholders
+# The operations of a path by their methods, with the names of its placeholders.
+Methods = dict[str, tuple[Operation, list[str]]]
 
 
 class Router:

@@ -26,9 +26,8 @@ class Connections:
     def __init__(self, most: int) -> None:
         self._most = most
         self._all: set[BoundedProtocol] = set()
-        self._waiting: dict[
-            BoundedProtocol, None
-        ] = {}  # for the rest of a request, the next one, or for its client to read
+        # Connections that wait for the rest of a request, for the next one, or for their client to read.
+        self._waiting: dict[BoundedProtocol, None] = {}
 
     @property
     def count(self) -> int:

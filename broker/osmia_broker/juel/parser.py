@@ -21,9 +21,8 @@ from osmia_broker.juel.values import Scope, Value, parse_number, read_variable, 
 
 Evaluate: TypeAlias = Callable[[Scope], Value]
 
-NESTING_MAX = (
-    32  # brackets, unary operators and conditions inside each other; each takes about nine Python frames while parsing
-)
+# Brackets, unary operators and conditions inside each other. Each takes about nine Python frames while parsing.
+NESTING_MAX = 32
 
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _UNARY: dict[str, Callable[[Value], Value]] = {

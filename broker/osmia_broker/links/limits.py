@@ -9,14 +9,12 @@ MB = 1024**2
 class Limits:
     """The bounds of one link."""
 
-    message_bytes: int = (
-        16 * MB
-    )  # of one frame: the largest answer with its metadata. Beyond it the call, or the link, ends
+    # Of one frame: the largest answer with its metadata. Beyond it the call, or the link, ends.
+    message_bytes: int = 16 * MB
     calls: int = 10_000  # that are open, each way
     unsent_bytes: int = 4 * MB  # that wait to be sent; beyond it new calls are refused
-    held_bytes: int = (
-        64 * MB
-    )  # of requests that are being answered; of answers that are unsent; of parts of streams that are unread
+    # Of requests that are being answered, of answers that are unsent, and of parts of streams that are unread.
+    held_bytes: int = 64 * MB
     window: int = 64 * 1024  # octets of a stream that travel before its asker has read any
     hello_s: float = 5  # for the whole greeting
     ping_after_s: float = 2  # of silence

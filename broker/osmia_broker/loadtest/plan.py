@@ -48,12 +48,10 @@ class Plan:
 class Books:
     """The calls of one lane: those that were acknowledged, and those whose effect is unknown."""
 
-    created: "array[int]" = field(
-        default_factory=lambda: array("q")
-    )  #: keys of instances whose creation was acknowledged
-    completed: "array[int]" = field(
-        default_factory=lambda: array("q")
-    )  #: instances whose job's completion was acknowledged
+    #: Keys of instances whose creation was acknowledged.
+    created: "array[int]" = field(default_factory=lambda: array("q"))
+    #: Instances whose job's completion was acknowledged.
+    completed: "array[int]" = field(default_factory=lambda: array("q"))
     latencies: "array[float]" = field(default_factory=lambda: array("d"))  #: seconds, of those completed
     in_time: int = 0  #: completed before the load ended; the rest were completed after it
     unknown_creates: int = 0  #: calls that may have created an instance: no answer came

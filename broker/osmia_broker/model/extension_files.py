@@ -20,9 +20,8 @@ FAULTS_MAX = 20  # an answer names no more: it must fit into HTTP/2 headers
 
 VARIABLE, VALUE, JSONPATCH = "variable", "value", "jsonpatch"
 TYPES = ("string", "integer", "boolean", "json", "bigdecimal", "date", "datetime", "array", "file", "folder", "content")
-_PARTS = frozenset(
-    {"properties", "mappings", "constants", "assignments", "templates"}
-)  # of the extensions of a process
+# The members of an extension file that describe the extensions of a process.
+_PARTS = frozenset({"properties", "mappings", "constants", "assignments", "templates"})
 _SOURCES = (VARIABLE, VALUE, JSONPATCH)
 _ALL_INPUTS = frozenset({"MAP_ALL", "MAP_ALL_INPUTS"})
 _ALL_OUTPUTS = frozenset({"MAP_ALL", "MAP_ALL_OUTPUTS"})

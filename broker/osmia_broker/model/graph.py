@@ -87,9 +87,8 @@ class SequenceFlow:
     id: str
     source: "Element"
     target: "Element"
-    condition: Expression | None = (
-        None  # of a flow out of a gateway; in the Activiti dialect also out of other elements
-    )
+    # Of a flow out of a gateway; in the Activiti dialect also of a flow out of other elements.
+    condition: Expression | None = None
     skip: Expression | None = None  # `activiti:skipExpression`: whether to take the flow, instead of its condition
 
 
@@ -139,9 +138,8 @@ class UserTaskDefinition:
     lenient: bool = False
     is_native: bool = False  # `zeebe:userTask`: no job is made for it
     external_reference: Expression | None = None  # of a native task: its form elsewhere
-    listeners: "Mapping[str, tuple[ListenerDefinition, ...]]" = field(
-        default_factory=dict
-    )  # of a native task: its task listeners by event (creating, assigning …)
+    # The task listeners of a native task by their event (creating, assigning …).
+    listeners: "Mapping[str, tuple[ListenerDefinition, ...]]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,9 +221,8 @@ class MultiInstance:
     element_variable: str = ""  # holds the item; empty for none
     output_collection: str = ""  # the variable for the list of results; empty for none
     output_element: Expression | None = None
-    result_variable: str = (
-        ""  # that *output_element* reads: local to each instance; empty if it is more than a variable or a property
-    )
+    # The variable that *output_element* reads, local to each instance. Empty if it is more than a variable or a property.
+    result_variable: str = ""
     completion_condition: Expression | None = None
     names: LoopNames = ZEEBE_LOOP
     collects_locals: bool = False  # in the Activiti dialect: results are local variables, in the order of completion
@@ -283,9 +280,8 @@ class Element:
     script: ScriptDefinition | None = None
     decision: DecisionCall | None = None
     default_flow: SequenceFlow | None = None  # of an exclusive or inclusive gateway, and of an activity with conditions
-    start: "Element | None" = (
-        None  # the none start event of a process or subprocess; the only start event of an event subprocess
-    )
+    # The none start event of a process or subprocess; the only start event of an event subprocess.
+    start: "Element | None" = None
     event_starts: "tuple[Element, ...]" = ()  # the start events of a process that have a trigger
     event: EventDefinition | None = None  # the trigger of an event or receive task; None for a none event
     is_interrupting: bool = True  # of a boundary event, and of the start event of an event subprocess
@@ -299,9 +295,8 @@ class Element:
     publish: PublishDefinition | None = None
     start_listeners: tuple[ListenerDefinition, ...] = ()
     end_listeners: tuple[ListenerDefinition, ...] = ()
-    body_listeners: tuple[
-        ListenerDefinition, ...
-    ] = ()  # `beforeAll` of a multi-instance: once, before its first instance
+    # `beforeAll` of a multi-instance: once, before its first instance.
+    body_listeners: tuple[ListenerDefinition, ...] = ()
     is_for_compensation: bool = False  # a handler; it has no flows
     compensation_handler: "Element | None" = None  # of the compensation boundary event of this activity
     link_target: "Element | None" = None  # of a throwing link event

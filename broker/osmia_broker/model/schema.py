@@ -18,9 +18,8 @@ _XML_LETTERS = (
     "A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c-\u200d\u2070-\u218f"
     "\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\U00010000-\U000effff"
 )
-_ID = re.compile(
-    f"[{_XML_LETTERS}][{_XML_LETTERS}0-9.\u00b7\u0300-\u036f\u203f-\u2040-]*"
-)  # XML Namespaces 1.0, NCName
+# The rule NCName of XML Namespaces 1.0.
+_ID = re.compile(f"[{_XML_LETTERS}][{_XML_LETTERS}0-9.\u00b7\u0300-\u036f\u203f-\u2040-]*")
 
 #: The elements of BPMN 2.0.2's schema.
 KNOWN = frozenset(

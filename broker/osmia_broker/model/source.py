@@ -23,9 +23,8 @@ class File:
     """The facts about a file that its elements share. They are found once, because a walk of the file for each element is quadratic."""
 
     shared: Mapping[str, Node] = field(default_factory=dict)  # the messages, signals, errors and escalations, by id
-    declares_activiti: bool = (
-        False  # it declares that namespace, or Activiti's modeller wrote it: texts with `${…}` are expressions
-    )
+    # Whether it declares that namespace, or Activiti's modeller wrote it: texts with `${…}` are expressions.
+    declares_activiti: bool = False
     is_activiti: bool = False  # and has no element of Camunda's
     is_only_activiti: bool = False  # and does not declare that of Camunda: optional parts may be missing
     is_extensible: bool = False  # it has no element of Camunda's, so an Activiti extension file may stand beside it

@@ -23,9 +23,8 @@ class Backlog:
     def __init__(self) -> None:
         self._others: deque[Waiting] = deque()
         self._groups: deque[Sequence[Waiting]] = deque()
-        self.is_searching = (
-            False  #: whether groups are left, or the last one is being decided: nothing else may be decided
-        )
+        #: Whether groups are left, or the last one is being decided. Nothing else may be decided then.
+        self.is_searching = False
 
     @property
     def must_wait(self) -> bool:

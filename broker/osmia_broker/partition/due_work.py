@@ -113,9 +113,8 @@ class DueWork:
         self._walks: deque[DueCommand] = deque()  # follow-ups, which may take long
         self._walking = 0  # follow-ups that were begun and are not committed
         self._known: set[int] = set()  # keys of rows that are queued, or decided and not committed
-        self._rest: asyncio.TimerHandle | None = (
-            None  # while it runs, others are served; its end goes on with the follow-ups
-        )
+        # While it runs, others are served. Its end goes on with the follow-ups.
+        self._rest: asyncio.TimerHandle | None = None
         self._is_stopped = False
         self._stuck: set[int] = set()  # keys of rows that cannot be worked off; a start tries them again
         self._quiet_until_ms = 0  # no due rows are asked for before

@@ -34,9 +34,8 @@ class Service:
         self.rpcs = {path.encode(): rpc for path, rpc in rpcs.items()}
         self.message_bytes_max = message_bytes_max
         self.deadlines = Deadlines()
-        self.cancelled: set[asyncio.Task[None]] = (
-            set()
-        )  # answers that have not ended yet; the loop alone would forget them
+        # Answers that have not ended yet. The loop alone would forget them.
+        self.cancelled: set[asyncio.Task[None]] = set()
 
 
 class Exchange(Stream):

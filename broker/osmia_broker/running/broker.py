@@ -56,11 +56,8 @@ from osmia_broker.tls import TlsFiles
 if TYPE_CHECKING:
     from osmia_broker.running.tracing import Tracing
 
-GC_THRESHOLDS = (
-    20_000,
-    20,
-    50,
-)  # rows are no garbage cycles; at Python's 700 a busy broker spends 2 % looking for some
+# Rows are no garbage cycles. At Python's 700 a busy broker spends 2 % of its time looking for some.
+GC_THRESHOLDS = (20_000, 20, 50)
 
 log = logging.getLogger(__name__)
 

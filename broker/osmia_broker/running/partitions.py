@@ -88,9 +88,8 @@ async def open_partitions(
         opened.push_async_callback(own[number].close)
         counters[number].is_leading = partial(_is_ready, own[number])
         await own[number].open()
-    opened.push_async_callback(
-        database.reader.close
-    )  # before the stores, which tidy their files when they are the last
+    # The reader closes before the stores, which tidy their files when they are the last.
+    opened.push_async_callback(database.reader.close)
     if isinstance(made.face, Router):
         opened.push_async_callback(made.face.close)
         if made.sharing is not None:
@@ -169,9 +168,10 @@ async def _shared(
     opened: AsyncExitStack,
 ) -> Partitions:
     """Lead what the leases say, and reach the other partitions where other brokers lead them."""
+    # It brings the dialect of PostgreSQL, which no other start needs.
     from osmia_broker.running.shared_partitions import (
         SharedPartitions,
-    )  # with the dialect of PostgreSQL, which no other start needs
+    )
 
     await sharers.prepare()
     life = sharers.life

@@ -43,9 +43,8 @@ class Program:
     command: Sequence[str]
     is_ready: Callable[[int], bool]
     is_well: Callable[[], Awaitable[bool]] | None = None
-    told: bytes = (
-        b""  # what it reads at its standard input; other users cannot see it, nor those who can see its environment
-    )
+    # What it reads at its standard input. Other users cannot see it, nor those who can see its environment.
+    told: bytes = b""
 
 
 def bound_to(parent: int, module: str, arguments: Iterable[str]) -> list[str]:

@@ -39,12 +39,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 OUR_FAULT = ("UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS")
-OPERATIONS = {
-    "activated": "receive",
-    "completed": "settle",
-    "failed": "settle",
-    "error": "settle",
-}  # of a job, by what happened to it
+# The kind of span by what happened to the job.
+OPERATIONS = {"activated": "receive", "completed": "settle", "failed": "settle", "error": "settle"}
 NAME_PART = 0x6F736D6961 << 88  # `osmia`, the upper five of the sixteen octets of a trace's id
 NAMED = ("process_instance_key", "element_id", "element_instance_key", "job_key", "user_task_key", "incident_key")
 ABOUT: dict[str, type] = {  # the field by which a command names a row of an element

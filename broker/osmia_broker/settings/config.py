@@ -28,13 +28,14 @@ from osmia_broker.settings.values import PREFIX
 
 CONFIG_VARIABLE = "OSMIA_CONFIG"
 CONFIG_FILES = (Path("osmia.toml"), Path("/etc/osmia/osmia.toml"))  # the first that exists, when none is named
+# Variables with a meaning of their own, most of them for clients, not settings.
 OTHERS = frozenset(
     f"OSMIA_{name}"
     for name in (
         *("CONFIG", "ADDRESS", "PROFILE", "USER", "GROUPS", "TOKEN", "TOKEN_FILE", "PASSWORD", "PASSWORD_FILE"),
         *("CA_CERT", "CLIENT_CERT", "CLIENT_KEY"),
     )
-)  # variables with a meaning of their own, most of them for clients, not settings
+)
 DATA_DIR = Path("osmia-data")
 EVENT_RETENTION = timedelta(hours=1)
 SHUTDOWN_GRACE = timedelta(seconds=10)

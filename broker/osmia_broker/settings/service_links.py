@@ -2,9 +2,10 @@
 
 import re
 
+# Kubernetes sets these for each service whose name begins with "osmia"; Docker's links have the same form.
 SERVICE_LINK = re.compile(
     r"OSMIA_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
-)  # Kubernetes sets these for each service whose name begins with "osmia"; Docker's links have the same form
+)
 SERVICE_LINK_PORT = re.compile(r"OSMIA_([A-Z0-9_]+_)?PORT")  # with a URL as its value, such as tcp://10.0.0.1:26500
 SERVICE_LINK_URL = re.compile(r"(tcp|udp|sctp)://.*", re.IGNORECASE)
 

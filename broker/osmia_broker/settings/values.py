@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 PREFIX = "OSMIA_"  # of the variables
+#: A value of each setting whose default does not show how it is typed.
 EXAMPLES = {
     "data_dir": "/var/lib/osmia",
     "database_url": "postgresql://osmia@db.example.org/osmia",
@@ -24,7 +25,7 @@ EXAMPLES = {
     "expression_timeout": "1s",
     "otel_endpoint": "http://127.0.0.1:4318",
     "shutdown_grace": "10s",
-}  #: a value of each setting whose default does not show how it is typed
+}
 
 
 def example(name: str, default: object, spelt: str) -> str:
@@ -153,16 +154,8 @@ def switch(value: object) -> bool:
     return value
 
 
-BYTES = {
-    "": 1,
-    "b": 1,
-    "kb": 1000,
-    "mb": 1000**2,
-    "gb": 1000**3,
-    "kib": 1024,
-    "mib": 1024**2,
-    "gib": 1024**3,
-}  # by the unit in lower case
+# By the unit in lower case.
+BYTES = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
 MESSAGE_BYTES_MAX = 256 * 1024**2  # a larger message could take all the memory that the broker promises to keep to
 MEMORY_BYTES_MAX = 1024**4  # more than a machine has that runs a single broker process
 
@@ -202,9 +195,8 @@ memory_size = _size(
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 SPAN_MAX = timedelta(days=36_500)  # a moment in milliseconds plus a longer one might not fit into 64 bits
-ISO_8601 = re.compile(
-    r"P(?:([0-9]+)D)?(?:T(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+(?:\.[0-9]+)?)S)?)?"
-)  # days, hours, minutes, seconds
+# Days, hours, minutes and seconds.
+ISO_8601 = re.compile(r"P(?:([0-9]+)D)?(?:T(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+(?:\.[0-9]+)?)S)?)?")
 
 
 def duration(value: object) -> timedelta:

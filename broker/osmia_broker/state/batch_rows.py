@@ -53,9 +53,8 @@ class BatchOperation(StoredRow):
     completed: Changing[int] = 0
     failed: Changing[int] = 0
     ended_ms: Changing[int] = 0
-    whole_key: int = (
-        0  # of a share: the batch operation that it is of, in the partition that has given out this key; else 0
-    )
+    # Of a share: the batch operation that it belongs to, in the partition that has given out this key; else 0.
+    whole_key: int = 0
 
 
 @stored("batch_items", of_instance=True, sized=("error_message",), matches=(("batch_key",),))

@@ -6,9 +6,8 @@ that call themselves in breadth without end; it may be too low, never too high.
 
 from osmia_broker.state.journal import Journal
 
-TREES_MAX = (
-    1_000  # outermost callers that are known; the one that has not called for the longest time is forgotten first
-)
+# Outermost callers that are known. The one that has not called for the longest time is forgotten first.
+TREES_MAX = 1_000
 
 
 class CallTrees:

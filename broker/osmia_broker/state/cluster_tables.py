@@ -24,6 +24,7 @@ from osmia_broker.state.state import State
 from osmia_broker.state.task_rows import GlobalTaskListener
 from osmia_broker.state.whole_table import WholeTable
 
+#: Definitions first, because the others refer to them.
 CLUSTER_TYPES: tuple[type, ...] = (
     ProcessDefinition,
     DecisionRequirements,
@@ -33,7 +34,7 @@ CLUSTER_TYPES: tuple[type, ...] = (
     GlobalTaskListener,
     ClusterVariable,
     JobFlow,
-)  #: definitions first, because the others refer to them
+)
 
 SAME_IN_ALL = frozenset({*CLUSTER_TYPES, Resource})  #: with the deployed files
 

@@ -43,9 +43,8 @@ class StartSubscription(StoredRow):
     name: str = ""
     timer_key: int = 0  # of the timer, for the kind TIMER
     ended_ms: Changing[int] = 0
-    stopped_key: Changing[int] = (
-        0  # of the instance that its timer could not begin, and that stands for the firings since; 0 if none does
-    )
+    # Of the instance that its timer could not begin, and that stands for the firings since; 0 if none does.
+    stopped_key: Changing[int] = 0
 
 
 @stored("decision_requirements")

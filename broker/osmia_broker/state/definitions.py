@@ -16,9 +16,8 @@ from osmia_broker.state.rows import Decision, DecisionRequirements, Form, Proces
 from osmia_broker.state.store_protocol import RowValues, Start, Wanted
 from osmia_broker.state.whole_table import WholeTable
 
-MODELS_MAX = (
-    512  #: compiled models in memory, beyond those that one command needs; the least recently used one goes first
-)
+#: Compiled models in memory, beyond those that one command needs. The least recently used one goes first.
+MODELS_MAX = 512
 
 
 class VersionedRow(Protocol):
@@ -128,9 +127,8 @@ class Definitions:
         )
         self.decisions: VersionedTable[Decision] = VersionedTable(Decision, "decision_id", journal)
         self.forms: VersionedTable[Form] = VersionedTable(Form, "form_id", journal)
-        self._models: OrderedDict[str, Compiled | InvalidState] = (
-            OrderedDict()
-        )  # by checksum, least recently used first
+        # By checksum, the least recently used first.
+        self._models: OrderedDict[str, Compiled | InvalidState] = OrderedDict()
         self._hot = self.processes.hot
         self._new_resources: dict[str, bytes] = {}
 

@@ -13,12 +13,10 @@ from osmia_broker.state.table import Table
 from osmia_broker.state.windows import FIRST, ByTurns, InOrder, Place, Window, Windows, ends_of, key_of, put_back, rank
 
 COLD_JOBS_MAX = 100  #: process instances that one look for jobs may load at a time, however small they are
-COLD_BYTES_MAX = (
-    4 * 1024 * 1024
-)  #: bytes of resident instances beyond which a look loads no more: an answer holds no more
-PLACE = frozenset(
-    {"state", "priority", "lease_token", "deadline_ms"}
-)  # fields whose change may move a job to another window
+#: Bytes of resident instances beyond which a look loads no more: an answer holds no more.
+COLD_BYTES_MAX = 4 * 1024 * 1024
+# The fields whose change may move a job to another window.
+PLACE = frozenset({"state", "priority", "lease_token", "deadline_ms"})
 
 
 class JobTable(Table[Job]):

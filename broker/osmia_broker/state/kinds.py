@@ -43,9 +43,8 @@ class Kind:
     due: str  #: the column with the time at which something must happen to the row (0: nothing); empty if there is none
     enums: dict[str, type[StrEnum]]  #: columns that hold one of these values
     sized: tuple[str, ...]  #: text columns that may be large and count towards the memory bound
-    matches: tuple[
-        tuple[str, ...], ...
-    ]  #: columns, never changing, by whose values living rows are found in the store too
+    #: Columns that never change, by whose values living rows are found in the store too.
+    matches: tuple[tuple[str, ...], ...]
 
 
 KINDS: dict[type, Kind] = {}  #: every stored row class, in the order of `rows`

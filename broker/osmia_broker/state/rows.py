@@ -136,9 +136,8 @@ class Job(StoredRow):
     state: Changing[JobState]
     retries: Changing[int] = 0  # int32; as the model, the last FailJob or UpdateJobRetries set it; may be 0 or below
     worker: Changing[str] = ""  # the worker that holds or held it; empty before the first activation
-    deadline_ms: Changing[int] = (
-        0  # when its lease or its back-off ends and it becomes activatable again; 0 for neither, below 0 while it is suspended
-    )
+    # When its lease or its back-off ends and it becomes activatable again; 0 for neither, below 0 while it is suspended.
+    deadline_ms: Changing[int] = 0
     headers: str = "{}"  # JSON object of strings
     error_message: Changing[str] = ""  # of the last failure or thrown error
     error_code: Changing[str] = ""  # of the thrown error
@@ -189,9 +188,8 @@ class FollowUp(StoredRow):
     target_partition: int
     command: str  # name of the command class
     content: str  # its fields as a JSON object
-    due_ms: Changing[int] = (
-        0  # when it is to be carried out; 0 while it waits for an incident, below 0 while it is suspended
-    )
+    # When it is to be carried out; 0 while it waits for an incident, below 0 while it is suspended.
+    due_ms: Changing[int] = 0
     depth: int = 0  # how many steps led to it without a wait state
     sent_ms: int = 0  # epoch; when it was left for another partition
 
@@ -203,13 +201,11 @@ class Timer(StoredRow):
     key: int
     process_instance_key: int  # the timer's own key if it is of a start event: it comes into memory alone
     process_definition_key: int
-    element_instance_key: (
-        int  # the element instance that waits: host, scope, gateway or the event itself; 0 of a start event
-    )
+    # The element instance that waits: host, scope, gateway or the event itself; 0 of a start event.
+    element_instance_key: int
     element_id: str  # the event that fires
-    due_ms: Changing[
-        int
-    ]  # when it fires; 0 when it has ended, below 0 while its instance is suspended, LATEST_MS while it waits behind an incident
+    # When it fires; 0 when it has ended, below 0 while its instance is suspended, LATEST_MS while it waits behind an incident.
+    due_ms: Changing[int]
     repetitions: Changing[int] = 1  # how often it fires from now on; -1 without end
     cycle: str = ""  # the ISO interval or the cron expression of a timer that repeats
     created_ms: int = 0
@@ -382,9 +378,8 @@ class Compensation(StoredRow):
 
     key: int
     process_instance_key: int
-    scope_key: (
-        int  # the living scope that it completed in; the process, for what completed in a subprocess that has ended
-    )
+    # The living scope that it completed in; the process, for what completed in a subprocess that has ended.
+    scope_key: int
     place: int  # the element instance that was its scope
     element_id: str  # the completed activity
     completed_key: int  # its element instance
@@ -434,6 +429,7 @@ Row = Any  #: a row of any kind in KINDS
 
 INSTANCE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS.values() if kind.of_instance)
 DUE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS.values() if kind.due)
+#: Resident as a whole.
 DEFINITION_TYPES: tuple[type, ...] = (
     ProcessDefinition,
     DecisionRequirements,
@@ -445,4 +441,4 @@ DEFINITION_TYPES: tuple[type, ...] = (
     ClusterVariable,
     JobFlow,
     Received,
-)  #: resident as a whole
+)

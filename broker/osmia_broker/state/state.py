@@ -281,9 +281,8 @@ class State:
         """
         rows: list[Any] = []
         has_more = True
-        while (
-            has_more and not rows
-        ):  # a page of the store whose rows have all ended since, or are corrupt, is passed over
+        while has_more and not rows:
+            # A page of the store whose rows have all ended since, or are corrupt, is passed over.
             wanted = MatchWanted(row_type, columns, values, after)
             found = self._answered.get(wanted)
             if found is None:

@@ -26,14 +26,12 @@ class Changes:
     """All that a batch of commands changed, as values: the rows may change again while they are written."""
 
     next_key: int  #: the partition's key counter after the batch
-    written: Mapping[type, Sequence[RowValues]] = field(
-        default_factory=dict
-    )  #: to insert, or to replace by primary key
+    #: To insert, or to replace by primary key.
+    written: Mapping[type, Sequence[RowValues]] = field(default_factory=dict)
     deleted: Mapping[type, Sequence[RowValues]] = field(default_factory=dict)  #: primary keys of rows to delete
     erased: Sequence[int] = ()  #: process instances of which all rows are to be deleted, after the others are written
-    changed: Mapping[type, Mapping[int, frozenset[str]]] = field(
-        default_factory=dict
-    )  #: of rows of some classes that the store has, by their keys: the only columns that differ from those that are stored
+    #: Of rows of some classes that the store has, by their keys: the only columns that differ from those that are stored.
+    changed: Mapping[type, Mapping[int, frozenset[str]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +74,14 @@ class Wanted:
 
     rows: frozenset[tuple[type, int]] = frozenset()  #: (row class, key): the whole process instance of each is loaded
     resources: frozenset[str] = frozenset()  #: contents by checksum
-    windows: frozenset[tuple[Lane, int]] = (
-        frozenset()
-    )  #: (lane, after this rank): the next activatable jobs of the lane
+    #: (lane, after this rank): the next activatable jobs of the lane.
+    windows: frozenset[tuple[Lane, int]] = frozenset()
     due: DueWanted | None = None
     matches: frozenset[MatchWanted] = frozenset()
-    fair_keys: frozenset[tuple[str, str]] = (
-        frozenset()
-    )  #: (type, after this key): the next keys that share the jobs of the type
-    newer: Container[int] = field(
-        default=frozenset(), compare=False
-    )  #: process instances of which memory is newer, so that none of their rows is loaded; a store asks from its own thread
+    #: (type, after this key): the next keys that share the jobs of the type.
+    fair_keys: frozenset[tuple[str, str]] = frozenset()
+    #: Process instances of which memory is newer, so that none of their rows is loaded. A store asks from its own thread.
+    newer: Container[int] = field(default=frozenset(), compare=False)
 
     def __or__(self, other: "Wanted") -> "Wanted":
         """Both in one load."""
@@ -127,9 +122,8 @@ class Wanted:
 class Due:
     """The answer to `DueWanted`."""
 
-    rows: list[tuple[int, type, int]] = field(
-        default_factory=list
-    )  #: (due_ms, row class, key), ascending by (due_ms, key)
+    #: (due_ms, row class, key), ascending by (due_ms, key).
+    rows: list[tuple[int, type, int]] = field(default_factory=list)
     next_ms: int | None = None  #: the earliest time of any other living row with a due time; None if there is none
 
 
@@ -138,13 +132,11 @@ class Loaded:
     """The answer to `Wanted`. Instances that have ended, and keys that name nothing, are absent."""
 
     instances: dict[int, InstanceRows] = field(default_factory=dict)  #: by the key of the process instance
-    unreadable: dict[int, str] = field(
-        default_factory=dict
-    )  #: keys of corrupt rows and of all rows of their instance: the reason
+    #: The reason by the key, of corrupt rows and of all rows of their instance.
+    unreadable: dict[int, str] = field(default_factory=dict)
     resources: dict[str, bytes] = field(default_factory=dict)  #: those that were found
-    windows: dict[Lane, list[int]] = field(
-        default_factory=dict
-    )  #: ranks of activatable jobs by lane, ascending, at most `Lane.jobs_max`
+    #: Ranks of activatable jobs by lane, ascending, at most `Lane.jobs_max`.
+    windows: dict[Lane, list[int]] = field(default_factory=dict)
     due: Due | None = None
     matches: dict[MatchWanted, list[int]] = field(default_factory=dict)  #: keys of the rows found, ascending
     fair_keys: dict[str, list[str]] = field(default_factory=dict)  #: by type, ascending, at most LANES_MAX
@@ -165,12 +157,10 @@ class Start:
     next_key: int  #: 0 when the store is new
     definitions: dict[type, list[Any]] = field(default_factory=dict)  #: all rows of rows.DEFINITION_TYPES
     next_due_ms: int | None = None  #: the earliest due time of any living row
-    held: list[tuple[str, str, str, int]] = field(
-        default_factory=list
-    )  #: (type, key, worker, number) of jobs that workers hold
-    kept_messages: Filter | None = field(
-        default=None, compare=False
-    )  #: (name, correlation key) of every living message; None if there is none
+    #: (type, key, worker, number) of jobs that workers hold.
+    held: list[tuple[str, str, str, int]] = field(default_factory=list)
+    #: (name, correlation key) of every living message; None if there is none.
+    kept_messages: Filter | None = field(default=None, compare=False)
 
 
 class Leadership(Protocol):

@@ -15,12 +15,10 @@ from osmia_broker.state.journal import Journal
 from osmia_broker.state.rows import Job
 from osmia_broker.state.store_protocol import LANES_MAX, WINDOW_JOBS, Lane, Wanted
 
-WINDOW_LOADS = (
-    4  #: beyond so many times the size of a load, later jobs wait in the store until the window is worked off
-)
-WINDOWS_MAX = (
-    1_000  #: job types with a window in memory; the least recently used one is dropped and read again when asked for
-)
+#: Beyond so many times the size of a load, later jobs wait in the store until the window is worked off.
+WINDOW_LOADS = 4
+#: Job types with a window in memory. The least recently used one is dropped and read again when asked for.
+WINDOWS_MAX = 1_000
 
 _KEY_BITS = 63  # a key is positive and below 2^63
 _KEY = (1 << _KEY_BITS) - 1

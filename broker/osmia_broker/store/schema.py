@@ -122,9 +122,8 @@ brokers = Table(
     Column("beat", Int64, nullable=False),  # grows every second while the broker lives
     # The next two are used by brokers that lead a part of the partitions each (`postgres/sharing.py`).
     Column("process", Int64, nullable=False, server_default=text("0")),  # its number among them; 0 for none
-    Column(
-        "links", String, nullable=False, server_default=text("''")
-    ),  # HOST:PORT at which it takes links; empty for none
+    # HOST:PORT at which it takes links; empty for none.
+    Column("links", String, nullable=False, server_default=text("''")),
 )
 
 #: The cluster that has this database, in one row; empty on SQLite, where a file has the id.

@@ -131,9 +131,8 @@ class SqliteStore:
         except StoreFailed:
             self._drop()
             raise
-        except (
-            Exception
-        ) as error:  # no directory, a failed migration, a full disk: the partition starts over after each
+        except Exception as error:
+            # No directory, a failed migration, a full disk: the partition starts over after each.
             self._drop()
             is_full = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
             raise (StoreFull if is_full else StoreFailed)(

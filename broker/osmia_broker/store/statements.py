@@ -171,9 +171,8 @@ def _save_next_key() -> Update:
 
 _NAMES = {schema.RANKED: "ranked", schema.LEASED: "leased"}
 
-OWNERS = {
-    kind.row_type: _owners(kind) for kind in schema.KEYED_KINDS
-}  #: (key, process_instance_key) of rows by their keys
+#: (key, process_instance_key) of rows by their keys.
+OWNERS = {kind.row_type: _owners(kind) for kind in schema.KEYED_KINDS}
 KINDS_OF_INSTANCES = _kinds_of_instances()  #: places in KEYED_KINDS
 OF_INSTANCES = {kind.row_type: _of_instances(kind) for kind in schema.KEYED_KINDS}  #: rows by process instances
 OF_SCOPES = {  #: rows by their scopes
@@ -182,9 +181,8 @@ OF_SCOPES = {  #: rows by their scopes
 }
 DEFINITIONS = {row_type: rows_of(row_type) for row_type in DEFINITION_TYPES}  #: all rows
 DUE = {kind.row_type: _due(kind) for kind in DUE_KINDS}
-MATCHES = {  #: keys of rows by their values, for each row class and each of its `matches`
-    (kind.row_type, columns): _matches(kind, columns) for kind in KINDS.values() for columns in kind.matches
-}
+#: Keys of rows by their values, for each row class and each of its `matches`.
+MATCHES = {(kind.row_type, columns): _matches(kind, columns) for kind in KINDS.values() for columns in kind.matches}
 KEPT_MESSAGES = select(schema.messages.c.name, schema.messages.c.correlation_key).where(
     schema.messages.c.ended_ms == schema.NOT_ENDED
 )

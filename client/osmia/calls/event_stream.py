@@ -97,9 +97,8 @@ class EventStream:
                     raise
                 await asyncio.sleep(self._pauses.next_s())
                 continue
-            except (
-                asyncio.CancelledError
-            ):  # the caller waits no longer; when it asks again, the stream goes on where it was
+            except asyncio.CancelledError:
+                # The caller waits no longer; when it asks again, the stream goes on where it was.
                 self._responses = None
                 raise
             self._pauses.reset()

@@ -31,9 +31,8 @@ from osmia_broker.state.rows import (
     ProcessDefinition,
 )
 
-CALLED_MAX = (
-    100_000  # living instances below one outermost caller: a process that calls itself twice has no depth to speak of
-)
+# Living instances below one outermost caller: a process that calls itself twice has no depth to speak of.
+CALLED_MAX = 100_000
 CALL_DEPTH_MAX = 1_000  # callers above one another, as later releases of the reference (reliability.md, section 5)
 
 

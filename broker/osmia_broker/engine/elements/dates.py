@@ -109,8 +109,7 @@ def _read(text: str) -> DateTime | None:
     if moment is None or moment.offset is None or not zone.endswith("]"):
         return None
     there = at_instant(moment.instant(), zone[:-1])
-    if (
-        there is not None and there.offset == moment.offset
-    ):  # of the hour that comes twice in autumn, the offset says which
+    if there is not None and there.offset == moment.offset:
+        # Of the hour that comes twice in autumn, the offset says which.
         return there
     return in_zone(moment.date, moment.nanoseconds, zone[:-1])

@@ -23,9 +23,8 @@ from osmia_broker.state.definition_rows import SubscriptionKind
 from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.state.rows import ElementInstance, Message, StartSubscription, Subscription
 
-WAITING_MAX = (
-    100  # events that wait behind an incident of a process instance; later ones pass it by, and kept messages stay kept
-)
+# Events that wait behind an incident of a process instance. Later ones pass it by, and kept messages stay kept.
+WAITING_MAX = 100
 WAITING_CHARACTERS_MAX = 4 * 1024 * 1024  # of their variables together, from which on no more wait
 
 

@@ -16,9 +16,8 @@ def keep_for_compensation(turn: Turn, instance: ElementInstance, element: Elemen
     finish_handler(turn, instance)
     inner = turn.compensations.by("scope_key", instance.key)
     if instance.type == ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE:
-        for (
-            row
-        ) in inner:  # the subprocess that it belongs to is kept as a whole, with all that its inner instances have done
+        for row in inner:
+            # The subprocess that it belongs to is kept as a whole, with all that its inner instances have done.
             _move(turn, row, scope.key, scope.key if row.place == instance.key else row.place)
         return
     handler = _handler_of(element) if element.boundaries and not instance.loop_counter else None

@@ -16,9 +16,8 @@ from osmia_broker.state.task_rows import Channel
 COOKIE = "osmia_person"
 DEFAULT_USER = "demo"
 GROUPS_MAX = 100
-COOKIE_CHARACTERS_MAX = (
-    3_800  # browsers drop a cookie of more than 4,096 bytes, with its name and attributes, and say nothing
-)
+# Browsers drop a cookie of more than 4,096 bytes, with its name and attributes, and say nothing.
+COOKIE_CHARACTERS_MAX = 3_800
 
 T = TypeVar("T")
 

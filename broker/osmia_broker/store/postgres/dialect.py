@@ -42,9 +42,8 @@ def _literal(value: int | str) -> str:
 
 def as_rows(statement: str, columns: Sequence[str], *, hexadecimal: str = "") -> str:
     """Return an expression for the rows of a *statement* with these *columns*, as one JSON array of arrays; NULL if there are none."""
-    values = [
-        f"encode(r.{quoted(name)}, 'hex')" if name == hexadecimal else f"r.{quoted(name)}" for name in columns
-    ]  # bytes have no form in JSON
+    # Bytes have no form in JSON.
+    values = [f"encode(r.{quoted(name)}, 'hex')" if name == hexadecimal else f"r.{quoted(name)}" for name in columns]
     return f"(SELECT json_agg(json_build_array({', '.join(values)})) FROM ({statement}) AS r)"
 
 

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from osmia_broker.store.postgres.lease import Lease
 
 BEAT_S = 1.0  # between beats of a broker, and between looks of a watcher
-TTL_S = (
-    5.0  # a leader that has not been confirmed for so long gives up; one that has not been seen for so long is replaced
-)
+# A leader that has not been confirmed for so long gives up; one that has not been seen for so long is replaced.
+TTL_S = 5.0
 PATIENCE_S = 10.0  # how long a partition waits for the lease of the first one, before it says that it has none
 
 _BEGIN = (

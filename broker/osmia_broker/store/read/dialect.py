@@ -299,10 +299,8 @@ def lateral(keys: Select[Any], name: str) -> FromClause:
     return Keys(as_array).table_valued(sql_column("value", BigInteger()), name=name, joins_implicitly=True)
 
 
-ANY, ONE = (
-    "\0*",
-    "\0?",
-)  #: the pieces of a pattern that stand for any characters, and for one; no piece of text begins like them
+#: The pieces of a pattern that stand for any characters, and for one. No piece of text begins like them.
+ANY, ONE = ("\0*", "\0?")
 
 
 def like(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:

@@ -15,12 +15,13 @@ from osmia_broker.store.read.tables import columns_of
 
 Definition = ProcessDefinition | DecisionRequirements | Decision | Form
 
+#: The rows of each kind, and the column of their ids.
 KINDS: Mapping[str, tuple[type[Any], str]] = {
     "process": (ProcessDefinition, "bpmn_process_id"),
     "decision requirements": (DecisionRequirements, "decision_requirements_id"),
     "decision": (Decision, "decision_id"),
     "form": (Form, "form_id"),
-}  #: the rows of each kind, and the column of their ids
+}
 
 
 class Latest(msgspec.Struct, frozen=True):

@@ -58,9 +58,8 @@ class PostgresSource:
     def __init__(self, server: Server, partition: int = 1) -> None:
         self._server = server
         self._partition = partition
-        self._pids: WeakKeyDictionary[Any, int] = (
-            WeakKeyDictionary()
-        )  # of the server's processes; a pooler tells others
+        # The ids of the server's processes. A pooler reports others.
+        self._pids: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
         self.name = without_password(server.url)
 
     def joined(self, others: "Sequence[PostgresSource]") -> "PostgresSource":

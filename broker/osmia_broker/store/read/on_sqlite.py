@@ -104,9 +104,8 @@ class SqliteSource:
 
     async def interrupt(self, driver: Any) -> None:
         """Interrupt the statement that runs on the driver's connection, if any."""
-        with suppress(
-            ValueError, sqlite3.ProgrammingError
-        ):  # the connection is closed, or is being closed in its thread
+        with suppress(ValueError, sqlite3.ProgrammingError):
+            # The connection is closed, or is being closed in its thread.
             await driver.interrupt()
 
 

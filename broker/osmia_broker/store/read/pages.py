@@ -20,9 +20,8 @@ from osmia_broker.store.read.tables import readable
 ITEMS_DEFAULT = 50
 ITEMS_MAX = 1_000
 PAGE_BYTES_MAX = 1_800_000  # clients accept 4 MiB a message, and an item may contain a text twice: a user task's headers and its assignment
-SEARCHED_MAX = (
-    1_000_000  # bytes of a page that a search gives; an item may hold a text twice, and JSON escapes lengthen it
-)
+# Bytes of a page that a search gives. An item may hold a text twice, and JSON escapes lengthen it.
+SEARCHED_MAX = 1_000_000
 NUMBERS_BYTES = 150  # the keys, times and lengths of one item
 KEY_MAX = INT64_MAX
 

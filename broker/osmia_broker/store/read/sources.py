@@ -48,9 +48,8 @@ class Sources:
         self.questions_max = questions_max
         self.questions = 0  # being answered or waiting for a connection
         self.parts: tuple[Any, ...] = (self,)
-        self.together: Sources = (
-            self  #: reads the rows of all partitions at once: slower for lists, but right for numbers of groups
-        )
+        #: Reads the rows of all partitions at once: slower for lists, but right for numbers of groups.
+        self.together: Sources = self
         if len(databases) > 1:
             first, *others = map(_source, places)
             self.together = self._part(Database(first.joined(others), self._threads, SHARED_CONNECTIONS), 1)

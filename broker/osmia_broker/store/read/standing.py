@@ -57,9 +57,8 @@ class Standing(msgspec.Struct, frozen=True):
     jobs_waiting: dict[str, int]  #: by type
     messages_buffered: tuple[int, ...]  #: by partition
     sent: tuple[dict[int, int], ...]  #: by partition, the messages that it has left for each other one, unconfirmed
-    sent_since_ms: tuple[
-        dict[int, int], ...
-    ]  #: by partition, when the oldest of these was left; without those of no known age
+    #: When the oldest of these was left, by partition; without those of no known age.
+    sent_since_ms: tuple[dict[int, int], ...]
     oldest_end_ms: tuple[int, ...]  #: by partition, when the process instance ended that ended first; 0 for none
 
 

@@ -74,9 +74,8 @@ class Entity:
     #: adds to the items of a page what the database does not have
     key_types: tuple[type, ...] = (int,)
     index: str = ""  #: an index with every column that filters need
-    walks: Mapping[str, str] = field(
-        default_factory=dict
-    )  #: indexes that give the rows in the order of a field, by its name
+    #: Indexes that give the rows in the order of a field, by its name.
+    walks: Mapping[str, str] = field(default_factory=dict)
     drivers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: operators by field that leave few rows, which the database finds by an index of its own choice
     lookups: Mapping[str, Callable[[Leaf], Sequence[Select[Any]]]] = field(default_factory=dict)
@@ -87,16 +86,14 @@ class Entity:
     #: indexes by field that have its values in their order, and each row with a value once
     of_keys: Mapping[str, Callable[[Leaf, Column], Condition | None]] = field(default_factory=dict)
     #: conditions by field that need only the key of a row; None if there is none
-    narrowed: "Callable[[Group], Entity | None]" = lambda _shape: (
-        None
-    )  #: returns a smaller entity that has all rows of a filter
+    #: Returns a smaller entity that has all rows of a filter.
+    narrowed: "Callable[[Group], Entity | None]" = lambda _shape: None
     divided: "tuple[Entity, ...]" = ()  #: smaller entities that have each of its rows once; some have orders by indexes of their own
     is_of_cluster: bool = False  #: all of its rows belong to the whole cluster, and so are the same in each partition
     is_grouped: bool = False  #: it counts rows, of which each partition has some
     copied: Condition | None = None  #: the rows that are the same in each partition, if only some are
-    by_keys: "Entity | None" = (
-        None  #: the same for items whose keys are the parameter `keys`, where the table is made of others
-    )
+    #: The same for items whose keys are the parameter `keys`, where the table is made of others.
+    by_keys: "Entity | None" = None
 
     @cached_property
     def fields(self) -> dict[str, Field]:

@@ -61,9 +61,8 @@ class Field:
     joins: tuple[Join, ...] = ()
     nested: Nested | None = None  #: answers filters, instead of *joins*
     filtered: Column | None = None  #: what a filter compares instead of *column*
-    indexed: Column | None = (
-        None  #: a stored column that has the value of *column* wherever there is one, for its index
-    )
+    #: A stored column that has the value of *column* wherever there is one, for its index.
+    indexed: Column | None = None
     filters: bool = True
     sorts: bool = False
     shows: bool = True
@@ -72,18 +71,16 @@ class Field:
     by_item: bool = False  #: the items of `$in` are looked up one by one if they are few
     choices: Mapping[str, Condition] | None = None  #: of a CHOICE, the condition of each name
     long: bool = False  #: of a TEXT: its values may have megabytes, so that a pattern is shorter
-    several: bool = (
-        False  #: of a CHOICE: a row may have several of the names; a filter lists conditions that must all hold
-    )
+    #: Of a CHOICE: a row may have several of the names. A filter lists conditions that must all hold.
+    several: bool = False
     together: Callable[[frozenset[str]], Condition | None] = lambda _names: None
     #: of a CHOICE, a simpler condition for several names than all of theirs; None if there is none
     sorted_by: Column | None = None
     #: a key with the same order, which the last field of an order is sorted by; not another, because equal values have no equal keys
     shown_as: Column | None = None  #: what an answer has instead of *column*
     show: Callable[[Any], Any] | None = None  #: makes the value of an answer, instead of the kind
-    match: Callable[[str], Condition] | None = (
-        None  #: makes a condition from the name of a parameter, for TAGS and `equals`
-    )
+    #: Makes a condition from the name of a parameter, for TAGS and `equals`.
+    match: Callable[[str], Condition] | None = None
 
     @property
     def absent(self) -> Column:

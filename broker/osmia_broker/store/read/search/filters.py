@@ -26,9 +26,8 @@ WORDS_CHARACTERS_MAX = 2_000  # of `$contains`; SQLite takes patterns of 50,000
 FEW_ITEMS = (1, 2, 4, 8, 16, 32)
 ITEMS_MAX = 10_000  # of the lists of a filter together; as many as a page has
 TAGS_MAX = 10  # an instance has no more, so a filter with more finds nothing
-PATTERN_CHARACTERS_MAX = (
-    10_000  # of all patterns of a filter; four bytes each stay below SQLite's bound of 50,000 bytes
-)
+# Of all patterns of a filter. Four bytes each stay below SQLite's bound of 50,000 bytes.
+PATTERN_CHARACTERS_MAX = 10_000
 LONG_PATTERN_CHARACTERS_MAX = 1_000  # of all patterns over long values. SQLite tries them at each place and hears no interrupt meanwhile: 6 s for 2 MiB
 LONG_WORDS_WEIGHT = 10  # a character of `$contains` takes as long as ten of `$like`
 

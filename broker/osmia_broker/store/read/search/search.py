@@ -359,9 +359,8 @@ class _Way:
             sight = Sight(self._entity, self._walk)
             begun = partial(statements.begun, is_absent=is_absent, keeps_order=self._snapshot.keeps_order)
             size = self._size - len(keys)
-            for walked in (
-                WALKS[-1:] if self._snapshot.keeps_order else WALKS
-            ):  # it looks at no row beyond the page then
+            for walked in WALKS[-1:] if self._snapshot.keeps_order else WALKS:
+                # Such a snapshot looks at no row beyond the page then.
                 found = await self._read(begun, sight, walked=walked, size=size)
                 if len(found) == size:
                     return keys + found
@@ -403,9 +402,8 @@ async def _keys(
         way = _Way(snapshots[0], parts[0], parsed, order, page, total_max=total_max)
         found, total = await way.find()
         return [(0, row) for row in found], total, way.total_max
-    whole = msgspec.structs.replace(
-        page, size=page.size + page.skipped, skipped=0
-    )  # any may have all that are passed over
+    # Any partition may have all rows that are passed over.
+    whole = msgspec.structs.replace(page, size=page.size + page.skipped, skipped=0)
     ways = [
         [_Way(one, part.without_copies if place else part, parsed, order, whole, total_max=total_max) for part in parts]
         for place, one in enumerate(snapshots)
