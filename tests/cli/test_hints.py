@@ -80,6 +80,35 @@ def test_a_key_of_no_letters_is_called_an_empty_word(capsys):  # `"$(osmia tasks
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "name", "mend"),
+    [
+        (["start", ""], "PROCESS_ID", "osmia start --help"),
+        (["process", "delete", "", "--yes"], "KEY|ID", "osmia processes   (it lists the keys)"),
+        (["process", "show", ""], "KEY|ID", "osmia processes   (it lists the keys)"),
+        (["deploy", "a.bpmn", ""], "FILE", "osmia deploy --help"),
+        (["run", ""], "FILE", "osmia run --help"),
+        (["restore", ""], "BACKUP", "osmia restore --help"),
+        (["check", ""], "DIR", "osmia check --help"),
+        (["work", "", "--", "cat"], "TYPE", "osmia work --help"),
+        (["message", "publish", ""], "NAME", "osmia message publish --help"),
+        (["signal", ""], "NAME", "osmia signal broadcast --help"),
+        (["publish", "message", ""], "NAME", "osmia message publish --help"),
+        (["decision", "evaluate", ""], "ID", "osmia decision evaluate --help"),
+        (["incident", "resolve", "--all", "--process", "", "--yes"], "a value behind --process", "incident resolve"),
+        (["instances", "-p", ""], "a value behind --process", "osmia instances --help"),
+    ],
+)
+def test_an_empty_word_never_stands_for_anything(
+    capsys, tmp_path, monkeypatch, words, name, mend
+):  # `"$ID"`, never set
+    monkeypatch.chdir(tmp_path)
+    assert run(words) == 2
+    what, tried = capsys.readouterr().err.splitlines()
+    assert what == f"Error: Expected {name}, but found an empty word."
+    assert mend in tried
+
+
 def test_a_text_without_quotes_in_the_settings_file_is_explained(capsys, tmp_path):
     file = tmp_path / "osmia.toml"
     file.write_text("data_dir = /var/lib/osmia\n")

@@ -117,7 +117,7 @@ def test_of_those_who_complete_at_the_same_moment_one_wins(at: At):
         ("assign", lambda desk, key: desk.unassign(key)),
         ("update", lambda desk, key: desk.update(key, {"priority": 3})),
         ("complete", lambda desk, key: desk.finish(key)),
-        ("comment", lambda desk, key: desk.do(lambda calls: calls.comment(int(key), "x", caller=person("ada")))),
+        ("comment on", lambda desk, key: desk.do(lambda calls: calls.comment(int(key), "x", caller=person("ada")))),
         ("save a draft of", lambda desk, key: desk.do(lambda c: c.save_draft(int(key), "{}", caller=person("ada")))),
     ],
 )
@@ -300,7 +300,7 @@ def test_a_task_of_a_suspended_instance_takes_no_comment_and_no_draft(at: At):
     refused(
         desk,
         "FAILED_PRECONDITION",
-        "suspended",
+        f"Expected to comment on user task with key '{key}', but process instance",
         lambda: desk.do(lambda calls: calls.comment(key, "x", caller=person("anna"))),
     )
     refused(

@@ -170,7 +170,7 @@ class UserTaskCalls(PartitionCalls):
         await self.done(lambda ticket: CompleteUserTask(key, parsed, action, actor, ticket), wait_ms)
 
     async def comment(self, key: int, text: str, *, caller: Caller) -> int:
-        """Comment an open task; return the key of the comment."""
+        """Comment on an open task; return the key of the comment."""
         checks.int64("userTaskKey", key)
         if not text.strip():
             raise InvalidArgument("Expected a comment to have a text, but found none")

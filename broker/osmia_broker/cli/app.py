@@ -18,7 +18,7 @@ from osmia_broker.cli import streams
 from osmia_broker.cli.failures import Exit, Failure, carried_out, usage
 from osmia_broker.cli.familiar import translated
 from osmia_broker.cli.help_text import write_help
-from osmia_broker.cli.misuse import misuse, refused_value
+from osmia_broker.cli.misuse import misuse, refuse_empty_words, refused_value
 from osmia_broker.cli.session import (
     EVERYWHERE,
     OPTIONS,
@@ -123,7 +123,7 @@ class Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"osmia_broker.cli.{cmd_name}")
-        command = _with_help(typer.main.get_command(module.app))
+        command = _dressed(typer.main.get_command(module.app))
         command.name = cmd_name
         return command
 
@@ -155,11 +155,12 @@ def _summaries() -> list[tuple[str, str]]:
     return lines
 
 
-def _with_help(command: Any) -> Any:
-    """Let *command* and those below it write their help as all do."""
+def _dressed(command: Any) -> Any:
+    """Let *command* and those below it write their help, and refuse empty words, as all do."""
     command.format_help = partial(write_help, command)
+    refuse_empty_words(command)
     for one in getattr(command, "commands", {}).values():
-        _with_help(one)
+        _dressed(one)
     return command
 
 

@@ -1,8 +1,12 @@
 """Turn a wrong option or argument that Typer has found into a sentence, and into the command that was probably meant."""
 
 import re
+from collections.abc import Callable
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
+
+import typer
 
 from osmia_broker.cli.failures import Failure, usage
 
@@ -45,8 +49,16 @@ def _choices(found: "re.Match[str]") -> str:
     return f"Expected {option} to be one of {choices.replace(chr(39), '')}, but found {value}."
 
 
+def _empty(found: "re.Match[str]") -> str:
+    name = found[1]
+    return f"Expected {f'a value behind {name}' if name.startswith('-') else name.upper()}, but found an empty word."
+
+
+EMPTY = "an empty word"
+NARROWING = {"process", "type"}  #: options that say which of all; an empty word behind them would stand for all
 #: What Typer and its parsers say, and the sentence for a person.
 SENTENCES = (
+    (re.compile(rf"^Invalid value for '([^'.]+)(?:\.\.\.)?'(?: / '-\w')?: {EMPTY}$"), _empty),
     (re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Value error, ('.*') is not one of (.*?)\.?$"), _choices),
     (
         re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Input should be a valid integer.*$"),
@@ -65,6 +77,25 @@ UNKNOWN_OPTION = re.compile(r"^No such option: ([^\s.]+)")
 SURPLUS = re.compile(r"^Got unexpected extra arguments?(?:\(s\))? \((\S+?)(?: .*)?\)$")
 SEVERAL = re.compile(r"^Expected (\S+?)\.\.\. to be ")  # an argument that may stand several times
 NO_KEY = re.compile(r"^(?:Missing argument|Invalid value for) 'KEY(?:\|ID)?(?:\.\.\.)?'")
+
+
+def refuse_empty_words(command: Any) -> None:
+    """Let *command* refuse an empty word that says what it is about: `osmia process delete "$ID"`, where ID has never been set.
+
+    It would stand for any process, or for the directory at hand. What is behind `--` are words of another program.
+    """
+    for one in command.params:
+        is_argument = one.param_type_name == "argument" and not (one.metavar or "").startswith("-- ")
+        if is_argument or one.name in NARROWING:
+            one.process_value = partial(_processed, one, one.process_value)
+
+
+def _processed(parameter: Any, process: Callable[[Any, Any], Any], context: Any, value: Any) -> Any:
+    processed = process(context, value)  # first of all: what must be a number says so itself
+    is_typed = context.get_parameter_source(parameter.name).name == "COMMANDLINE"
+    if is_typed and "" in (value if isinstance(value, list | tuple) else [value]):
+        raise typer.BadParameter(EMPTY, ctx=context, param=parameter)
+    return processed
 
 
 def refused_value(error: Exception) -> str | None:

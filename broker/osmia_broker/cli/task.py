@@ -246,7 +246,7 @@ def comment(
     user: User = "",
     groups: Groups = "",
 ) -> None:
-    """Comment a user task.
+    """Comment on a user task.
 
     Example: osmia task comment 2251799813685256 "Why not fish?" --user anna
     """

@@ -96,7 +96,7 @@ class CompleteUserTask(Command, frozen=True, gc=False):
 
 
 class CommentUserTask(Command, frozen=True, gc=False):
-    """Comment an open user task. The answer is the key of the comment."""
+    """Comment on an open user task. The answer is the key of the comment."""
 
     intent: ClassVar[str] = "COMMENT"
     user_task_key: int

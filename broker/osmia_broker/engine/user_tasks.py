@@ -115,7 +115,7 @@ def complete_user_task(turn: Turn, command: CompleteUserTask) -> bool:
 @handles(CommentUserTask)
 def comment_user_task(turn: Turn, command: CommentUserTask) -> int:
     """Write a comment beside a task."""
-    task = open_task(turn, command.user_task_key, command.actor, Right.READ, "comment")
+    task = open_task(turn, command.user_task_key, command.actor, Right.READ, "comment on")
     return _write_comment(turn, task, command.actor, command.text)
 
 

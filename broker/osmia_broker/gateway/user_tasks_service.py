@@ -239,7 +239,7 @@ class UserTasks:
     async def CommentUserTask(
         self, request: queries.CommentUserTaskRequest, caller: Caller
     ) -> queries.CommentUserTaskResponse:
-        """Comment an open task."""
+        """Comment on an open task."""
         key = await self._calls.comment(request.key, request.text, caller=caller)
         return queries.CommentUserTaskResponse(comment_key=key)
 

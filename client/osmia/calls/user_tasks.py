@@ -390,7 +390,7 @@ class UserTaskCalls:
         return variables_json.decode(answer.variables) if answer.variables else None
 
     async def comment(self, key: int, text: str, *, user: str = "", groups: Iterable[str] = ()) -> int:
-        """Comment an open task, and return the key of the comment."""
+        """Comment on an open task, and return the key of the comment."""
         answer = await self._call("CommentUserTask", queries.CommentUserTaskRequest(key=key, text=text), user, groups)
         return int(answer.comment_key)
 

@@ -290,7 +290,7 @@ class UserTaskComments(Item):
 
 @operation("POST", TASK + "/comments", tag=TAG, status=201, base=OWN)
 async def comment_user_task(call: Call, user_task_key: Key, body: Comment) -> WrittenComment:
-    """Comment an open user task."""
+    """Comment on an open user task."""
     return WrittenComment(
         comment_key=str(await call.calls.user_tasks.comment(user_task_key, body.text, caller=call.caller))
     )

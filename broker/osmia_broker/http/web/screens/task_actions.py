@@ -74,7 +74,7 @@ async def undo(visit: Visit, key: int) -> Response:
 
 @action(TASK + "/comment")
 async def comment(visit: Visit, key: int) -> Response:
-    """Comment a task."""
+    """Comment on a task."""
     text = await visit.field("text")
     if not text.strip():
         return visit.go(back_to(visit, key), alert="No comment was added, because it had no text.")
