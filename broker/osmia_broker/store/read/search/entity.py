@@ -113,6 +113,18 @@ class Entity:
         own = not_(self.copied)
         return replace(self, where=own if self.where is None else and_(self.where, own))
 
+    @cached_property
+    def over_partitions(self) -> "Entity":
+        """The same for lists of several partitions. A key begins with its partition, so no key has the order of another field there."""
+        by_key = {one.name for one in self.declared if one.sorted_by is not None}
+        if not by_key:
+            return self
+        return replace(
+            self,
+            declared=tuple(replace(one, sorted_by=None) for one in self.declared),
+            walks={name: index for name, index in self.walks.items() if name not in by_key},
+        )
+
     def item(self, stored: Iterable[Any]) -> Item | None:
         """Make an item from stored values; None, with a warning in the log, from those of a corrupt row."""
         item: Item = {}

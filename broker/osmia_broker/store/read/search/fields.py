@@ -76,7 +76,8 @@ class Field:
     together: Callable[[frozenset[str]], Condition | None] = lambda _names: None
     #: of a CHOICE, a simpler condition for several names than all of theirs; None if there is none
     sorted_by: Column | None = None
-    #: a key with the same order, which the last field of an order is sorted by; not another, because equal values have no equal keys
+    #: a key with the same order in one partition, which the last field of an order is sorted by; not another, because equal values have no
+    #: equal keys
     shown_as: Column | None = None  #: what an answer has instead of *column*
     show: Callable[[Any], Any] | None = None  #: makes the value of an answer, instead of the kind
     #: Makes a condition from the name of a parameter, for TAGS and `equals`.

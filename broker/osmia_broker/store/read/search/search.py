@@ -397,8 +397,11 @@ async def _keys(
     snapshots: Sequence[Snapshot], entity: Entity, parsed: Parsed, order: Order, page: _Page, *, total_max: int
 ) -> tuple[list[tuple[int, Row]], int, int]:
     """Read the sort values and keys of the page as `_Way.find` does, each with the place of its snapshot; and how far was counted."""
-    parts = _divided(entity, parsed.shape, order, page.place)
-    if len(snapshots) == len(parts) == 1:
+    is_of_several = len(snapshots) > 1
+    parts = _divided(entity.over_partitions if is_of_several else entity, parsed.shape, order, page.place)
+    if is_of_several:
+        parts = [one.over_partitions for one in parts]
+    if not is_of_several and len(parts) == 1:
         way = _Way(snapshots[0], parts[0], parsed, order, page, total_max=total_max)
         found, total = await way.find()
         return [(0, row) for row in found], total, way.total_max
