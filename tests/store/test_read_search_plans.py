@@ -10,7 +10,7 @@ from osmia_broker.engine.task_commands import Actor, TaskPolicy
 from osmia_broker.state.rows import ElementInstance, ElementState
 from osmia_broker.state.task_rows import STANDS, CandidateKind, TaskCandidate, UserTask, UserTaskState
 from osmia_broker.store.read import Reader
-from osmia_broker.store.read.entities import AUDIT_LOGS, ELEMENT_INSTANCES, JOBS, USER_TASKS
+from osmia_broker.store.read.entities import AUDIT_LOGS, ELEMENT_INSTANCES, JOBS, PROCESS_INSTANCES, USER_TASKS
 from osmia_broker.store.read.search import search as searching
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.search import Search, search
@@ -386,14 +386,37 @@ async def test_open_and_ended_tasks_together_are_two_lists_and_the_open_ones_com
 
 @pytest.mark.parametrize("order", ["ASC", "DESC"])
 @pytest.mark.parametrize(
-    ("entity", "name"), [(JOBS, "jobKey"), (ELEMENT_INSTANCES, "elementInstanceKey")], ids=["jobs", "elements"]
+    ("entity", "name"),
+    [
+        (JOBS, "jobKey"),
+        (JOBS, "creationTime"),
+        (ELEMENT_INSTANCES, "elementInstanceKey"),
+        (ELEMENT_INSTANCES, "startDate"),
+    ],
+    ids=lambda one: getattr(one, "name", one),
 )
-async def test_jobs_and_element_instances_by_key_are_not_sorted(
+async def test_jobs_and_element_instances_by_key_or_time_are_not_sorted(
     written: Written, reader: Reader, entity: Entity, name: str, order: str
 ):
     found = await steps(written, reader, Search(None, [{"field": name, "order": order}], {"limit": 2}), None, entity)
     assert [step for step, text in found if "nearest" in text], found
     assert not [step for step, _ in found if "TEMP B-TREE FOR ORDER BY" in step], found
+
+
+@pytest.mark.parametrize("order", ["ASC", "DESC"])
+@pytest.mark.parametrize("filter", [{}, {"state": "ACTIVE"}, {"hasIncident": False}], ids=str)
+@pytest.mark.parametrize("name", ["processInstanceKey", "startDate"])
+async def test_many_instances_by_key_or_time_are_not_sorted(
+    written: Written, reader: Reader, monkeypatch: pytest.MonkeyPatch, name: str, filter: dict[str, Any], order: str
+):
+    monkeypatch.setattr(searching, "TOTAL_MAX", 3)
+    asked = Search(filter, [{"field": name, "order": order}], {"limit": 2})
+    pages = [
+        (step, text) for step, text in await steps(written, reader, asked, None, PROCESS_INSTANCES) if "OFFSET" in text
+    ]
+    of_many = [step for step, text in pages if "found" not in text]  # else it is a count of few, with its page
+    assert of_many, pages
+    assert not [step for step in of_many if "TEMP B-TREE" in step], pages
 
 
 async def test_tasks_without_a_value_come_from_an_index_when_those_with_one_are_at_their_end(

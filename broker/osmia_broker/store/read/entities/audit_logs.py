@@ -26,6 +26,7 @@ from osmia_broker.store.read.search.fields import (
     key,
     maybe,
     named,
+    own_key,
     text,
 )
 
@@ -170,7 +171,7 @@ def _fields(log: Any) -> tuple[Field, ...]:
     result = case((log.refusal == _NOTHING, literal_column("'SUCCESS'")), else_=literal_column("'FAIL'"))
     entity_key = case((log.user_task_key != 0, log.user_task_key), else_=log.entity_key)
     return (
-        key("auditLogKey", log.key, sorts=True),
+        own_key("auditLogKey", log.key),
         key("entityKey", entity_key, sorts=True),
         _named("entityType", log.entity_type, _ENTITIES),
         named("operationType", log.operation, {one: log.operation == one for one in _OPERATIONS}, sorts=True),

@@ -13,7 +13,19 @@ from osmia_broker.state.batch_rows import (
 )
 from osmia_broker.store import schema
 from osmia_broker.store.read.search.entity import Entity
-from osmia_broker.store.read.search.fields import Join, choice, date, flag, integer, json, key, maybe, named, text
+from osmia_broker.store.read.search.fields import (
+    Join,
+    choice,
+    date,
+    flag,
+    integer,
+    json,
+    key,
+    maybe,
+    named,
+    own_key,
+    text,
+)
 
 _batch = schema.TABLES[BatchOperation].alias("batch")
 _item = schema.TABLES[BatchItem].alias("item")
@@ -40,7 +52,7 @@ BATCH_OPERATIONS = Entity(
     _batch,
     (_batch.c.key,),
     (
-        key("batchOperationKey", _batch.c.key, sorts=True),
+        own_key("batchOperationKey", _batch.c.key),
         choice("state", _batch.c.state, STATES, sorts=True),
         choice("batchOperationType", _batch.c.type, TYPES),
         choice("operationType", _batch.c.type, TYPES, sorts=True, shows=False),

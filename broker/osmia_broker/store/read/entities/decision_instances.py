@@ -23,6 +23,7 @@ from osmia_broker.store.read.search.fields import (
     key,
     maybe,
     named,
+    own_key,
     text,
 )
 
@@ -95,7 +96,7 @@ _instance_key = dialect.as_text(_evaluation.c.key).concat("-").concat(dialect.as
 _REQUIREMENTS = key("decisionRequirementsKey", _root.c.decision_requirements_key, joins=(_root_join,), shows=False)
 _OF_LIST = (
     text("decisionEvaluationInstanceKey", _instance_key, sorts=True),
-    key("decisionEvaluationKey", _evaluation.c.key, sorts=True),
+    own_key("decisionEvaluationKey", _evaluation.c.key),
     named("state", case((_has_failed, "FAILED"), else_="EVALUATED"), STATES, sorts=True),
     date("evaluationDate", _evaluation.c.ended_ms, sorts=True),
     maybe(

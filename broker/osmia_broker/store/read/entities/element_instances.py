@@ -18,6 +18,7 @@ from osmia_broker.store.read.search.fields import (
     flag,
     key,
     named,
+    own_key,
     text,
 )
 from osmia_broker.store.read.sources import Sources
@@ -92,12 +93,12 @@ ELEMENT_INSTANCES = Entity(
     _element,
     (_element.c.key,),
     (
-        key("elementInstanceKey", _element.c.key, sorts=True),
+        own_key("elementInstanceKey", _element.c.key),
         key("processInstanceKey", _element.c.process_instance_key, sorts=True),
         _origin.root_field(),
         key("processDefinitionKey", _element.c.process_definition_key, sorts=True),
         _definition.process_id,
-        date("startDate", _element.c.started_ms, sorts=True),
+        date("startDate", _element.c.started_ms, sorts=True, sorted_by=_element.c.key, optional=False),
         date("endDate", _element.c.ended_ms, sorts=True),
         text("elementId", _element.c.element_id, sorts=True),
         text("elementName", func.coalesce(_names.c.name, _element.c.element_id), joins=(_named,), sorts=True),
@@ -118,5 +119,5 @@ ELEMENT_INSTANCES = Entity(
     where=_element.c.type != schema.PROCESS,
     prepare=_all_names,
     add=add_names,
-    walks={"elementInstanceKey": dialect.BY_KEY},
+    walks={"elementInstanceKey": dialect.BY_KEY, "startDate": dialect.BY_KEY},
 )

@@ -14,6 +14,7 @@ from osmia_broker.store.read.search.fields import (
     integer,
     key,
     named,
+    own_key,
     text,
 )
 
@@ -88,7 +89,7 @@ INCIDENTS = Entity(
     _incident,
     (_incident.c.key,),
     (
-        key("incidentKey", _incident.c.key, sorts=True),
+        own_key("incidentKey", _incident.c.key),
         named(
             "errorType",
             _incident.c.error_type,
@@ -97,7 +98,7 @@ INCIDENTS = Entity(
         ),
         text("errorMessage", _incident.c.message),
         integer("errorHashCode", dialect.error_hash(_incident.c.message), filters=False, shows=False),
-        date("creationTime", _incident.c.created_ms, sorts=True),
+        date("creationTime", _incident.c.created_ms, sorts=True, sorted_by=_incident.c.key, optional=False),
         named("state", case((_is_open, "ACTIVE"), else_="RESOLVED"), STATES, sorts=True),
         text("elementId", _incident.c.element_id, sorts=True),
         key("elementInstanceKey", _incident.c.element_instance_key, sorts=True),

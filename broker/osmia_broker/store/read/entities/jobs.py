@@ -22,6 +22,7 @@ from osmia_broker.store.read.search.fields import (
     key,
     maybe,
     named,
+    own_key,
     text,
 )
 
@@ -77,7 +78,7 @@ JOBS = Entity(
     _job,
     (_job.c.key,),
     (
-        key("jobKey", _job.c.key, sorts=True),
+        own_key("jobKey", _job.c.key),
         text("type", _job.c.type, sorts=True),
         named("state", _state, STATES, sorts=True),
         choice("kind", _job.c.kind, JobKind, sorts=True),
@@ -98,7 +99,7 @@ JOBS = Entity(
         flag("isDenied", _never, sorts=True, show=lambda _stored: None),
         maybe("deniedReason", _none, sorts=True),
         json("customHeaders", _job.c.headers, headers),
-        date("creationTime", _job.c.created_ms, sorts=True),
+        date("creationTime", _job.c.created_ms, sorts=True, sorted_by=_job.c.key, optional=False),
         date("endTime", _job.c.ended_ms, sorts=True),
         date("lastUpdateTime", _updated),
         text("elementId", _job.c.element_id, sorts=True),
@@ -110,5 +111,5 @@ JOBS = Entity(
         beside.business_id(_job.c.process_instance_key, filters=False),
         SORTED_TENANT,
     ),
-    walks={"jobKey": dialect.BY_KEY},
+    walks={"jobKey": dialect.BY_KEY, "creationTime": dialect.BY_KEY},
 )

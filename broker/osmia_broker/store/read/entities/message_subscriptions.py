@@ -19,6 +19,7 @@ from osmia_broker.store.read.search.fields import (
     key,
     maybe,
     named,
+    own_key,
     text,
 )
 
@@ -75,7 +76,7 @@ MESSAGE_SUBSCRIPTIONS = Entity(
     _subscription,
     (_subscription.c.key,),
     (
-        key("messageSubscriptionKey", _subscription.c.key, sorts=True),
+        own_key("messageSubscriptionKey", _subscription.c.key),
         named("messageSubscriptionState", _state, STATES, sorts=True),
         named(
             "messageSubscriptionType",

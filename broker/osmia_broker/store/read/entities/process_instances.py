@@ -19,6 +19,7 @@ from osmia_broker.store.read.search.fields import (
     key,
     maybe,
     named,
+    own_key,
     text,
 )
 from osmia_broker.store.read.search.filters import Group, Leaf
@@ -70,13 +71,13 @@ def _fields(states: dict[str, Condition], is_running: Condition) -> tuple[Field,
         return is_running if names == {"ACTIVE", "SUSPENDED"} else None
 
     return (
-        key("processInstanceKey", _process.c.key, sorts=True),
+        own_key("processInstanceKey", _process.c.key),
         _definition.process_id,
         maybe("processDefinitionName", _definition.c.name, **_definition.of("name")),
         integer("processDefinitionVersion", _definition.c.version, **_definition.of("version")),
         maybe("processDefinitionVersionTag", _definition.c.version_tag, **_definition.of("version_tag")),
         key("processDefinitionKey", _process.c.process_definition_key, sorts=True),
-        date("startDate", _process.c.started_ms, sorts=True),
+        date("startDate", _process.c.started_ms, sorts=True, sorted_by=_process.c.key, optional=False),
         date("endDate", _process.c.ended_ms, sorts=True),
         named("state", _state, states, sorts=True, together=together),
         date("suspendedDate", _origin.c.suspended_ms, **_origin.of("suspended_ms")),

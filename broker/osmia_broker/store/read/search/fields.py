@@ -112,6 +112,11 @@ def key(name: str, column: Column, **more: Any) -> Field:
     return Field(name, Kind.KEY, column, **more)
 
 
+def own_key(name: str, column: Column, **more: Any) -> Field:
+    """Declare the key of an item itself, which each has."""
+    return key(name, column, **{"optional": False, "sorts": True, **more})
+
+
 def text(name: str, column: Column, **more: Any) -> Field:
     """Declare a text that is empty, rather than null, in answers without it."""
     return Field(name, Kind.TEXT, column, **{"optional": False, **more})
