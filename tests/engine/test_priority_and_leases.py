@@ -100,6 +100,20 @@ async def test_a_new_priority_gives_a_waiting_job_its_new_place():
         assert [job.key for job in await take(it)] == [keys[2], keys[1], keys[3], keys[0]]
 
 
+async def test_a_job_that_is_given_back_after_its_lease_stays_with_the_next_worker():
+    """An answer that does not reach its caller is noticed late; meanwhile the job may be leased anew."""
+    async with opened() as it:
+        await it.do(deploy("start > ask:job > end"))
+        await it.do(create())
+        first_deadline_ms = it.clock.ms + 1_000
+        [job] = await take(it)
+        it.clock.ms = first_deadline_ms
+        await it.do(commands.ReachDeadlines((job.key,)))
+        assert [again.key for again in await take(it)] == [job.key]
+        await it.do(commands.GiveBackJobs(((job.key, first_deadline_ms),)))
+        assert await take(it) == []
+
+
 async def test_a_new_priority_of_a_held_job_counts_when_it_is_handed_out_again():
     async with opened() as it:
         await it.do(deploy("start > ask:job > end"))
