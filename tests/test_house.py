@@ -177,6 +177,18 @@ def test_every_module_says_what_it_is_for():
     none(f"{module} has no docstring" for module in MODULES if not ast.get_docstring(TREES[module]))
 
 
+def test_no_docstring_begins_with_a_question():
+    """A noun or a verb names the thing itself; "What a beat has found" makes the reader wait for it."""
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    none(
+        f"{module}: {text.splitlines()[0]}"
+        for module in MODULES
+        for node in ast.walk(TREES[module])
+        if isinstance(node, documented) and (text := ast.get_docstring(node))
+        if text.split()[0] in ("What", "Which", "Who", "Whose", "Whoever", "Whatever", "How")
+    )
+
+
 def test_files_stay_readable():
     lines = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in MODULES.values()}
     none(

@@ -80,7 +80,7 @@ class Histogram:
 
     @property
     def count(self) -> int:
-        """How many values were observed."""
+        """The number of values that were observed."""
         return sum(self.counts)
 
     def cumulative(self) -> list[tuple[str, float]]:
@@ -93,7 +93,7 @@ class Histogram:
 
 
 class Tally(dict[Labels, int]):
-    """How often each combination of labels occurred. The labels must come from a fixed set."""
+    """Count how often each combination of labels occurred. The labels must come from a fixed set."""
 
     def __missing__(self, _labels: Labels) -> int:
         return 0
@@ -251,7 +251,7 @@ class HttpCounters:
 
 @dataclass(slots=True)
 class PeopleCounters:
-    """What waits for people and workers, as it was when the store was asked last."""
+    """The work that waits for people and workers, as it was when the store was asked last."""
 
     tasks_open: Mapping[Labels, int] = field(default_factory=dict)  #: (assigned: yes | no)
     tasks_overdue: Mapping[Labels, int] = field(default_factory=dict)  #: (assigned: yes | no)

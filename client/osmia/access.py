@@ -1,4 +1,4 @@
-"""How a client proves who it is, and how it knows the broker: sign-in and TLS, from arguments or from the environment.
+"""Prove who the client is, and know the broker: sign-in and TLS, from arguments or from the environment.
 
     Client(sign_in=Password("anna", "…"))
     Client("https://broker.example.org", sign_in=Token("…"), ca_cert="ca.pem")
@@ -125,7 +125,7 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a connection needs to know: who signs in, and how TLS is spoken."""
+    """The sign-in and the TLS of a connection."""
 
     sign_in: SignIn | None = None
     credentials: grpc.ChannelCredentials | None = None  #: None: plain text

@@ -1,4 +1,4 @@
-"""What happened on the way of process instances: decisions that were evaluated, and sequence flows that were taken."""
+"""The history of process instances: decisions that were evaluated, and sequence flows that were taken."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -74,7 +74,7 @@ class PlannedDefinition:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentPlan:
-    """What a deployment would do. *warnings* name what can be deployed and probably does not do what its author meant."""
+    """The plan of a deployment. *warnings* name what can be deployed and probably does not do what its author meant."""
 
     definitions: list[PlannedDefinition]
     warnings: list[str]
@@ -337,7 +337,7 @@ class Timer:
 
 
 class SubscriptionKind(StrEnum):
-    """What a subscription waits for."""
+    """The event that a subscription waits for."""
 
     MESSAGE = "MESSAGE"
     SIGNAL = "SIGNAL"

@@ -37,7 +37,7 @@ class WorkerOptions(JobOptions, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSettings:
-    """How jobs of one type are taken.
+    """The way in which jobs of one type are taken.
 
     Attributes:
         timeout_ms: how long the lease of a job lasts, at least 1. Then another worker may get the job. Default 60,000.
@@ -84,7 +84,7 @@ class JobSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings(JobSettings):
-    """How a worker works. The attributes of `JobSettings` are the defaults for its job types.
+    """The way in which a worker works. The attributes of `JobSettings` are the defaults for its job types.
 
     Attributes:
         name: shown as the worker of the jobs it holds. Default: host name and process id.

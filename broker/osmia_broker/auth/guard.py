@@ -14,7 +14,7 @@ class Guard(Protocol):
 
     @property
     def challenge(self) -> str:
-        """What a door says to a caller without credentials: the value of `WWW-Authenticate`."""
+        """The answer of a door to a caller without credentials: the value of `WWW-Authenticate`."""
 
     async def identify(self, authorization: str) -> User:
         """Return the user whose credentials *authorization* holds: the value of the header or the metadata of this name.

@@ -6,7 +6,7 @@ WELL_KNOWN = "/.well-known/openid-configuration"
 
 
 class Document(msgspec.Struct):
-    """What it publishes; an address that it does not is empty."""
+    """The addresses that it publishes; one that it does not publish is empty."""
 
     issuer: str
     jwks_uri: str = ""

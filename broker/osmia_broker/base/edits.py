@@ -1,4 +1,4 @@
-"""How far two words are apart, for hints on misspelt ones."""
+"""Measure the distance of two words, for hints on misspelt ones."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""How many connections a door may have, so that strangers cannot use up the files that this process may have open.
+"""Bound the connections of a door, so that strangers cannot use up the files that this process may have open.
 
 A process that has none left accepts nobody at any door, and cannot open its own files either.
 """

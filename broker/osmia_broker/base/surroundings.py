@@ -1,4 +1,4 @@
-"""What the environment of this process says about where it runs: the terminal, the shell, the screen, a collector of traces.
+"""Read from the environment where this process runs: the terminal, the shell, the screen, a collector of traces.
 
 The settings of the broker are in `config`.
 """

@@ -1,4 +1,4 @@
-"""What a deployment would do, told from committed rows. Nothing is deployed."""
+"""Plan a deployment: say from committed rows what it would do. Nothing is deployed."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

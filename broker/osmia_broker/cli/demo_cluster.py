@@ -31,7 +31,7 @@ TASK_TYPE = "io.camunda.zeebe:userTask"
 
 @dataclass
 class Books:
-    """What the brokers have acknowledged."""
+    """The work that the brokers have acknowledged."""
 
     created: set[int] = field(default_factory=set)
     completed: Counter[tuple[int, int]] = field(default_factory=Counter)  # by instance and job

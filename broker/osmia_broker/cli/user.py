@@ -34,7 +34,7 @@ PasswordFile = Annotated[
 
 @app.callback()
 def user() -> None:
-    """Who may sign in with a password: add, list, password, remove."""
+    """Keep the list of people who may sign in with a password: add, list, password, remove."""
 
 
 @app.command()

@@ -93,8 +93,3 @@ def type_name(value: Value) -> str:
 def is_number(value: Value) -> bool:
     """Tell whether *value* is a number; a boolean is none."""
     return type(value) in NUMBERS
-
-
-def is_context(value: Value) -> bool:
-    """Tell whether *value* is a context, made here or come as JSON."""
-    return type(value) in CONTEXTS

@@ -53,7 +53,7 @@ class GrpcCaller(Caller):
 
     @property
     def undelivered(self) -> int:
-        """How many messages had not left; see `Caller`. grpcio does not say: it writes one after the other."""
+        """The number of messages that had not left; see `Caller`. grpcio does not report it: it writes one after the other."""
         return getattr(self._call, "undelivered", 0)
 
     def invocation_metadata(self) -> Sequence[tuple[str, str | bytes]] | None:

@@ -1,4 +1,4 @@
-"""What a connection sends: gathered, and written once for each turn of the loop; content only as far as the peer's windows reach."""
+"""Gather what a connection sends, and write it once for each turn of the loop; content only as far as the peer's windows reach."""
 
 import asyncio
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What all connections of one server share: bounds, the memory that peers take, and the look at silent connections."""
+"""The things that all connections of one server share: bounds, the memory that peers take, and the look at silent connections."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -31,7 +31,7 @@ class Connections:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of connections."""
         return len(self._all)
 
     def admit(self, connection: "BoundedProtocol") -> bool:

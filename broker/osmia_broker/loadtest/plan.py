@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class WorkerMode(StrEnum):
-    """How the workers get their jobs."""
+    """The way in which the workers get their jobs."""
 
     POLL = "poll"
     STREAM = "stream"

@@ -77,11 +77,6 @@ def _reads(tag: str, trigger: Trigger) -> Callable[[Read], Read]:
     return enter
 
 
-def definition_tags() -> frozenset[str]:
-    """Return the tags of all event definitions that can be read."""
-    return frozenset(_READERS)
-
-
 def read_event(source: Source, place: Place) -> EventDefinition | None:
     """Read the one event definition of an event; None for a none event, and for a faulty one."""
     found = [

@@ -32,7 +32,7 @@ FROM_OUTSIDE = frozenset({Trigger.TIMER, Trigger.MESSAGE, Trigger.SIGNAL, Trigge
 
 
 class TimerKind(StrEnum):
-    """How the value of a timer is meant: a moment, a time from now, or a repetition."""
+    """The meaning of a timer's value: a moment, a time from now, or a repetition."""
 
     DATE = "timeDate"
     DURATION = "timeDuration"

@@ -71,7 +71,7 @@ class _Waiter:
 
 
 class LoadedWalks:
-    """Bounds the follow-ups that go on after one load: the first, and more for up to WORK_S. All together they may take long."""
+    """Bounds the follow-ups that go on after one load: the first, and more for up to WALKS_S. All together they may take long."""
 
     __slots__ = ("_begun",)
 

@@ -1,4 +1,4 @@
-"""How gRPC writes metadata, texts, deadlines and compressed messages over HTTP/2 (gRPC, PROTOCOL-HTTP2.md and compression.md)."""
+"""The encoding of metadata, texts, deadlines and compressed messages in gRPC over HTTP/2 (gRPC, PROTOCOL-HTTP2.md and compression.md)."""
 
 import re
 import zlib

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class Service:
-    """What a server's calls share: its methods by path, and the largest message that it takes."""
+    """The things that all calls of a server share: its methods by path, and the largest message that it takes."""
 
     def __init__(self, rpcs: Mapping[str, Rpc], message_bytes_max: int) -> None:
         self.rpcs = {path.encode(): rpc for path, rpc in rpcs.items()}

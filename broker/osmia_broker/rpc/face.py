@@ -36,7 +36,7 @@ class Call(Protocol):
 
 
 class Shape(Enum):
-    """How many messages travel each way, and so what `Rpc.answer` is."""
+    """The number of messages that travel each way. It decides the type of `Rpc.answer`."""
 
     UNARY = "one message each way"  #: async (bytes, Call) -> bytes
     STREAM = "one message, many answers"  #: (bytes, Call) -> async generator of bytes

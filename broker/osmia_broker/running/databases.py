@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sharers:
-    """What a broker needs that leads a part of the partitions: its life among the others, and all leases by number."""
+    """The needs of a broker that leads a part of the partitions: its life among the others, and all leases by number."""
 
     life: "SharedLife"
     leases: "Mapping[int, SharedLease]"

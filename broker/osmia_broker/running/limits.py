@@ -1,4 +1,4 @@
-"""What the settings let the engine of one partition spend."""
+"""Read from the settings how much the engine of one partition may spend."""
 
 from osmia_broker.engine import Budget
 from osmia_broker.settings.config import Settings

@@ -10,13 +10,14 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Protocol, cast
+from typing import cast
 
 import h11
 import msgspec
 
 from osmia_broker.base.errors import OsmiaError
 from osmia_broker.metrics import Metrics
+from osmia_broker.partition import Part
 
 IDLE_S = 75.0  # a scraper comes every 15 to 60 s and reuses its connection
 CONNECTIONS_MAX = 64  # probes and scrapers are few; more is a mistake that must not cost memory
@@ -27,25 +28,7 @@ Ready = Callable[[], tuple[bool, str]]  #: returns whether the broker can do its
 Refresh = Callable[[], Awaitable[None]]  #: brings numbers of the metrics up to date that are counted elsewhere
 
 
-class Partition(Protocol):
-    """The part of a partition that readiness depends on."""
-
-    id: int
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it takes commands now."""
-
-    @property
-    def why_away(self) -> str:
-        """The reason why it takes none; empty while it is open."""
-
-    @property
-    def write_failure(self) -> str:
-        """The reason why the last commit failed; empty since one succeeded."""
-
-
-def readiness(partitions: Iterable[Partition]) -> tuple[bool, str]:
+def readiness(partitions: Iterable[Part]) -> tuple[bool, str]:
     """Return whether every partition takes commands and can store them. If not, name the partitions and the reasons.
 
     A partition is not ready after a failed commit until one succeeds, so a full disk takes the broker out of rotation

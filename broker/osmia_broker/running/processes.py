@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 class _Work(msgspec.Struct):
-    """What a process is told: its settings and its share."""
+    """The instructions for a process: its settings and its share."""
 
     settings: dict[str, Any]
     share: Share
@@ -95,7 +95,7 @@ def _reserved(settings: Settings, held: ExitStack) -> Settings:
 
 
 def _work_of(settings: Settings, number: int) -> tuple[Settings, Share]:
-    """Return what the process *number* is told. A door that is not shared is at the next port for each process."""
+    """Return the instructions for the process *number*. A door that is not shared is at the next port for each process."""
     own = ("management", "links") if ports.SHARED_PORTS else ("management", "links", *SHARED)
     moved: dict[str, Any] = {f"{door}_port": port + number - 1 for door in own if (port := settings.port_of(door))}
     if settings.links_address:

@@ -1,4 +1,4 @@
-"""What one process of a broker has to do, when several share its work."""
+"""The share of one process in the work of a broker that has several."""
 
 from dataclasses import dataclass
 from pathlib import Path

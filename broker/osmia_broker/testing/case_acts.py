@@ -1,4 +1,4 @@
-"""What the instructions of test cases in JSON do; the expectations are in `case_expectations`."""
+"""Carry out the instructions of test cases in JSON; the expectations are in `case_expectations`."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Which elements and sequence flows of the deployed processes the tests have visited, and which they have not."""
+"""Report which elements and sequence flows of the deployed processes the tests have visited, and which they have not."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

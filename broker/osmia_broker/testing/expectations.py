@@ -1,4 +1,4 @@
-"""What a test may expect of a process instance. Each expectation returns the instance, so that they can be chained.
+"""The expectations that a test may have of a process instance. Each expectation returns the instance, so that they can be chained.
 
 An expectation is judged when the broker is quiet. If it does not hold, the text says where the tokens stand, the variables and the
 incidents.

@@ -1,4 +1,4 @@
-"""What belongs to the task lists of a person: saved filters, snoozed tasks, and what was proposed."""
+"""The task lists of a person: saved filters, snoozed tasks and proposals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

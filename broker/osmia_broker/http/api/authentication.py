@@ -51,14 +51,14 @@ class Components(Item):
 
 
 class Deployment(Item):
-    """What a deployment may be."""
+    """The bounds of a deployment."""
 
     is_multi_tenancy_enabled: bool
     max_request_size: int  # bytes
 
 
 class Authentication(Item):
-    """How people sign in."""
+    """The way in which people sign in."""
 
     can_logout: bool
     is_login_delegated: bool

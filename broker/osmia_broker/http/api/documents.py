@@ -50,7 +50,7 @@ class Stored(Item):
 
 
 class LinkRequest(Body):
-    """How long a link is to be good, in milliseconds."""
+    """The time for which a link is to be good, in milliseconds."""
 
     time_to_live: int | None = None
 

@@ -73,7 +73,7 @@ class ActivatedJobs(Item):
 
 
 class Leased(Body):
-    """What a worker says of a job that it may have leased. Clients know the token by either name."""
+    """The report of a worker on a job that it may have leased. Clients know the token by either name."""
 
     job_lease_token: Text | None = None
     lease_token: Text | None = None

@@ -97,7 +97,7 @@ class ManyUserTasks(Body):
 
 
 class UserTaskOutcome(Item):
-    """What became of one task."""
+    """The outcome for one task."""
 
     user_task_key: str
     name: str | None
@@ -106,7 +106,7 @@ class UserTaskOutcome(Item):
 
 
 class UserTaskOutcomes(Item):
-    """What became of each task, in their order."""
+    """The outcome for each task, in their order."""
 
     done: int
     refused: int

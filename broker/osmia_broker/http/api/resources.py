@@ -73,7 +73,7 @@ class Deployment(Item):
 
 
 class Deletion(Body):
-    """How to delete a resource."""
+    """The way to delete a resource."""
 
     delete_history: bool | None = None
 

@@ -29,7 +29,7 @@ _CONDITIONS: dict[str, Conditions] = {
 
 @dataclass(frozen=True, slots=True)
 class InstanceFilter:
-    """What the address asks for. *problem* says why the variable cannot be understood; nothing passes then."""
+    """The filter that the address asks for. *problem* says why the variable cannot be understood; nothing passes then."""
 
     state: str
     process: str

@@ -35,7 +35,7 @@ TYPE_NAMES = {"AD_HOC_SUB_PROCESS_INNER_INSTANCE": "path", "MULTI_INSTANCE_BODY"
 
 @dataclass(slots=True)
 class InstanceView:
-    """What the page of an instance shows."""
+    """The contents of the page of an instance."""
 
     instance: Item
     state: tuple[str, str]

@@ -17,7 +17,7 @@ DEPTH_MAX = 500  # of arrays and objects inside of each other; the broker takes 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with a text: the reason, and the place, counted from 1."""
+    """The fault of a text: the reason, and the place, counted from 1."""
 
     reason: str
     line: int

@@ -1,4 +1,4 @@
-"""What a person types into a task: read from the fields of the page, checked, and made into the variables of a completion."""
+"""Read what a person types into a task from the fields of the page, check it, and make it into the variables of a completion."""
 
 import json
 from dataclasses import dataclass, field

@@ -54,7 +54,7 @@ TABS = {"task": "Task", "process": "Process", "history": "History"}
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """What a person has typed and not sent yet."""
+    """The input that a person has typed and not sent yet."""
 
     values: dict[str, str] = {}  # changed texts by name of the variable
     added: list[tuple[str, str]] = []  # names and texts of new variables
@@ -67,7 +67,7 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 class FileMetadata(msgspec.Struct, rename="camel"):
-    """What a reference says about its document."""
+    """The description of a document in its reference."""
 
     file_name: str | None = None
 
@@ -80,7 +80,7 @@ class File(msgspec.Struct, rename="camel", tag_field=TYPE, tag=CAMUNDA):
 
     @property
     def name(self) -> str:
-        """What a person calls the document."""
+        """The name of the document for people."""
         return (self.metadata.file_name if self.metadata else None) or self.document_id
 
 
@@ -128,7 +128,7 @@ class Difference:
 
     @property
     def kind(self) -> str:
-        """What accepting it does to the variable."""
+        """The effect on the variable of accepting it."""
         return "new" if not self.now else "same" if self.now == self.proposed else "changed"
 
 
@@ -173,7 +173,7 @@ class TaskView:
 
     @property
     def tokens(self) -> list[Item]:
-        """What the diagram shows at the element of the task."""
+        """The tokens that the diagram shows at the element of the task."""
         is_open, state = self.item["is_open"], self.item["state"]
         counts = {"active": int(is_open), "incident": 0, "completed": int(state == "COMPLETED"), "canceled": 0}
         return [{"elementId": self.item["elementId"], **counts, "canceled": int(state == "CANCELED")}]

@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What all requests share."""
+    """The things that all requests share."""
 
     services: Services
     templates: Environment

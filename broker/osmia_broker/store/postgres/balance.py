@@ -1,4 +1,4 @@
-"""Which partitions a broker takes, and which it gives up, so that all brokers that live lead about as many: a pure rule over a census.
+"""Decide which partitions a broker takes and gives up, so that all brokers that live lead about as many: a pure rule over a census.
 
 Each broker applies it to what it sees itself. Two that see different things may take the same partition, and the epoch lets one have it; or both may
 give one up, and the next census lets somebody take it. So the rule has to be right only when all see the same.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do now: the partitions to *take*, and those to *give* up."""
+    """The partitions to *take* now, and those to *give* up."""
 
     take: tuple[int, ...] = ()
     give: tuple[int, ...] = ()

@@ -1,4 +1,4 @@
-"""Who is there: the brokers that share a database and the leases of its partitions, as one beat has found them, and who of them lives.
+"""The census: the brokers that share a database and the leases of its partitions, as one beat has found them, and who of them lives.
 
 A broker is gone for an observer when its beat has stood still for `ttl_s` of the observer's own clock, or its address refuses three times in a row. One
 that has not been seen to live yet keeps what it leads, but nothing is left for it.
@@ -38,7 +38,7 @@ class Led(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """What a beat has found."""
+    """The findings of a beat."""
 
     brokers: Sequence[Broker]
     leases: Sequence[Led]

@@ -8,7 +8,7 @@ PROBE_S = 0.3  # how long a look waits for an address
 
 
 class Found(Enum):
-    """What was found at an address."""
+    """The finding at an address."""
 
     LISTENS = auto()
     REFUSES = auto()  #: nobody listens, on a machine that is there to say so

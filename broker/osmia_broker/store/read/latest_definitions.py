@@ -25,7 +25,7 @@ KINDS: Mapping[str, tuple[type[Any], str]] = {
 
 
 class Latest(msgspec.Struct, frozen=True):
-    """What is there of a definition: the latest version that is not deleted, if there is one, and the highest number that was given."""
+    """The state of a definition: the latest version that is not deleted, if there is one, and the highest number that was given."""
 
     row: Definition | None
     version: int

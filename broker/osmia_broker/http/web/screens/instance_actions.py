@@ -1,4 +1,4 @@
-"""What can be done to one process instance: cancel, suspend, resume, modify, migrate; its variables, jobs and incidents."""
+"""The actions on one process instance: cancel, suspend, resume, modify, migrate; its variables, jobs and incidents."""
 
 import json
 from typing import Any

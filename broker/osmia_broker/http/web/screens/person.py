@@ -1,4 +1,4 @@
-"""Who is at the browser, and how they like the page to look."""
+"""The person at the browser, and how they like the page to look."""
 
 from starlette.responses import Response
 

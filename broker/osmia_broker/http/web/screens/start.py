@@ -29,7 +29,7 @@ MONTH_S = 30 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What stands in the fields."""
+    """The contents of the fields."""
 
     version: str = ""
     variables: str = "{}"

@@ -1,4 +1,4 @@
-"""What a person does with one task: claim it, give it back, assign it, complete it."""
+"""The actions of a person on one task: claim it, give it back, assign it, complete it."""
 
 from collections.abc import Awaitable
 

@@ -1,4 +1,4 @@
-"""What a person does with several tasks at once. Each is done for itself; the answer says what became of each, and sums it up."""
+"""The actions of a person on several tasks at once. Each is done for itself; the answer gives the outcome for each, and sums it up."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ DONE = {"claim": "Claimed", "unclaim": "Unclaimed", "assign": "Assigned", "compl
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one task."""
+    """The outcome for one task."""
 
     key: int
     title: str

@@ -1,4 +1,4 @@
-"""What a person makes of a proposal for a task: accept, edit, respond, ignore."""
+"""The choices of a person about a proposal for a task: accept, edit, respond, ignore."""
 
 import msgspec
 from starlette.responses import Response
