@@ -11,7 +11,7 @@ from osmia_broker.engine import commands
 from osmia_broker.engine.batch_commands import PutClusterVariable
 from osmia_broker.engine.commands import PublishMessage
 from osmia_broker.links import Links
-from osmia_broker.partition import Listener, RemotePartition
+from osmia_broker.partition import Listener, RemotePartition, news
 from osmia_broker.partition.moving import MOVES_S
 from osmia_broker.state.awaited import TICKET_SHIFT
 from osmia_broker.state.batch_rows import ClusterVariable
@@ -82,10 +82,78 @@ async def test_a_leader_that_was_replaced_is_fenced_and_finds_the_new_one(tmp_pa
         await ask(it, 1, deploy(MODEL))
         key = await begin_in(it, 2, 1)
         await it.take_over(2, 1)
-        with pytest.raises(StoreFailed, match="another broker has taken it over"):
+        with pytest.raises(StoreFailed, match="another broker"):
             await ask(it, 2, commands.CancelProcessInstance(key))
         await it.until(it.all_know)
         await ask(it, 2, commands.CancelProcessInstance(key))
+
+
+async def test_a_leader_that_hears_of_a_later_one_refuses_nothing_of_its_own(tmp_path: Path):
+    """What was deployed since is not known to it: NOT_FOUND would be wrong."""
+    async with sharers(tmp_path, [1, 2]) as it:
+        await it.take_over(2, 1)
+        await it.until(lambda: it.all[2].parts[1].elsewhere.process == 1)
+        await ask(it, 1, deploy(MODEL))
+        assert not it.all[2].own[2].is_open
+        await begin_in(it, 2, 2)
+        assert it.all[2].own[2].why_away.startswith("Expected to lead")
+
+
+async def test_whoever_opens_a_partition_too_late_gives_it_up(tmp_path: Path):
+    async with sharers(tmp_path, [1, 2]) as it:
+        await it.all[2].own[2].hand_over()
+        it.all[2].parts[1].elsewhere.opened(1, it.leases[1].epoch + 2)
+        heard: list[str] = []
+
+        class Heard(Listener):
+            def partition_opened(self) -> None:
+                heard.append("opened")
+
+            def partition_away(self, why: str) -> None:
+                heard.append(why)
+
+        it.all[2].own[2].add_listener(Heard())
+        it.leases[1].owner = 2
+        it.all[2].own[2].look()
+        await it.until(lambda: len(heard) == 2)
+        assert heard == ["opened", "Expected to lead the partition, but found that another broker may lead it"]
+
+
+async def test_news_of_an_epoch_that_was_its_own_end_nothing(tmp_path: Path):
+    async with sharers(tmp_path, [1, 2]) as it:
+        await it.move(2, 1)
+        await it.move(2, 2)
+        it.all[2].parts[1].elsewhere.opened(1, it.leases[1].epoch - 1)
+        assert it.all[2].parts[1].is_here
+
+
+async def test_a_former_leader_of_the_first_partition_knows_on_who_lags(tmp_path: Path):
+    """Until the next one reports; it is not asked to forget, or to believe what it was told before it led."""
+    async with sharers(tmp_path, [1, 2, 2]) as it:
+        await it.move(1, 2)
+        await it.move(1, 1)
+        await it.all[2].own[3].hand_over()
+        await it.until(lambda: not it.all[1].parts[2].is_open)
+        await ask(it, 1, deploy(MODEL))
+        assert it.all[1].following.lagging == [3]
+        await it.all[1].own[1].hand_over()
+        assert it.all[1].following.lagging == [3]
+
+
+async def test_a_former_leader_of_the_first_partition_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    async with sharers(tmp_path, [1, 2, 3]) as it:
+        await it.take_over(1, 2)
+        third = it.all[3]
+        await it.until(lambda: third.parts[0].elsewhere.process == 2 and not third.following.lagging)
+        taken: list[tuple[int, news.News]] = []
+        peers: Any = third.peers
+        take = peers._take
+        monkeypatch.setattr(peers, "_take", lambda *one: (take(*one), taken.append(one)))
+        for broker in (2, 1):
+            said = news.Lagging((broker,))
+            it.all[broker].serving.send_to_all(said)
+            await it.until(lambda broker=broker, said=said: (broker, said) in taken)
+        assert third.following.lagging == [2]
 
 
 async def test_a_replaced_leader_of_the_first_partition_passes_nothing_on(tmp_path: Path):

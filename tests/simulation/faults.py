@@ -61,6 +61,11 @@ def answers_before_the_commit(patch: Patch) -> None:
     patch.setattr(Partition, "_close_batch", close_batch)
 
 
+def later_leader_is_not_heard(patch: Patch) -> None:
+    """A leader that was replaced answers on until its next beat, although it knows better."""
+    patch.setattr(Partition, "hear_of", lambda *_: None)
+
+
 # --- between partitions
 
 
@@ -110,6 +115,7 @@ FAULTS = {
     lost_commit_is_sent_again: ("lose_answers", "kill"),
     lease_is_taken_in_the_same_epoch: ("steal",),
     answers_before_the_commit: ("lose_answers", "database_away", "kill"),
+    later_leader_is_not_heard: ("kill", "steal"),
     messages_are_sent_without_those_before: ("kill", "steal"),
     once_is_anywhere: ("lose_answers", "kill", "break_links"),
     signal_stays_in_its_partition: ("kill", "steal"),

@@ -35,6 +35,14 @@ def test_a_job_that_timed_out_by_the_clock_of_one_leader_is_given_out_by_another
     play(seed, Size(deeds=("set_clock", "steal", "leave", "kill")), monkeypatch)
 
 
+@pytest.mark.parametrize("seed", [2, 11])
+def test_what_was_deployed_is_known_although_a_partition_was_taken_from_a_broker_that_lives(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+):
+    """A call that comes to the former leader must not be refused for what that has missed."""
+    play(seed, Size(deeds=("kill", "steal")), monkeypatch)
+
+
 def test_a_hundred_partitions_are_shared_by_thirty_brokers_in_any_weather(monkeypatch: pytest.MonkeyPatch):
     """Leases, balance and moves alone: no orders, and no routes for messages, which are most of the memory."""
     monkeypatch.setattr(

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from osmia_broker.base.errors import LeaseHeld, OsmiaError, Unavailable
+from osmia_broker.base.errors import LeaseHeld, OsmiaError, StoreFailed, Unavailable
 from osmia_broker.partition.facts import Facts
-from osmia_broker.partition.opening import Opening
+from osmia_broker.partition.opening import Opening, not_leading
 from osmia_broker.partition.phase import Phase
 from osmia_broker.partition.publishing import Publisher
 from osmia_broker.state.store_protocol import Store
@@ -48,6 +48,11 @@ class Leaving(Facts):
         self._publisher.away(str(why))
         self._opening.wait_for(LeaseHeld(str(why)))
 
+    def hear_of(self, epoch: int) -> None:
+        """Take the news that a broker has led in *epoch*. If that is later than the own one, answer nothing more: not even a refusal would be true."""
+        if epoch > self.epoch:
+            self._lost(not_leading())
+
     @property
     def _takes_own(self) -> bool:
         """Whether a command of the broker itself is decided now. Such commands may come without end, so a partition that leaves takes one batch more of them."""
@@ -73,6 +78,9 @@ class Leaving(Facts):
             leaving.set_result(is_done)
 
     def _enter(self, phase: Phase) -> None:
+        raise NotImplementedError
+
+    def _lost(self, failure: StoreFailed) -> None:
         raise NotImplementedError
 
     def _schedule(self) -> None:

@@ -1,6 +1,7 @@
 """A partition that this broker may lead, and that another one leads otherwise: whoever uses it does not know which of the two is so now."""
 
 import asyncio
+from collections.abc import Callable
 from math import inf
 from typing import Any
 
@@ -30,6 +31,16 @@ class _Watch(Listener):
         self.away_s = asyncio.get_running_loop().time()
 
 
+class _Opened(Listener):
+    """Says when a partition has opened."""
+
+    def __init__(self, tell: Callable[[], object]) -> None:
+        self._tell = tell
+
+    def partition_opened(self) -> None:
+        self._tell()
+
+
 class MovingPartition:
     """The partition as *own*, while this broker leads it, and as *elsewhere*, while another one does."""
 
@@ -38,8 +49,14 @@ class MovingPartition:
     def __init__(self, own: Partition, elsewhere: RemotePartition) -> None:
         self.id = own.id
         self.own, self.elsewhere = own, elsewhere
+        elsewhere.add_listener(_Opened(self._compare))  # first: the others hear that it is away, and then where it is
+        own.add_listener(_Opened(lambda: asyncio.get_running_loop().call_soon(self._compare)))
         self._watch = _Watch()
         self.add_listener(self._watch)
+
+    def _compare(self) -> None:
+        """Lead no longer if another broker is known to have led later; the lease says so only with the next beat or commit."""
+        self.own.hear_of(self.elsewhere.epoch)
 
     @property
     def is_here(self) -> bool:

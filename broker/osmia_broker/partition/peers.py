@@ -13,6 +13,7 @@ from osmia_broker.partition import news
 from osmia_broker.partition.command_bytes import named_error
 from osmia_broker.partition.face import WAIT_S, Follows, Part
 from osmia_broker.partition.following import Following
+from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.partition import Partition
 from osmia_broker.partition.remote import RemotePartition
 from osmia_broker.rpc import Refusal
@@ -30,7 +31,7 @@ class FollowingElsewhere:
         self._changed = asyncio.Event()
 
     def report(self, lagging: Iterable[int]) -> None:
-        """Take over a report of the process of partition 1."""
+        """Take over what the process of partition 1 knows."""
         self.lagging = [*lagging]
         self._changed.set()
 
@@ -52,11 +53,17 @@ class FollowingElsewhere:
         """Do nothing: the process of partition 1 lets the others follow."""
 
 
-class FollowingAnywhere:
+class FollowingAnywhere(Listener):
     """The partitions that lag behind partition 1, wherever that is led: *here* knows it while this process leads it, else it is *told*."""
 
     def __init__(self, first: Partition, here: Following, told: FollowingElsewhere) -> None:
         self._first, self._here, self._told = first, here, told
+        first.add_listener(self)
+
+    def partition_away(self, why: str) -> None:
+        """Keep what was known here until the next leader reports: what was told before is older."""
+        del why
+        self._told.report(self._here.lagging)
 
     @property
     def _now(self) -> Follows:
@@ -139,5 +146,5 @@ class Peers:
                 lost = named_error(one.error, one.text) or Unavailable(one.text)
                 for remote in remotes.values():
                     remote.result_lost(one.ticket, lost)
-            case news.Lagging() if self._following is not None:
-                self._following.report(one.partitions)
+            case news.Lagging() if self._following is not None and remotes[1].process == process:
+                self._following.report(one.partitions)  # of whoever leads partition 1; a former leader may not know yet

@@ -51,7 +51,7 @@ class RemotePartition:
     def __init__(self, id: int, process: int, links: Links, *, queue_max: int = 1_000) -> None:
         self.id = id
         self.process, self._links, self._queue_max = process, links, queue_max
-        self._epoch = 0  # in which the process leads; it grows when another one takes the lead
+        self.epoch = 0  #: in which the process leads; it grows when another one takes the lead
         self._listeners: list[Listener] = []
         self._away = self._unreachable
         self._tasks: set[asyncio.Task[None]] = set()
@@ -217,11 +217,11 @@ class RemotePartition:
 
     def opened(self, process: int, epoch: int = 0) -> None:
         """Take the news that *process* serves it, for the first time or again. One of an earlier *epoch* has not noticed yet that it was replaced."""
-        if epoch < self._epoch:
+        if epoch < self.epoch:
             return
         if process != self.process and self.is_open:
             self.away()
-        self.process, self._epoch = process, epoch
+        self.process, self.epoch = process, epoch
         self._away = ""
         self._without.clear()
         for listener in self._listeners:
