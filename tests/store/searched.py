@@ -2,11 +2,16 @@
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+
+import pytest
 
 from osmia_broker.state.rows import BusinessId, ElementInstance, ElementState, InstanceOrigin, Variable
 from osmia_broker.state.task_rows import ENDED, REMOVED, STANDS, CandidateKind, TaskCandidate, UserTask, UserTaskState
+from osmia_broker.store.read.search import search as searching
+from osmia_broker.store.read.search import statements
 from osmia_broker.store.read.search.values import moment
 from tests.store.rows import BASE
 
@@ -14,7 +19,36 @@ TASKS = 60
 DAY = 86_400_000
 Facts = dict[str, Any]  #: what a task is, by the names of the API; None where it has no value
 NAMES = ["Approve order", "Approve [x] *?", "approve order", "Decide", "Größe prüfen", "", "back\\slash"]
+STATEMENTS = (
+    *(statements.leads_to_keys, statements.counted, statements.few, statements.begun, statements.page_keys),
+    *(statements.led, statements.values_fitting, statements.needs_keys_only, statements.nearest),
+    *(statements.is_counted_fast, statements.keys_of_alternatives),
+)
+WAYS = ("as usual", "no short way", "every long way", "counted less far")
 PEOPLE, GROUPS = ["", "", "ada", "bob", "eve"], ["hr", "it", "sales"]
+
+
+@contextmanager
+def taking(way: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Take this *way* to a page: with small bounds, few rows are many. The statements are built anew, because they hold the bounds."""
+    if way != "as usual":
+        monkeypatch.setattr(searching, "WALKS", (0,) if way == "no short way" else (1, 3))
+        monkeypatch.setattr(searching, "FEW_MAX", 0)
+        for module in (statements, searching):
+            monkeypatch.setattr(module, "TOTAL_MAX", {"no short way": 10_000, "every long way": 3}.get(way, 6))
+        monkeypatch.setattr(searching, "LED_MAX", 0 if way == "no short way" else 5)
+        monkeypatch.setattr(searching, "NAMED_MAX", 1)
+    if way == "counted less far":
+        monkeypatch.setattr(searching, "CHECKED_MAX", 2)
+    forget()
+    yield
+    forget()
+
+
+def forget() -> None:
+    """Let the statements be built anew."""
+    for statement in STATEMENTS:
+        statement.cache_clear()
 
 
 def tasks(seed: int) -> tuple[list[Any], list[Facts]]:

@@ -154,6 +154,14 @@ def questions(entity: Entity, items: list[dict[str, Any]]) -> Iterator[Search]:
             yield Search(sort=[{"field": known.name, "order": direction}], page={"limit": 7})
 
 
+@pytest.fixture(params=["as usual", "every long way"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The ways of few rows, and those of more rows than a test has."""
+    with searched.taking(request.param, monkeypatch):
+        yield
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
 async def test_a_search_is_the_same(readers: tuple[Reader, Reader], entity: Entity):
     everything = await compare(readers, lambda reader: search(reader, entity, ALL))

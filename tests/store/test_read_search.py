@@ -19,13 +19,8 @@ from osmia_broker.store.read.search import statements
 from osmia_broker.store.read.search.search import Found, Search, search
 from tests.store.conftest import Written, database
 from tests.store.rows import BASE
-from tests.store.searched import DAY, Facts, ordered, passes, tasks
+from tests.store.searched import DAY, WAYS, Facts, forget, ordered, passes, taking, tasks
 
-STATEMENTS = (
-    *(statements.leads_to_keys, statements.counted, statements.few, statements.begun, statements.page_keys),
-    *(statements.led, statements.values_fitting, statements.needs_keys_only, statements.nearest),
-    *(statements.is_counted_fast, statements.keys_of_alternatives),
-)
 DATE = "1970-01-03T00:00:00Z"
 CONDITIONS: list[dict[str, Any]] = [
     {"state": "CREATED"},
@@ -119,28 +114,11 @@ OPEN_UNASSIGNED = {"state": "CREATED", "assignee": {"$exists": False}}
 SORTS = ["creationDate", "completionDate", "dueDate", "followUpDate", "priority", "name", "businessId"]
 
 
-@pytest.fixture(params=["as usual", "no short way", "every long way", "counted less far"])
+@pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Each way to a page: with small bounds, few tasks are many. The statements are built anew, because they hold the bounds."""
-    if request.param != "as usual":
-        monkeypatch.setattr(searching, "WALKS", (0,) if request.param == "no short way" else (1, 3))
-        monkeypatch.setattr(searching, "FEW_MAX", 0)
-        for module in (statements, searching):
-            monkeypatch.setattr(
-                module, "TOTAL_MAX", {"no short way": 10_000, "every long way": 3}.get(request.param, 6)
-            )
-        monkeypatch.setattr(searching, "LED_MAX", 0 if request.param == "no short way" else 5)
-        monkeypatch.setattr(searching, "NAMED_MAX", 1)
-    if request.param == "counted less far":
-        monkeypatch.setattr(searching, "CHECKED_MAX", 2)
-    _forget()
-    yield str(request.param)
-    _forget()
-
-
-def _forget() -> None:
-    for statement in STATEMENTS:
-        statement.cache_clear()
+    """Each way to a page."""
+    with taking(request.param, monkeypatch):
+        yield str(request.param)
 
 
 @pytest.fixture(params=["one file", "three files"])
@@ -440,7 +418,7 @@ async def test_absent_members_of_a_question_mean_nothing(searched: tuple[Reader,
 
 async def test_a_statement_is_built_once_for_each_shape(searched: tuple[Reader, list[Facts]]):
     reader, _ = searched
-    _forget()
+    forget()
     for number in range(5):
         await search(
             reader, USER_TASKS, Search({"assignee": f"user-{number}", "userTaskKey": {"$in": [*range(number)]}})

@@ -13,12 +13,14 @@ Absent values come last. For a list that is sorted by a field with absent values
 and those without, because an index can give each part in its order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
+    ColumnClause,
     ColumnElement,
     Select,
     and_,
@@ -304,7 +306,7 @@ def few(sight: Sight, shape: Group, order: Order, place: Place | None) -> Select
     if place is not None:
         at = _at(columns)
         statement = statement.where(_beyond(terms, _terms(order, fields, at, place, has_parts=False)))
-    return statement.order_by(*map(_sorted, terms)).limit(bindparam("size")).offset(bindparam("skipped"))
+    return statement.order_by(*_ordering(terms)).limit(bindparam("size")).offset(bindparam("skipped"))
 
 
 @lru_cache(STATEMENTS_MAX)
@@ -337,7 +339,7 @@ def begun(
     if not keeps_order:
         fields = [entity.fields[name] for name, _ in order]
         terms = _terms(order, fields, columns, place)
-        statement = statement.order_by(*map(_sorted, terms))
+        statement = statement.order_by(*_ordering(terms))
     # Else they keep their order: the database takes them one by one, and can so stop when the page is full.
     return statement.limit(bindparam("size")).offset(bindparam("skipped"))
 
@@ -387,7 +389,7 @@ def page_keys(sight: Sight, shape: Group, order: Order, place: Place | None, *, 
     if len(selections) == 1:
         return selections[0].limit(bindparam("size")).offset(bindparam("skipped"))
     number, label = [*range(len(order) + len(entity.key))], "s{}".format
-    ends = [one.limit(bindparam("size") + bindparam("skipped")).subquery() for one in selections]
+    ends = [one.limit(_number("size") + _number("skipped")).subquery() for one in selections]
     both = union_all(
         *(
             select(literal_column(str(part)).label("part"), *(end.c[label(n)] for n in number))
@@ -400,7 +402,7 @@ def page_keys(sight: Sight, shape: Group, order: Order, place: Place | None, *, 
     ]
     return (
         select(*(both.c[label(n)] for n in number))
-        .order_by(*map(_sorted, terms))
+        .order_by(*_ordering(terms))
         .limit(bindparam("size"))
         .offset(bindparam("skipped"))
     )
@@ -432,7 +434,7 @@ def _part(
     if place is not None and is_absent in (None, place.is_absent):
         at = _at(columns)
         statement = statement.where(_beyond(terms, _terms(order, fields, at, place, has_parts=has_parts)))
-    return statement.order_by(*map(_sorted, terms))
+    return statement.order_by(*_ordering(terms))
 
 
 def _terms(
@@ -452,8 +454,16 @@ def _terms(
     return [term.turned() for term in terms] if place is not None and place.is_before else terms
 
 
-def _sorted(term: Term) -> Column:
-    return term.column.desc() if term.is_descending else term.column.asc()
+def _number(name: str) -> ColumnElement[int]:
+    """Return a parameter that a database can calculate with: PostgreSQL wants to know its type."""
+    return bindparam(name, type_=BigInteger())
+
+
+def _ordering(terms: Sequence[Term]) -> Iterator[Column]:
+    """Yield the terms as a statement has them. Constants are left out: a database reads them as places of columns, or refuses them."""
+    for term in terms:
+        if not (isinstance(term.column, ColumnClause) and term.column.is_literal):
+            yield term.column.desc() if term.is_descending else term.column.asc()
 
 
 def _beyond(terms: Sequence[Term], at: Sequence[Term]) -> Condition:
