@@ -3,12 +3,14 @@
 import re
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import httpx
 import pytest
 from playwright.sync_api import expect
 
 import osmia_broker.http.web
+from tests.bpmn import bpmn
 
 TEMPLATES = Path(osmia_broker.http.web.__file__).parent / "templates"
 ASK = "start > ask:user > end"
@@ -172,3 +174,30 @@ def test_the_time_that_an_instance_has_run_grows(page: Any, work: Any, unique: s
     expect(lasts).to_have_text(re.compile(r"\d\.\d s"))
     page.clock.fast_forward(3_700_000)
     expect(lasts).to_have_text(re.compile("1 h 1 min"))
+
+
+def test_a_name_of_a_thousand_characters_leaves_room_for_the_rest(page: Any, work: Any, unique: str):
+    name = "<b>" + "w" * 997
+    model = bpmn(ASK, id=unique).replace(f'name="{unique}"'.encode(), f'name="{escape(name)}"'.encode())
+    work.deploy_xml(model, unique)
+    key = work.create(unique, **{"n" * 1000: 1})
+    for address, row in (("/processes", "Processes"), (f"/instances?process={unique}", "Instances")):
+        page.goto(address)
+        shown = page.get_by_role("table", name=row).locator("tbody tr", has_text=name)
+        assert shown.bounding_box()["height"] < 120
+    page.goto(f"/instances/{key}")
+    assert page.get_by_role("region", name="Summary").bounding_box()["height"] < 200
+    assert page.get_by_role("region", name="Variables").locator("tbody tr").bounding_box()["height"] < 200
+    expect(page.get_by_role("button", name="Edit " + "n" * 1000)).to_be_visible()
+    expect(page.get_by_role("link", name=name)).to_have_count(1)
+
+
+def test_enter_at_the_box_of_a_row_opens_the_row_and_does_nothing_to_those_chosen(page: Any, work: Any, unique: str):
+    work.deploy(ASK, unique)
+    work.create(unique)
+    page.goto(f"/tasks?process={unique}")
+    box = page.get_by_role("checkbox", name="Select ask")
+    box.check()
+    box.press("Enter")
+    task = page.get_by_role("region", name="Task", exact=True)
+    expect(task.get_by_role("button", name="Claim", exact=True)).to_be_visible()  # nobody has claimed it

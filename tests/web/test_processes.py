@@ -383,6 +383,9 @@ def test_a_decision_is_drawn_and_evaluated(page, discount):
     expect(result).to_contain_text("20")
     expect(result).to_contain_text("Rule 1 matched")
     expect(page.get_by_role("textbox", name="Variables (JSON)")).to_have_value('{"customer": "gold"}')
+    page.get_by_role("textbox", name="Variables (JSON)").fill('{"customer": "nobody"}')
+    page.get_by_role("button", name="Evaluate").click()
+    expect(result).to_contain_text("No rule matched")
 
 
 def test_an_evaluation_that_fails_says_why(page, discount):

@@ -65,6 +65,7 @@ class Step:
 
     name: str
     inputs: list[tuple[str, str]]
+    has_rules: bool
     rules: list[tuple[int, list[tuple[str, str]]]]
     output: str
 
@@ -106,6 +107,7 @@ def _steps(evaluated: EvaluatedDecision) -> list[Step]:
         Step(
             name=one.decision_name or one.decision_id,
             inputs=[(input.input_name, input.input_value) for input in one.evaluated_inputs],
+            has_rules=one.decision_type == "DECISION_TABLE",
             rules=[
                 (rule.rule_index, [(output.output_name, output.output_value) for output in rule.evaluated_outputs])
                 for rule in one.matched_rules

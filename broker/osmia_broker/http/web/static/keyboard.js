@@ -38,6 +38,9 @@ document.addEventListener('keydown', (event) => {
     }
   } else if (event.key === '?') {
     document.getElementById('keyboard')?.showModal();
+  } else if (event.key === 'Enter' && event.target.matches?.('#main input[type=checkbox][form], #main input[type=checkbox][data-all]')) {
+    event.preventDefault(); // a browser would do the first thing that can be done to the chosen rows
+    event.target.closest('[data-row]')?.querySelector('[data-row-link]')?.click();
   } else {
     press(event.key, event);
   }
