@@ -26,6 +26,7 @@ from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import Element, ElementType
 from osmia_broker.state.rows import (
     ElementInstance,
+    ElementState,
     ProcessDefinition,
     StartSubscription,
     SubscriptionKind,
@@ -79,13 +80,20 @@ def start_by_timer(turn: Turn, timer: Timer, stop: Exception | None = None) -> N
 
 
 def _stopped_by(turn: Turn, timer: Timer) -> bool:
-    """Whether an instance that *timer* could not begin still waits."""
+    """Whether an instance that *timer* could not begin still waits. One that has begun has an element in it, and is active after that."""
     found = turn.start_subscriptions.of_definition(timer.process_definition_key)
     key = next((one.stopped_key for one in found if one.timer_key == timer.key), 0)
+    if not key:
+        return False
     try:
-        return key != 0 and turn.find_element(key) is not None
+        process = turn.find_element(key)
     except InvalidState:
         return True  # its row cannot be read: it is there
+    return (
+        process is not None
+        and process.state is ElementState.ACTIVATING
+        and not turn.elements.by("scope_key", process.key)
+    )
 
 
 def _note_stopped(turn: Turn, definition_key: int, timer_key: int, stopped_key: int) -> None:
@@ -118,9 +126,6 @@ def begin_at(turn: Turn, command: Begin) -> None:
     variables = triggered_variables(turn, definition, event.id, variables)
     put_local(turn, process, with_initiator(model, event, variables, ""))
     turn.plan(process)
-    for subscription in turn.start_subscriptions.of_definition(definition.key):
-        if subscription.stopped_key == process.key:  # it stands for no later firing any more
-            turn.start_subscriptions.put(replace(subscription, stopped_key=0))
 
 
 def _definition(turn: Turn, key: int) -> ProcessDefinition:
