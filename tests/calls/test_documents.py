@@ -3,7 +3,7 @@
 import pytest
 
 from osmia_broker.base.errors import InvalidArgument
-from osmia_broker.calls.documents import DEPTH_MAX, DOCUMENT_BYTES_MAX, parse_variables
+from osmia_broker.calls.documents import DEPTH_MAX, DOCUMENT_BYTES_MAX, VARIABLES_MAX, parse_variables
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "null", " null ", "{}", " { } "])
@@ -94,6 +94,14 @@ def test_the_bound_counts_bytes_of_utf_8(character: str):
     assert len(parse_variables(largest)) == 1
     with pytest.raises(InvalidArgument, match=f"but found {DOCUMENT_BYTES_MAX + 1}"):
         parse_variables(largest.replace('":"', '":"x'))
+
+
+def test_a_document_has_a_bounded_number_of_variables():
+    """A command is decided in one go, and everybody waits for it."""
+    names = [f'"v{number}":1' for number in range(VARIABLES_MAX + 1)]
+    assert len(parse_variables("{" + ",".join(names[1:]) + "}")) == VARIABLES_MAX
+    with pytest.raises(InvalidArgument, match=r"Expected at most 20000 variables, but found 20001"):
+        parse_variables("{" + ",".join(names) + "}")
 
 
 def test_a_refusal_repeats_a_part_of_a_long_input():

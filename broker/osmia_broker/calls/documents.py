@@ -15,6 +15,7 @@ from osmia_broker.state.json_text import canonical
 
 DEPTH_MAX = 200  # levels of a document; clients' parsers give up soon after (reliability.md, section 5)
 DOCUMENT_BYTES_MAX = 2 * 1024 * 1024  # of UTF-8
+VARIABLES_MAX = 20_000  # of a document; each takes up to 20 µs of everybody's time
 INTEGERS = range(-(2**63), 2**64)
 
 _split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -33,7 +34,7 @@ def parse_variables(text: str) -> Variables:
     """Split a document at its top level into names and JSON texts, each in its one spelling (`state.json_text`). Empty, blank and `null` mean no variables.
 
     Raises:
-        InvalidArgument: no JSON, no object, above `DOCUMENT_BYTES_MAX` or `DEPTH_MAX`, a number beyond 64 bits, half of
+        InvalidArgument: no JSON, no object, above `DOCUMENT_BYTES_MAX`, `VARIABLES_MAX` or `DEPTH_MAX`, a number beyond 64 bits, half of
             a surrogate pair anywhere, or a name that holds a NUL.
 
     """
@@ -48,6 +49,8 @@ def parse_variables(text: str) -> Variables:
         _refuse_kind(text, document, fault)
     except (msgspec.DecodeError, RecursionError) as fault:
         _refuse_text(text, fault)
+    if len(values) > VARIABLES_MAX:
+        raise InvalidArgument(f"Expected at most {VARIABLES_MAX} variables, but found {len(values)}")
     return _respelt(document, values) if _needs_look(document) else _texts(values)
 
 
