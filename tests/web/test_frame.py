@@ -192,3 +192,23 @@ def test_the_foot_of_every_page_leads_to_the_status_and_to_the_keys(page):
     page.keyboard.press("Escape")
     foot.get_by_role("link", name="Status").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Status")
+
+
+@pytest.mark.parametrize("width", [1024, 1100, 1200, 1280])
+def test_the_header_is_one_row_at_a_desk(browse, width):
+    page = browse("a-person-of-" + "some" * 40, viewport={"width": width, "height": 780})
+    page.goto("/processes")
+    header = page.get_by_role("banner")
+    assert header.bounding_box()["height"] < 70
+    button = header.get_by_role("button", name="Signed in as a-person-of-")
+    assert button.bounding_box()["x"] + button.bounding_box()["width"] <= width
+    assert header.get_by_role("searchbox").bounding_box()["width"] >= 80
+
+
+def test_the_header_of_a_tablet_has_the_navigation_below(browse):
+    page = browse(viewport={"width": 800, "height": 780})
+    page.goto("/processes")
+    header = page.get_by_role("banner")
+    brand, user = (header.get_by_text(name).bounding_box() for name in ("Osmia", "Signed in as demo"))
+    assert abs(brand["y"] + brand["height"] / 2 - user["y"] - user["height"] / 2) < 4
+    assert header.get_by_role("navigation").bounding_box()["y"] >= user["y"] + user["height"]
