@@ -5,6 +5,7 @@ import { say } from './said.js';
 import './live.js';
 import './keyboard.js';
 import './dialogs.js';
+import './kept.js';
 import './tasks.js';
 import './instances.js';
 import './processes.js';
