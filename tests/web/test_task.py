@@ -183,9 +183,32 @@ def test_a_task_completed_elsewhere_leaves_what_was_typed(browse, work, unique):
     field.fill('"soup"')
     key = page.url.split("/tasks/")[1].split("?")[0]
     assert browse().context.request.post(f"/tasks/{key}/complete", form={"form-values": ""}).ok
-    expect(page.get_by_role("alert")).to_contain_text("This task is no longer yours")
+    expect(page.get_by_role("alert")).to_have_text(
+        "This task is no longer yours (Completed by demo). What you typed is still here, but it cannot be sent."
+    )
     expect(field).to_have_value('"soup"')
     expect(task.get_by_text("Completed by demo")).to_be_visible()
+
+
+def test_a_task_that_goes_and_comes_back_says_so_each_time(browse, work, unique):
+    waiting(work, unique, "start > ask:user(assignee=demo, groups=cooks) > end", dinner="pizza")
+    page = browse(groups="cooks")
+    task = open_task(page, unique)
+    field = task.get_by_role("textbox", name="Value of dinner")
+    field.fill('"soup"')
+    complete = task.get_by_role("button", name="Complete task")
+    key = page.url.split("/tasks/")[1].split("?")[0]
+    lost = "This task is no longer yours (Assignee: {}). What you typed is still here, but it cannot be sent."
+    for somebody in ("bob", "ida"):
+        assert page.request.post(f"/tasks/{key}/assign", form={"user": somebody}).ok
+        expect(page.get_by_role("alert")).to_have_text(lost.format(somebody))
+        expect(complete).to_be_disabled()
+    assert page.request.post(f"/tasks/{key}/assign", form={"user": "demo"}).ok
+    expect(page.get_by_role("status")).to_have_text("This task is yours again. What you typed is still here.")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(field).to_have_value('"soup"')
+    complete.click()
+    expect(page.get_by_role("status")).to_have_text("Task completed.")
 
 
 def test_a_completion_that_comes_too_late_gives_back_what_was_typed(browse, work, unique):

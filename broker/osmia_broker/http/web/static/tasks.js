@@ -249,17 +249,19 @@ document.addEventListener('click', (event) => {
 }, true);
 window.addEventListener('pagehide', saveUnsaved);
 
-// A draft that the page brought along counts as typed. And if the task has gone to somebody else meanwhile, the fields stay, but say so.
+// A draft that the page brought along counts as typed. If the task goes to somebody else, the fields stay, but say so; if it
+// comes back, they can be sent again.
 function look() {
   const form = work();
   const head = document.getElementById('task-head');
   if (!isDirty(form) || !head) return;
   holdStill(form);
-  if (head.dataset.mine || 'lost' in form.dataset) return;
-  form.dataset.lost = '';
-  form.querySelectorAll('[data-shortcut="Ctrl+Enter"]').forEach((one) => { one.disabled = true; });
-  const who = head.querySelector('.who').textContent.trim().replace(/\s+/g, ' ');
-  say('alert', `This task is no longer yours (${who}). What you typed is still here, but it cannot be sent.`);
+  const lost = head.dataset.mine ? '' : head.querySelector('.who').firstElementChild.textContent.trim(); // without when, and why it is listed
+  if (lost === (form.dataset.lost ?? '')) return;
+  form.dataset.lost = lost;
+  form.querySelectorAll('[data-shortcut="Ctrl+Enter"]').forEach((one) => { one.disabled = Boolean(lost); });
+  if (lost) say('alert', `This task is no longer yours (${lost}). What you typed is still here, but it cannot be sent.`);
+  else say('status', 'This task is yours again. What you typed is still here.');
 }
 document.addEventListener('htmx:after:swap', look);
 document.addEventListener('DOMContentLoaded', look);
