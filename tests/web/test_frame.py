@@ -181,7 +181,7 @@ def test_brokers_in_one_process_keep_their_models_apart(tmp_path):
             broker.client.deploy(("process.bpmn", xml))
             key = broker.client.create_instance("process").key
             page = httpx.get(f"http://127.0.0.1:{broker.broker.http_port}/instances/{key}").text
-        assert f">{name}</a>: 1 active" in page
+        assert f">{name}</bdi></a>: 1 active" in page
 
 
 def test_the_foot_of_every_page_leads_to_the_status_and_to_the_keys(page):
