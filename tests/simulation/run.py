@@ -161,9 +161,9 @@ def main(words: list[str]) -> int:
     for seed in range(int(first), int(last or first) + 1):
         try:
             run = play(seed, size, pytest.MonkeyPatch())
-        except AssertionError as fault:
+        except Exception as fault:  # noqa: BLE001 - a client that is refused for no reason, too
             failed += 1
-            print(f"seed {seed} failed: {fault}", flush=True)
+            print(f"seed {seed} failed: {type(fault).__name__}: {fault}", flush=True)
         else:
             print("\n".join(log_of(run)) if is_logged else f"seed {seed} is good", flush=True)
     return failed

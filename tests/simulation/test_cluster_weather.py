@@ -7,11 +7,13 @@ its seed alone; `run.py` plays more of them.
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
+from osmia_broker.base.errors import NotFound
 from osmia_broker.partition import OutboxDelivery
-from tests.simulation.run import Run, Size, play
+from tests.simulation.run import Run, Size, main, play
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -56,6 +58,25 @@ def test_a_seed_plays_the_same_run_in_every_process():
     """All that was said, and a checksum over every step that any machine has made."""
     one, other = (_logged(hash_seed) for hash_seed in ("1", "77"))
     assert one == other
+
+
+def test_a_run_that_ends_with_a_refusal_is_counted_and_the_next_seed_is_played(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def played(seed: int, *_: Any) -> None:
+        if seed == 4:
+            raise NotFound("Expected to find it, but found nothing")
+        if seed == 5:
+            raise AssertionError("it is lost")
+
+    monkeypatch.setattr("tests.simulation.run.play", played)
+    assert main(["seeds=3-6"]) == 2
+    assert capsys.readouterr().out.splitlines() == [
+        "seed 3 is good",
+        "seed 4 failed: NotFound: Expected to find it, but found nothing",
+        "seed 5 failed: AssertionError: it is lost",
+        "seed 6 is good",
+    ]
 
 
 def _logged(hash_seed: str) -> list[str]:
