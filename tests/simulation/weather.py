@@ -13,8 +13,8 @@ AWAY_S = (0.2, 8.0)  # the database
 STEP_MS = 40_000  # by which a clock is set at most
 LOST_ANSWERS = 0.2  # of all, while answers are lost
 SHARE = 0.6  # of all deeds that a run has
-# Weather after which a machine is silent for so long that nobody waits for it.
-SILENCING = {"vanish", "pause", "cut", "cut_one_way", "slow", "database_stuck"}
+# Weather in which a machine is silent for so long that nobody waits for it, or has no link to partition 1 for a moment (decision 0040).
+SILENCING = {"vanish", "pause", "cut", "cut_one_way", "slow", "database_stuck", "break_links"}
 DEEDS = {  #: the names of the methods below, and how often each happens among the others
     "kill": 2,
     "vanish": 1,
