@@ -1,9 +1,8 @@
 """Batch operations in an imagined cluster: each cancels process instances in all partitions; and the judge of what has become of them."""
 
 import asyncio
-from contextlib import suppress
 
-from osmia_broker.base.errors import InvalidState
+from osmia_broker.base.errors import InvalidState, NotFound, Rejection
 from osmia_broker.engine import batch_commands, commands
 from osmia_broker.state.batch_rows import BatchItem, BatchOperation, BatchState, BatchType
 from osmia_broker.state.rows import ElementInstance
@@ -40,9 +39,28 @@ class Batches:
             except Unknown:
                 await self.clients.pause()
         self.items[batch_key] = keys
-        with suppress(InvalidState):  # it has been started, and nobody knew
-            await self.clients.send_until_known(batch_commands.StartBatch(batch_key))
+        await self.start(batch_key)
         self.clients.say(f"batch operation {batch_key} is started")
+
+    async def start(self, key: int) -> None:
+        """Start a batch operation. After an answer that was lost it may be at work, or even have ended: then it is found no more."""
+        may_be_started = False
+        while True:
+            try:
+                await self.clients.send(batch_commands.StartBatch(key))
+            except Unknown:
+                may_be_started = True
+                await self.clients.pause()
+            except (InvalidState, NotFound) as refusal:
+                self._judge_refusal(key, refusal, may_be_started=may_be_started)
+                return
+            else:
+                return
+
+    def _judge_refusal(self, key: int, refusal: Rejection, *, may_be_started: bool) -> None:
+        assert may_be_started, f"batch operation {key} was not started, but: {refusal}"
+        is_living = key in {row.key for row in self.clients.living(BatchOperation)}
+        assert isinstance(refusal, InvalidState) or not is_living, f"batch operation {key} lives, but: {refusal}"
 
     def why_not_done(self) -> str:
         """Say which of those that were started has not ended."""
