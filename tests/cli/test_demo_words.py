@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from osmia.results import Event
-from osmia_broker.cli.demo_broker import next_steps
-from osmia_broker.cli.demo_live import LiveDemo, python
+from osmia_broker.cli import demo_live
+from osmia_broker.cli.demo_broker import next_steps, program, python
+from osmia_broker.cli.demo_live import LiveDemo
 
 
 @pytest.fixture
@@ -37,6 +38,58 @@ def test_an_environment_elsewhere_is_named_in_full(checkout, tmp_path_factory, m
     monkeypatch.setenv("PATH", "")
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     assert python() == str(checkout / "python3")
+
+
+def test_the_program_is_named_as_a_second_terminal_finds_it(checkout, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert program() == "osmia"  # there is none beside Python: nothing better can be said
+    checkout.joinpath("osmia").write_text("#!/bin/sh\n")
+    checkout.joinpath("osmia").chmod(0o755)
+    assert program() == ".venv/bin/osmia"
+    monkeypatch.setenv("PATH", str(checkout))
+    assert program() == "osmia"
+
+
+@pytest.fixture
+def live(monkeypatch, tmp_path):
+    """A demo without a broker, whose picture is empty."""
+    broker: Any = SimpleNamespace(ports=SimpleNamespace(grpc=26500), address="127.0.0.1:26500")
+    client: Any = SimpleNamespace(user_tasks=SimpleNamespace())
+    demo = LiveDemo(client, broker, tmp_path, "", is_colored=False)
+    monkeypatch.setattr(demo, "_picture", SimpleNamespace(show=lambda _key: None))
+    return demo
+
+
+def test_the_ways_to_complete_a_task_say_where_they_are_typed_and_what_they_start(
+    checkout, tmp_path, monkeypatch, capsys, live
+):
+    checkout.joinpath("osmia").write_text("")
+    checkout.joinpath("osmia").chmod(0o755)
+    tmp_path.joinpath("examples").mkdir()
+    tmp_path.joinpath("examples/dinner.py").write_text("")
+    monkeypatch.setenv("PATH", "")
+    task: Any = SimpleNamespace(key=7, element_id="decide")
+    live._say_what_to_do(task)
+    command, script = (line.split() for line in capsys.readouterr().out.splitlines() if ".venv" in line)
+    assert " ".join(command) == "in a second terminal .venv/bin/osmia task complete 7 --var dinner=pizza"
+    assert " ".join(script).endswith("examples/dinner.py (starts one more dinner, works until Ctrl-C)")
+
+
+def test_what_to_try_next_is_said_once(capsys, live):
+    live._done(7)
+    assert "Try next:" in capsys.readouterr().out
+    live._done(8)
+    told = capsys.readouterr().out
+    assert ("Done: instance 8 completed." in told, "Try next:" in told) == (True, False)
+
+
+@pytest.mark.parametrize("word", ["osmia", ".venv/bin/osmia"])
+def test_the_command_that_was_said_can_be_typed_where_the_demo_runs_too(monkeypatch, live, word):
+    ran: list[Any] = []
+    monkeypatch.setattr(demo_live.subprocess, "run", lambda command, **_: ran.append(command[2:]))
+    monkeypatch.setattr(sys, "stdin", [f"{word} task complete 7\n"])
+    live.listen()
+    assert ran == [["osmia_broker", "task", "complete", "7", "--address", "127.0.0.1:26500"]]
 
 
 def step(operation: str, user: str) -> Any:

@@ -52,6 +52,15 @@ RUN = [page for page in PAGES if any(one.kind != "not run" for one in snippets(p
 
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
 def test_the_blocks_of_a_page_run(page: Path, tmp_path: Path):
+    play(page, tmp_path)
+
+
+def test_the_first_steps_can_be_done_again(tmp_path: Path):
+    play(DOCS / "start.md", tmp_path, times=2)
+
+
+def play(page: Path, tmp_path: Path, times: int = 1) -> None:
+    """Run the blocks of *page* in their order, all of them as often as *times* says."""
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     tools = tmp_path / "bin"
@@ -65,7 +74,7 @@ def test_the_blocks_of_a_page_run(page: Path, tmp_path: Path):
     with running_broker(folder / "osmia-data") as broker:
         variables = environ(OSMIA_ADDRESS=broker.address, COLUMNS="120")
         variables["PATH"] = f"{tools}:{variables['PATH']}"
-        for snippet in snippets(page):
+        for snippet in snippets(page) * times:
             code = snippet.code.replace("localhost:8080", f"127.0.0.1:{broker.broker.http_port}")
             code = code.replace("localhost:9600", f"127.0.0.1:{broker.broker.management_port}")
             if snippet.kind == "file":

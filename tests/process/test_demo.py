@@ -94,7 +94,7 @@ def test_a_person_completes_both_tasks_and_the_next_demo_goes_on(tmp_path: Path)
         at.sees(r'deployed +dinner\.bpmn +"Prepare dinner", version 1')
         instance = at.sees(r"started +(\d+)")[1]
         at.sees(r"Somebody has to decide what's for dinner\. Complete the task")
-        line = at.sees(r"right here +(osmia task complete \d+ --var dinner=pizza --address \S+)")[1]
+        line = at.sees(r"in a second terminal +(\S*osmia task complete \d+ --var dinner=pizza --address \S+)")[1]
         at.sees(r"Waiting\. Ctrl-C stops the demo; your data stays in \./osmia-demo\.")
         at.types(line + "\n")  # pasted into the demo itself
         at.sees(r'\d\d:\d\d:\d\d  \S+ completed "Decide what\'s for dinner" +dinner = "pizza"')

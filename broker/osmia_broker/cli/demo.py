@@ -20,7 +20,16 @@ import typer
 from osmia_broker import __version__
 from osmia_broker.base.ports import PORT_MAX
 from osmia_broker.base.surroundings import has_browser
-from osmia_broker.cli.demo_broker import PORTS, address_option, make_broker, next_steps, print_step, ready_after, write
+from osmia_broker.cli.demo_broker import (
+    PORTS,
+    address_option,
+    make_broker,
+    next_steps,
+    print_step,
+    program,
+    ready_after,
+    write,
+)
 from osmia_broker.cli.demo_live import LiveDemo, shown
 from osmia_broker.cli.demo_picture import has_color, heading
 from osmia_broker.cli.demo_played import PlayedDemo
@@ -164,9 +173,9 @@ def _play(session: Session, broker: "ChildBroker", keep: Path | None) -> None:
     write(
         "\n"
         + next_steps(
-            (f"osmia broker --data-dir {data_dir}{port}", "a broker of your own; then, in a second terminal"),
-            (f"osmia deploy FILE.bpmn{address}", "your own process, or examples/dinner.bpmn of the repository"),
-            (f"osmia start PROCESS_ID{address}", "one run of it"),
-            (f"osmia tasks{address}", "what waits for people"),
+            (f"{program()} broker --data-dir {data_dir}{port}", "a broker of your own; then, in a second terminal"),
+            (f"{program()} deploy FILE.bpmn{address}", "your own process, or examples/dinner.bpmn of the repository"),
+            (f"{program()} start PROCESS_ID{address}", "one run of it"),
+            (f"{program()} tasks{address}", "what waits for people"),
         )
     )

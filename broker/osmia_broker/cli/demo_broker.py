@@ -1,6 +1,7 @@
 """The broker of the demo: its ports, its start, and the process `dinner` that it runs."""
 
 import errno
+import shutil
 import sys
 from importlib import resources
 from pathlib import Path
@@ -78,6 +79,32 @@ def deploy_dinner(client: "SyncClient") -> str:
 def address_option(broker: "ChildBroker") -> str:
     """Return the option with which a command reaches the broker; empty if it listens where commands look."""
     return "" if broker.ports.grpc == GRPC else f" --address {broker.address}"
+
+
+def python() -> str:
+    """Return the word that starts this Python: `python` if a shell finds this one by it, else its path."""
+    here = Path(sys.executable)
+    return "python" if _is_found("python") else _from_here(here)
+
+
+def program() -> str:
+    """Return the word that starts this `osmia` in another terminal, where no environment may be active: its path, unless a shell finds it."""
+    here = Path(sys.executable).with_name("osmia")
+    if _is_found("osmia") or not here.is_file():
+        return "osmia"
+    return _from_here(here)
+
+
+def _is_found(name: str) -> bool:
+    """Tell whether a shell that is given *name* starts the one of this environment."""
+    return Path(shutil.which(name) or "").parent == Path(sys.executable).parent
+
+
+def _from_here(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
 
 
 def next_steps(*steps: tuple[str, str]) -> str:

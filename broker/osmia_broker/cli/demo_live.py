@@ -1,7 +1,6 @@
 """The demo with a person: the broker runs, a task waits, and each thing that happens is printed as it happens."""
 
 import shlex
-import shutil
 import subprocess
 import sys
 import threading
@@ -11,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from osmia_broker.cli.demo_broker import PROCESS, address_option, deploy_dinner, next_steps, print_step, write
+from osmia_broker.cli.demo_broker import (
+    PROCESS,
+    address_option,
+    deploy_dinner,
+    next_steps,
+    print_step,
+    program,
+    python,
+    write,
+)
 from osmia_broker.cli.demo_picture import Picture, heading
 
 if TYPE_CHECKING:
@@ -42,6 +50,7 @@ class LiveDemo:
         self._data_dir = data_dir
         self._page = page
         self._known: dict[int, dict[str, Any]] = {}  # the variables of each instance, as they were printed last
+        self._has_said_what_follows = False  # once is enough, however many dinners end
 
     def begin(self) -> str:
         """Deploy the process, start an instance unless one waits from the last time, say what to do, and return the address of its task."""
@@ -67,14 +76,14 @@ class LiveDemo:
         variable = " --var dinner=pizza" if task.element_id == "decide" else ""
         address = address_option(self._broker)
         ways = [("in the browser", f"{self._page}/tasks/{task.key}")] if self._page else []
-        ways.append(("right here", f"osmia task complete {task.key}{variable}{address}"))
+        ways.append(("in a second terminal", f"{program()} task complete {task.key}{variable}{address}"))
         if EXAMPLE.is_file():
             at = f"OSMIA_ADDRESS={self._broker.address} " if address else ""
-            ways.append(("in Python", f"{at}{python()} {EXAMPLE}"))
+            ways.append(("in Python", f"{at}{python()} {EXAMPLE}   (starts one more dinner, works until Ctrl-C)"))
         what = f"{WHAT_TO_DO.get(task.element_id, 'A task waits.')} Complete the task"
         write(f"  {heading(what, is_colored=self._is_colored)}\n")
         for number, (where, how) in enumerate(ways):
-            write(f"    {'or ' if number else ''}{where:<{17 - 3 * bool(number)}} {how}")
+            write(f"    {'or ' if number else ''}{where:<{23 - 3 * bool(number)}} {how}")
         write(f"\nWaiting. Ctrl-C stops the demo; your data stays in {shown(self._data_dir)}.\n")
 
     # --- what happens
@@ -110,7 +119,7 @@ class LiveDemo:
                 self._line(event, f'token moved to "{self._name(event)}"', where)
                 self._picture.show(event.process_instance_key)
             case "INCIDENT", "raised":
-                self._line(event, f"incident at {event.element_id}", f"osmia incident show {event.key}")
+                self._line(event, f"incident at {event.element_id}", f"{program()} incident show {event.key}")
             case "PROCESS_INSTANCE", "completed":
                 self._done(event.process_instance_key)
 
@@ -147,12 +156,15 @@ class LiveDemo:
         self._picture.show(key)
         done = heading(f"Done: instance {key} completed.", is_colored=self._is_colored)
         following = next_steps(
-            (f"osmia start {PROCESS}{address}", "another dinner"),
-            (f"osmia tasks{address}", "what waits for people"),
-            (f"osmia deploy FILE.bpmn{address}", "a process of your own"),
-            (f"osmia work TYPE{address} -- PROGRAM", "a worker for its service tasks"),
+            (f"{program()} start {PROCESS}{address}", "another dinner"),
+            (f"{program()} tasks{address}", "what waits for people"),
+            (f"{program()} deploy FILE.bpmn{address}", "a process of your own"),
+            (f"{program()} work TYPE{address} -- PROGRAM", "a worker for its service tasks"),
         )
-        write(f"  {done}\n\n{following}\n")
+        write(f"  {done}\n")
+        if not self._has_said_what_follows:
+            self._has_said_what_follows = True
+            write(f"{following}\n")
 
     # --- what is typed
 
@@ -163,23 +175,12 @@ class LiveDemo:
                 words = shlex.split(line)
             except ValueError:
                 words = [line.strip()]
-            if words and words[0] == "osmia":
+            if words and Path(words[0]).name == "osmia":
                 own = [] if "--address" in words else ["--address", self._broker.address]
                 command = [sys.executable, "-m", "osmia_broker", *words[1:], *own]
                 subprocess.run(command, check=False, stdin=subprocess.DEVNULL)  # noqa: S603 - what the person has typed
             elif words:
                 write("  Commands of osmia can be typed here, such as the one above. Ctrl-D or Ctrl-C stops the demo.")
-
-
-def python() -> str:
-    """Return the word that starts this Python: `python` if a shell finds this one by it, else its path."""
-    here = Path(sys.executable)
-    if Path(shutil.which("python") or "").parent == here.parent:
-        return "python"
-    try:
-        return str(here.relative_to(Path.cwd()))
-    except ValueError:
-        return str(here)
 
 
 def shown(path: Path) -> str:

@@ -18,7 +18,7 @@ from osmia_broker.cli.password_files import first_line
 from osmia_broker.cli.session import Session, with_session
 from osmia_broker.settings import config
 
-app = typer.Typer(add_completion=False, help="Who may sign in with a password: add, list, password, remove.")
+app = typer.Typer(add_completion=False, help="People who may sign in with a password: add, list, password, remove.")
 
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name; it is the assignee of their tasks.")]

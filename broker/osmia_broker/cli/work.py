@@ -2,8 +2,11 @@
 
 import logging
 import os
+import shlex
+import shutil
 import signal
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -11,6 +14,7 @@ import typer
 
 from osmia_broker.base.whole_numbers import INT32_MAX
 from osmia_broker.cli import streams
+from osmia_broker.cli.failures import usage
 from osmia_broker.cli.options import JobType
 from osmia_broker.cli.session import Session, duration_option, milliseconds, with_session
 
@@ -42,6 +46,7 @@ def work(
     """
     from osmia import Job, SyncWorker
 
+    expect_program(command[0])
     logging.basicConfig(format="%(message)s", level=logging.WARNING if session.is_quiet else logging.INFO)
     logging.getLogger("osmia.worker").addFilter(without_our_frames)
     with session.client() as client:
@@ -53,6 +58,25 @@ def work(
             return await outcome(command, job)
 
         worker.run()
+
+
+def expect_program(name: str) -> None:
+    """Expect a program that can be started. Without it each job that waits would lose its retries, one after the other.
+
+    Raises:
+        Failure: USAGE; there is none, or it may not be executed.
+    """
+    if shutil.which(name) is not None:
+        return
+    if name and Path(name).is_dir():  # the path of no letters is the folder at hand
+        raise usage(f"Expected a program to run, but found the directory '{name}'.", "osmia work TYPE -- PROGRAM")
+    if Path(name).is_file():
+        # A word without a slash is searched for in PATH only, and a file that is there is not found.
+        own = name if os.sep in name else f"./{name}"
+        if os.access(own, os.X_OK):
+            raise usage(f"There is no program '{name}' in PATH.", f"osmia work TYPE -- {shlex.quote(own)}")
+        raise usage(f"Expected a program to run, but '{name}' is not executable.", f"chmod +x {shlex.quote(own)}")
+    raise usage(f"There is no program '{name}'.", "osmia work TYPE -- PROGRAM   (its path, or a name that is in PATH)")
 
 
 def without_our_frames(record: logging.LogRecord) -> bool:
