@@ -106,6 +106,8 @@ def test_a_filter_that_is_none_is_explained(page, work, unique):
     expect(page.get_by_text("Expected name=value")).to_be_visible()
     expect(page.get_by_role("textbox", name="Variable")).to_have_value("amount")
     expect(page.get_by_role("table")).to_have_count(0)
+    expect(page.get_by_text("Nothing is shown, because the filter cannot be read.")).to_be_visible()
+    expect(page.get_by_text("No instance passes this filter.")).to_have_count(0)
 
 
 @pytest.mark.parametrize(
