@@ -118,3 +118,19 @@ def test_who_typed_something_is_told_that_it_is_still_here(unwatched: Any, work:
         "The broker did not answer. What you typed is still here; try again in a moment."
     )
     expect(page.get_by_role("textbox", name="Variables (JSON)")).to_have_value('{"dinner": "soup"}')
+
+
+def test_that_the_broker_did_not_answer_is_not_said_any_more_when_it_is_back(unwatched: Any):
+    page = unwatched
+    page.clock.install()
+    away = [True]
+    page.route("**/events*", lambda route: route.abort() if away else route.continue_())
+    page.route("**/processes", lambda route: route.abort())
+    page.goto("/instances")
+    expect(page.get_by_role("status")).to_have_text("Connection lost. Reconnecting…")
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Processes").click()
+    expect(page.get_by_role("alert")).to_have_text("The broker did not answer. Try again in a moment.")
+    away.clear()
+    page.clock.run_for(10_000)  # the page tries the stream again
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.get_by_role("status")).to_have_text("")

@@ -5,14 +5,13 @@
 //   <ul id="task-list" data-live="tasks">              a region that follows a topic; it needs an id
 //   <ul … data-live-shows>                             before it changes under the pointer, it says how many rows are new
 
-import { say } from './said.js';
+import { say, sayBack } from './said.js';
 
 let source = null;
 let topics = '';
 let shown = null; // the page that the stream was opened for
 let lastId = '';
 let broken = false;
-const AWAY = 'Connection lost. Reconnecting…';
 const ASKED_BY_NOBODY = { 'HX-Request': 'true', 'Osmia-Live': 'true' };
 let waiting = new Set();
 let refreshing = false;
@@ -38,12 +37,12 @@ function heard(event) {
   lastId = event.lastEventId;
   if (!broken) return;
   broken = false;
-  if (document.getElementById('said-status')?.textContent === AWAY) say('status', '');
+  sayBack();
   refresh(null);
 }
 
 function lost() {
-  if (!broken) say('wait', AWAY);
+  if (!broken) say('wait', 'Connection lost. Reconnecting…', { isAway: true });
   broken = true;
   if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
   source = null;

@@ -25,7 +25,7 @@ document.addEventListener('htmx:error', (event) => {
   if (event.detail?.ctx?.response) return; // the answer itself says what is wrong
   const sent = event.target.matches?.('form') ? event.target : event.target.form; // none of a link
   const isTyped = document.querySelector('#main [data-dirty]') || [...(sent?.elements ?? [])].some((one) => one.matches('textarea, input:not([type=hidden], [type=checkbox])') && one.value);
-  say('alert', `The broker did not answer. ${isTyped ? 'What you typed is still here; try' : 'Try'} again in a moment.`);
+  say('alert', `The broker did not answer. ${isTyped ? 'What you typed is still here; try' : 'Try'} again in a moment.`, { isAway: true });
 });
 
 // Who is not signed in any more keeps the page, and with it what was typed.

@@ -7,14 +7,15 @@ const SHOWN_MS = 10_000;
 let shown = null; // the message that the clock runs for
 let clock = 0;
 
-// *kind* is `status`, `alert`, or `wait`: a status that is no success and stays.
-export function say(kind, text) {
+// *kind* is `status`, `alert`, or `wait`: a status that is no success and stays. What is said because the broker is away goes when it is back.
+export function say(kind, text, { isAway = false } = {}) {
   const said = document.getElementById('said');
   const status = document.getElementById('said-status');
   if (!said || !status) return;
   for (const one of said.querySelectorAll('[role=alert], [data-of-alert]')) one.remove();
   said.querySelector('form')?.remove();
   said.classList.toggle('wait', kind === 'wait');
+  said.toggleAttribute('data-away', isAway);
   status.textContent = kind === 'alert' ? '' : text;
   if (kind === 'alert') {
     const alert = document.createElement('div');
@@ -23,6 +24,10 @@ export function say(kind, text) {
     status.after(alert);
   }
   wind(said);
+}
+
+export function sayBack() {
+  if (document.getElementById('said')?.hasAttribute('data-away')) say('status', '');
 }
 
 function wind(said) {
