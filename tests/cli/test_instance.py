@@ -21,6 +21,14 @@ def test_an_instance_is_modified_by_elements_keys_and_moves(osmia, unique):
     assert osmia.json("instance", "show", key)["elements"] == ["a"]
 
 
+def test_variables_of_an_instance_that_has_ended_are_refused_as_such(osmia, unique):
+    osmia.deploy("start > end", unique)
+    key = osmia.create(unique, {"x": 0})
+    told = osmia.refused(5, "instance", "variables", key, "--var", "x=1").splitlines()
+    assert told[0] == f"Error: Instance {key} has ended (completed); its variables stay as they are."
+    assert "try: osmia instances" in osmia.refused(4, "instance", "variables", STRANGER, "--var", "x=1")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [

@@ -58,6 +58,13 @@ def test_a_user_is_added_listed_and_removed(user, data):
     assert user("list")[1] == "No users. Add one: osmia user add NAME\n"
 
 
+def test_a_list_of_a_directory_that_is_missing_is_a_mistake(user, data):
+    code, told = user("list")
+    assert (code, told.splitlines()[0]) == (2, f"Error: There is no directory '{data}'.")
+    data.mkdir()
+    assert user("list") == (0, "No users. Add one: osmia user add NAME\n")
+
+
 def test_a_new_password_leaves_the_rest(user, data):
     user("add", "anna", "-g", "family", "--email", "anna@example.org", password=ANNA)
     assert user("password", "anna", password=BEN) == (0, "Changed the password of anna\n")

@@ -10,7 +10,7 @@ import typer
 
 from osmia_broker.base.whole_numbers import whole_number
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.failures import usage
+from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.cli.follow import follow
 from osmia_broker.cli.options import Key, Var, Vars
 from osmia_broker.cli.output import Output, counted, moment
@@ -20,6 +20,7 @@ from osmia_broker.cli.session import EVERYWHERE, TIMEOUT, Session, with_session,
 from osmia_broker.cli.waits import waits_of
 
 if TYPE_CHECKING:
+    from osmia import SyncClient
     from osmia.history import TakenFlow
     from osmia.results import ProcessInstance
 
@@ -169,10 +170,16 @@ def variables(
 
     Example: osmia instance variables 2251799813685251 --var guests=5
     """
+    from osmia import NotFound
+
     given = typed.read(var, vars)
     with session.client(found_by=LIST) as client:
         if given:
-            client.set_variables(key, given, local=is_local)
+            try:
+                client.set_variables(key, given, local=is_local)
+            except NotFound:
+                _expect_running(client, key)
+                raise
             session.say(f"Set {', '.join(given)}")
             return
         client.get_instance(key)  # an unknown key is an error, not an empty list
@@ -275,6 +282,19 @@ def cancel(session: Session, key: Key) -> None:
     with session.client(found_by=LIST) as client:
         client.cancel_instance(key)
     session.one({"processInstanceKey": str(key)}, key="processInstanceKey", text=f"Canceled {key}")
+
+
+def _expect_running(client: "SyncClient", key: int) -> None:
+    """Expect that the instance with *key* has not ended.
+
+    Raises:
+        Failure: CONFLICT; it has.
+        NotFound: there is none.
+    """
+    instance = client.get_instance(key)
+    if instance.state != "ACTIVE":
+        what = f"Instance {key} has ended ({instance.state.lower()}); its variables stay as they are."
+        raise Failure(Exit.CONFLICT, what, mend=f"osmia instance variables {key}", code="FAILED_PRECONDITION")
 
 
 def _pair(text: str, form: str, example: str) -> tuple[str, str]:

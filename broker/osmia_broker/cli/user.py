@@ -75,6 +75,10 @@ def list_(session: Session, data_dir: DataDir = None, file: File = None) -> None
 
     Example: osmia user list
     """
+    path = _path(data_dir, file)
+    if data_dir is not None and not path.parent.is_dir():
+        what = f"There is no directory '{path.parent}'."
+        raise usage(what, "osmia user list --data-dir DIR   (the data directory of the broker)")
     users = _present(data_dir, file)
     rows = [
         {"name": one.name, "groups": list(one.groups), "fullName": one.display_name, "email": one.email}
