@@ -314,7 +314,7 @@ async def test_a_partition_that_is_closed_waits_no_longer(brokers: Brokers):
         await second.open()
     opening = asyncio.ensure_future(second.open())
     await second.close()
-    with pytest.raises(LeaseHeld):
+    with pytest.raises(StoreFailed, match="closed meanwhile"):
         await opening
 
 

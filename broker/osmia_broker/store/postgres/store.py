@@ -51,6 +51,7 @@ class PostgresStore:
         self._connection: Connection | None = None
         self._batch = 0  # the number of the last commit
         self._turn: asyncio.Future[Any] | None = None  # the last call; the next one waits for it
+        self._connecting: asyncio.Future[Connection] | None = None  # for an opening
 
     def open(self) -> "asyncio.Future[Start]":
         """Connect, take the lease, and read the little that a start needs.
@@ -75,9 +76,14 @@ class PostgresStore:
         return self._in_turn(self._guarded(self._write(changes, wanted)))
 
     def close(self) -> "asyncio.Future[None]":
-        """Give lease and connection back, after the calls that were made before. Safe to call twice."""
+        """Give lease and connection back, after the calls that were made before. Safe to call twice.
+
+        An opening that waits is ended: for its turn, or for a server that does not answer.
+        """
         self._is_closing = True
         self.lease.stop_waiting()
+        if self._connecting is not None:
+            self._connecting.cancel()
         return self._in_turn(self._close())
 
     # --- one call at a time
@@ -92,6 +98,8 @@ class PostgresStore:
             return await call
 
         turn = asyncio.ensure_future(made())
+        # Read, though its asker may have gone.
+        turn.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._turn = turn
         return asyncio.shield(turn)
 
@@ -126,11 +134,13 @@ class PostgresStore:
     async def _open(self) -> Start:
         if self._is_up_to_date and not self._is_closing:  # even a broker that only waits makes or migrates all tables
             await self.lease.wait_for_turn()
+        if self._is_closing:
+            raise self._not_needed()
         connection = self._connection
         if connection is None or not connection.is_open:
             self._drop()
             try:
-                self._connection = connection = await self._server.connect(self._partition_id)
+                self._connection = connection = await self._connected()
             except StoreFailed:
                 self.lease.saw_nothing()
                 raise
@@ -141,6 +151,23 @@ class PostgresStore:
         start = await self._read_start(connection, held)
         self.lease.serve()
         return start
+
+    async def _connected(self) -> Connection:
+        """Connect, unless the store is closed meanwhile."""
+        self._connecting = asyncio.ensure_future(self._server.connect(self._partition_id))
+        try:
+            return await self._connecting
+        except asyncio.CancelledError:
+            if self._is_closing:
+                raise self._not_needed() from None
+            raise
+        finally:
+            self._connecting = None
+
+    def _not_needed(self) -> StoreFailed:
+        return StoreFailed(
+            f"Expected to open the database {without_password(self._server.url)}, but found that it is closed meanwhile"
+        )
 
     async def _bring_up_to_date(self, connection: Connection) -> None:
         await bring_up_to_date(connection, self._server, self._partition_id, self._partitions)
