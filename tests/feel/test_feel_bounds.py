@@ -2,7 +2,7 @@
 
 import contextvars
 import itertools
-from time import monotonic
+from time import thread_time
 
 import pytest
 from evaluation import evaluated, refusal
@@ -83,14 +83,14 @@ def test_what_is_long_but_not_deep_is_evaluated(text, value):
     ],
 )
 def test_an_evaluation_beyond_the_bounds_fails(text, bound):
-    started = monotonic()
+    started = thread_time()
     failure = evaluated(text).failure
     if failure is None:
         assert text.startswith(("count(for i in 1..2000", "count((for"))
     else:
         assert bound in failure
         assert "Expected" in failure
-    assert monotonic() - started < 10  # the bound is a second; the rest is for a busy machine
+    assert thread_time() - started < 10  # the bound is a second
 
 
 def doubled(times: int, seed: str, step: str, result: str) -> str:
@@ -131,7 +131,7 @@ def test_a_small_text_cannot_make_a_huge_value(text):
     [r"(a+)+$", r"(a|a)*b", r"(a*)*\1", "(" * 3000, "a{1000}{1000}{1000}", "(a{0,1000}){0,1000}", "[" * 1000, "[a" * 3000, "[" + "a-c" * 3000 + "-[b]]", "[^a-[" * 500, "x" * 20_000, "(?i)(?:a?){500}a{500}"],
 )  # fmt: skip
 def test_a_regular_expression_takes_linear_time(pattern):
-    started = monotonic()
+    started = thread_time()
     scope = {"text": "a" * 20_000 + "c", "pattern": pattern}
     for text in (
         "matches(text, pattern)",
@@ -140,7 +140,7 @@ def test_a_regular_expression_takes_linear_time(pattern):
         "extract(text, pattern)",
     ):
         assert feel.compile(text).evaluate(scope).failure is None
-    assert monotonic() - started < 10
+    assert thread_time() - started < 10
 
 
 @pytest.mark.parametrize(
