@@ -110,7 +110,7 @@ def test_a_long_poll_is_answered_when_a_job_comes(rest: Rest, unique: str):
 
     rest.deploy(f"start > b:job(type={unique}) > end", unique)
     with ThreadPoolExecutor() as pool:
-        waiting = pool.submit(activate, rest, unique, requestTimeout=20_000)
+        waiting = pool.submit(activate, rest, unique, requestTimeout="20000")  # as a client in JavaScript sends it
         rest.create(unique)
         assert len(waiting.result(20)) == 1
 

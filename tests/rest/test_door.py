@@ -94,6 +94,8 @@ def test_a_key_in_the_path_is_an_integer_of_64_bits(rest: Rest, key: str):
             "processDefinitionVersion: expected an integer or null, but found a number",
         ),
         ('{"awaitCompletion": "true"}', "awaitCompletion: expected a boolean or null, but found a text"),
+        ('{"requestTimeout": "soon"}', "requestTimeout: expected an integer, but found a text"),
+        ('{"requestTimeout": true}', "requestTimeout: expected an integer, but found a boolean"),
         ('{"awaitCompletion": 1}', "awaitCompletion: expected a boolean or null, but found an integer"),
         ('{"startInstructions": "null"}', "startInstructions: expected an array"),
         ('{"processDefinitionId": ["a"]}', "processDefinitionId: expected a text, but found an array"),

@@ -10,7 +10,7 @@ from osmia_broker.calls.user_tasks import corrections_of
 from osmia_broker.engine.commands import AdHocResult, ElementToActivate
 from osmia_broker.engine.listener_results import TaskListenerResult
 from osmia_broker.http.faults import Faults
-from osmia_broker.http.types import Body, Text, variables_text
+from osmia_broker.http.types import Body, Long, Text, variables_text
 
 
 class ActivateElement(Body):
@@ -36,7 +36,7 @@ class JobChanges(Body):
     """The values of jobs to change. *timeout* is in milliseconds from now."""
 
     retries: int | None = None
-    timeout: int | None = None
+    timeout: Long | None = None
     priority: int | None = None
 
 

@@ -1,10 +1,12 @@
 """Types of JSON values in requests and answers, and how a request's values become them (user-tasks.md, section 7).
 
 Clients of many languages send keys as numbers or as text, and numbers where text is meant. Such values are accepted; answers always hold
-keys as text, because a JavaScript number cannot hold one. The other way round nothing is guessed: a text is no number, no boolean and no
-null, and a number is no boolean (the reference since 8.8, and its published document).
+keys as text, because a JavaScript number cannot hold one. Integers of 64 bits may be texts of digits too: a published client sends all of
+them so. The other way round nothing is guessed: a text is no smaller number, no boolean and no null, and a number is no boolean (the
+reference since 8.8, and its published document).
 """
 
+import re
 from typing import Any, Self
 
 import msgspec
@@ -18,6 +20,9 @@ from osmia_broker.state.storable import INT64
 _KINDS = {"[": "an array", '"': "a text", "t": "a boolean", "f": "a boolean"}
 
 
+_DIGITS = re.compile("-?[0-9]{1,19}")
+
+
 class _Plain(type):
     """Lets plain values stand for those of a class, so that what a request holds can go anywhere: into JSON, into a row."""
 
@@ -27,6 +32,16 @@ class _Plain(type):
 
 class Key(int, metaclass=_Plain):
     """A key of 64 bits, in a request: a number, or a text of digits. The value is a plain integer."""
+
+    __slots__ = ()
+
+    def __new__(cls, value: int) -> Self:
+        """Return the plain integer."""
+        return int(value)  # type: ignore[return-value]  # see _Plain
+
+
+class Long(int, metaclass=_Plain):
+    """An integer of 64 bits that is no key, in a request: a number, or a text of digits. The value is a plain integer."""
 
     __slots__ = ()
 
@@ -107,18 +122,24 @@ def json_text(value: msgspec.Raw) -> str:
 
 
 def convert(type: type, value: Any) -> Any:
-    """Make a value of the type `Key` or `Text` from JSON; for msgspec.
+    """Make a value of the type `Key`, `Long` or `Text` from JSON; for msgspec.
 
     Raises:
         ValueError: *value* is none.
 
     """
-    if type is Key and isinstance(value, (str, int)) and not isinstance(value, bool):
-        return Key(key(str(value)))
     if type is Text and isinstance(value, (str, int, float)):
         return Text(str(value).lower() if isinstance(value, bool) else value)
-    expected = "a key, as text or as a number" if type is Key else "a text"
-    raise ValueError(f"expected {expected}, but found {kind_of(value)}")
+    if type is Key and isinstance(value, (str, int)) and not isinstance(value, bool):
+        return Key(key(str(value)))
+    if type is Long and isinstance(value, int) and not isinstance(value, bool):
+        return Long(value)  # the call checks its range
+    if type is Long and isinstance(value, str) and _DIGITS.fullmatch(value):
+        return Long(int(value))
+    raise ValueError(f"expected {_EXPECTED[type]}, but found {kind_of(value)}")
+
+
+_EXPECTED: dict[type, str] = {Key: "a key, as text or as a number", Long: "an integer", Text: "a text"}
 
 
 def kind_of(value: object) -> str:
@@ -128,8 +149,8 @@ def kind_of(value: object) -> str:
 
 
 def schema_of(type: type) -> dict[str, Any]:
-    """Return the JSON schema of `Key` and `Text`; for msgspec."""
-    if type is Key:
+    """Return the JSON schema of `Key`, `Long` and `Text`; for msgspec."""
+    if type in (Key, Long):
         return {"anyOf": [{"type": "string", "pattern": "^-?[0-9]{1,19}$"}, {"type": "integer", "format": "int64"}]}
     if type is Text:
         return {"type": "string"}

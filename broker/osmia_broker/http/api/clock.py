@@ -4,7 +4,7 @@ from osmia_broker.calls.clock import ClockControl
 from osmia_broker.http.faults import Faults
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.problem import HttpRefusal
-from osmia_broker.http.types import Body
+from osmia_broker.http.types import Body, Long
 
 TAG = "Clock"
 
@@ -12,7 +12,7 @@ TAG = "Clock"
 class Pin(Body):
     """The moment at which the clock is to stand: epoch milliseconds."""
 
-    timestamp: int | None = None
+    timestamp: Long | None = None
 
 
 @operation("PUT", "/clock", tag=TAG, status=204)

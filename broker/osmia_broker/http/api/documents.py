@@ -11,7 +11,7 @@ from osmia_broker.base.errors import InvalidArgument, NotFound, OsmiaError
 from osmia_broker.http.document_references import BINARY, Reference, disposition, media_type_of, reference_to
 from osmia_broker.http.operation import BASE, MULTIPART, Call, Reply, Upload, operation
 from osmia_broker.http.problem import HttpRefusal, bad_request, invalid, status_and_title
-from osmia_broker.http.types import Body, Item, Key, Text, convert
+from osmia_broker.http.types import Body, Item, Key, Long, Text, convert
 from osmia_broker.store.documents import STORE_ID, Document
 from osmia_broker.store.read.search.values import LATEST_MS, moment
 
@@ -52,7 +52,7 @@ class Stored(Item):
 class LinkRequest(Body):
     """The time for which a link is to be good, in milliseconds."""
 
-    time_to_live: int | None = None
+    time_to_live: Long | None = None
 
 
 class Link(Item):

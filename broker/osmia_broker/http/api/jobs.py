@@ -12,7 +12,7 @@ from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.http.faults import Faults, require
 from osmia_broker.http.job_bodies import JobChanges, JobResult, check_changes, result_of
 from osmia_broker.http.operation import Call, Reply, operation
-from osmia_broker.http.types import Body, Item, Key, Text, key_text, variables_text
+from osmia_broker.http.types import Body, Item, Key, Long, Text, key_text, variables_text
 
 TAG = "Job"
 PHYSICAL_TENANT = "default"  # the only one of a broker without tenants
@@ -27,10 +27,10 @@ class Activation(Body):
 
     type: Text | None = None
     worker: Text | None = None
-    timeout: int | None = None
+    timeout: Long | None = None
     max_jobs_to_activate: int | None = None
     fetch_variable: list[Text] | None = None
-    request_timeout: int | None = None
+    request_timeout: Long | None = None
     tenant_ids: list[Text] | None = None
     tenant_filter: Text | None = None  # PROVIDED, or ASSIGNED, which passes over those that are named
     with_lease: bool | None = None
@@ -97,7 +97,7 @@ class Failure(Leased):
 
     retries: int | None = None
     error_message: Text | None = None
-    retry_back_off: int | None = None
+    retry_back_off: Long | None = None
     variables: Raw = field(default_factory=Raw)
 
 

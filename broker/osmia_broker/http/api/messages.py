@@ -5,7 +5,7 @@ from msgspec import Raw, field
 from osmia_broker.calls import checks
 from osmia_broker.http.faults import require
 from osmia_broker.http.operation import Call, operation
-from osmia_broker.http.types import Body, Item, Key, Text, variables_text
+from osmia_broker.http.types import Body, Item, Key, Long, Text, variables_text
 
 
 class Publication(Body):
@@ -13,7 +13,7 @@ class Publication(Body):
 
     name: Text | None = None
     correlation_key: Text | None = None
-    time_to_live: int | None = None
+    time_to_live: Long | None = None
     message_id: Text | None = None
     variables: Raw = field(default_factory=Raw)
     tenant_id: Text | None = None

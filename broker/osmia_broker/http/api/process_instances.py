@@ -10,7 +10,7 @@ from osmia_broker.calls.instances import LATEST, Marks
 from osmia_broker.engine.answers import Created
 from osmia_broker.http.faults import Faults
 from osmia_broker.http.operation import Call, operation
-from osmia_broker.http.types import Body, Item, Key, Text, variables_text
+from osmia_broker.http.types import Body, Item, Key, Long, Text, variables_text
 
 TAG = "Process instance"
 TERMINATE = Text("TERMINATE_PROCESS_INSTANCE")  #: the only runtime instruction that there is
@@ -42,7 +42,7 @@ class Creation(Body):
     runtime_instructions: list[RuntimeInstruction] | None = None
     await_completion: bool | None = None  # null as absent
     fetch_variables: list[Text] | None = None
-    request_timeout: int | None = None  # ms
+    request_timeout: Long | None = None  # ms
     tags: list[Text] | None = None
     business_id: Text | None = None
 
