@@ -429,7 +429,7 @@ def test_a_modification_that_cannot_be_is_refused(site, work, unique, fields):
     with httpx.Client(base_url=site, follow_redirects=True) as http:
         answer = http.post(f"/instances/{key}/modify", data=fields, headers={"referer": f"{site}/instances/{key}"})
     assert 'role="alert"' in answer.text
-    assert "a</a>: 1 active" in answer.text
+    assert "a</bdi></a>: 1 active" in answer.text
 
 
 def test_an_instance_migrates_to_another_version(page, work, unique):
