@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from msgspec import structs
 
-from osmia_broker.base.errors import Overloaded, StoreFailed, Unavailable
+from osmia_broker.base.errors import NotLed, Overloaded, StoreFailed, Unavailable
 from osmia_broker.calls import jobs as jobs_module
 from osmia_broker.calls.jobs import STREAM_JOBS, Dispatcher, JobStream, Poll
 from osmia_broker.engine import commands
@@ -117,6 +117,33 @@ async def test_a_new_poll_is_refused_with_the_partitions_reason(it: Fixture, ref
     it.partition.refusal = refusal
     with pytest.raises(type(refusal)):
         await it.poll().jobs(60)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_partition_that_has_closed_is_not_asked_for_its_jobs(it: Fixture, waits: bool):
+    it.partition.waiting["ask"] = [1]
+    it.partition.is_open = False
+    polled = asyncio.ensure_future(it.poll(waits=waits).jobs(60))
+    await asyncio.sleep(0)
+    assert it.partition.commands == []
+    it.dispatcher.stop(Unavailable("over"))
+    if waits:
+        with pytest.raises(Unavailable, match="over"):
+            await polled
+    else:
+        assert await polled == []
+
+
+async def test_a_poll_of_a_partition_that_has_moved_on_waits_until_it_is_open_again(it: Fixture):
+    it.partition.waiting["ask"] = [1]
+    poll = await it.parked()
+    it.partition.is_open = False
+    it.partition.answer(NotLed("it has moved"))
+    await asyncio.sleep(0)
+    assert not poll.done()
+    it.partition.reopen()
+    it.partition.answer()
+    assert await poll == [1]
 
 
 async def test_a_busy_partition_does_not_refuse_a_poll_that_waits_already(it: Fixture):

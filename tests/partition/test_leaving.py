@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from osmia_broker.base.errors import LeaseHeld, StoreFailed, Unavailable, ValueRefused
+from osmia_broker.base.errors import LeaseHeld, NotLed, StoreFailed, Unavailable, ValueRefused
 from osmia_broker.engine.commands import GiveBackJobs
 from osmia_broker.partition import Listener
 from osmia_broker.state.store_protocol import Changes, Start, Wanted, Written
@@ -135,7 +135,7 @@ async def test_commands_of_the_broker_that_never_end_do_not_keep_a_partition(sto
         await handing
         assert (await taken).process_instance_key
         assert 1 <= restless.answers <= 3
-        assert isinstance(restless.refusal, Unavailable)
+        assert isinstance(restless.refusal, NotLed)
 
 
 async def test_a_partition_at_rest_leaves_at_once(store: SharedStore):

@@ -117,6 +117,35 @@ async def test_a_poll_that_asks_a_leader_that_finishes_gets_its_jobs_where_the_p
     assert key in [job.process_instance_key for job in await polled]
 
 
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_poll_passes_over_the_partitions_of_a_broker_that_stops(tmp_path: Path, waits: bool):
+    """They are closed, and the asker does not know yet: it asks one after the other."""
+    async with sharers(tmp_path, [1, 2, 2]) as it:
+        await it.all[1].router.submit(deploy(MODEL))
+        await it.until(it.all_know)
+        key = await begun(it, 3)
+        for partition in (2, 3):
+            await it.all[2].own[partition].close()
+        assert all(part.is_open for part in it.all[1].parts)
+        poll = Poll(Dispatcher(it.all[1].parts), activate(), waits=waits)
+        polled = asyncio.ensure_future(poll.jobs(10 * STEP_S))
+        await it.until(lambda: not any(part.has_activatable("ask") for part in it.all[1].parts))
+        if waits:
+            assert not polled.done()
+            it.leases[2].owner = 1
+            it.all[1].own[3].look()
+        jobs = await asyncio.wait_for(polled, STEP_S)
+        assert [job.process_instance_key for job in jobs] == ([key] if waits else [])
+
+
+async def test_a_command_waits_for_a_link_that_is_made_again(it: Sharers):
+    """Nothing was sent over the one that has ended."""
+    key = await begun(it)
+    it.all[1].links.to(2).cut("the test cuts it")
+    await asyncio.wait_for(cancel(it, 1, key), STEP_S)
+    assert cancelled(it) == 1
+
+
 async def test_a_definition_is_known_everywhere_though_the_first_partition_moved_here_meanwhile(it: Sharers):
     await given_up(it, partition=1, by=1)
     waiting = it.all[2].router.submit(deploy("start > b:job > end", id="other"))

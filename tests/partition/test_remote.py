@@ -13,6 +13,7 @@ from osmia_broker.base.errors import (
     InvalidArgument,
     InvalidState,
     NotFound,
+    NotLed,
     Overloaded,
     Rejection,
     StoreFailed,
@@ -237,8 +238,22 @@ async def test_without_a_link_nothing_is_taken(it: Both):
         it.remote.submit(create())
     own: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     it.remote.decide_own(create(), own)
-    assert isinstance(own.exception(), Unavailable)
+    assert isinstance(own.exception(), NotLed)
     it.remote.decide_own(create())  # and nobody waits
+
+
+@pytest.mark.parametrize("was_there", [True, False])
+async def test_what_was_never_sent_is_refused_as_not_carried_out(it: Both, was_there: bool):
+    """The link ends or has ended, and the news of that has not come yet."""
+    elsewhere = RemotePartition(1, 2 if was_there else 3, it.asker)
+    elsewhere.opened(elsewhere.process)
+    if was_there:
+        it.asker.to(2).leave()
+    for command in (create(), activate()):
+        with pytest.raises(NotLed, match=r"Expected a link to process \d, but found none at the moment"):
+            await elsewhere.submit(command)
+    assert elsewhere.is_open
+    assert not elsewhere.has_activatable(JOB), "else a poll would ask again at once, without end"
 
 
 async def test_a_link_that_breaks_in_between_leaves_the_outcome_unknown_and_sends_nothing_again(it: Both):
@@ -309,6 +324,13 @@ async def test_one_job_is_told_once(it: Both):
 async def test_an_answer_that_the_news_has_overtaken_proves_nothing(it: Both):
     asking = it.remote.submit(activate())
     it.remote.jobs_wait(JOB)
+    assert await asking == []
+    assert it.remote.has_activatable(JOB)
+
+
+async def test_an_answer_from_before_it_opened_again_proves_nothing(it: Both):
+    asking = it.remote.submit(activate())
+    it.remote.opened(2, epoch=9)
     assert await asking == []
     assert it.remote.has_activatable(JOB)
 

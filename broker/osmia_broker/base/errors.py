@@ -10,7 +10,7 @@
     ├── Unauthenticated        UNAUTHENTICATED; the caller has not proved who they are
     ├── Overloaded             RESOURCE_EXHAUSTED; the queue is full, try again with a growing pause
     ├── Unavailable            UNAVAILABLE; the partition stops, starts or reloads, try again
-    │   └── NotLed             the same, because another process leads it by now; the command was certainly not carried out
+    │   └── NotLed             the same, because nobody who leads it could be asked; the command was certainly not carried out
     ├── TimedOut               DEADLINE_EXCEEDED; the wait ran out. A command goes on, a question is stopped
     ├── OutOfRange             OUT_OF_RANGE; events after the given position are not kept any more
     ├── Unsupported            UNIMPLEMENTED
@@ -90,7 +90,7 @@ class Unavailable(OsmiaError):
 
 
 class NotLed(Unavailable):
-    """The process that was asked does not lead the partition now. The command was not carried out."""
+    """No process that leads the partition could be asked just now. The command was not carried out."""
 
 
 class TimedOut(OsmiaError):

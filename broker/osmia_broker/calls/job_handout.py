@@ -61,7 +61,7 @@ class JobHandout(Listener):
 
     def has_jobs_for(self, command: ActivateJobs) -> bool:
         """Whether it is worth asking the partition for jobs."""
-        return self.partition.has_activatable(command.type, leases=command.leases)
+        return self.partition.is_open and self.partition.has_activatable(command.type, leases=command.leases)
 
     def give_back(self, jobs: "Iterable[Held]") -> None:
         """Make jobs of the partition activatable again that were activated for a caller who has gone."""

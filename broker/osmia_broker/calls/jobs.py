@@ -6,6 +6,7 @@ commit. A caller who has gone takes no more jobs, and jobs that were activated f
 
 What concerns one partition alone is in `JobHandout`. With several partitions, the callers are the same for all, and each question goes to one
 partition: a poll asks the next in turn that has jobs of its type. If it has room for more then, it asks those behind it that have some.
+A partition that is moving to another process counts as one without jobs.
 """
 
 import asyncio
@@ -97,7 +98,7 @@ class Poll:
         self._future.set_result(self._found)
 
     def set_exception(self, error: OsmiaError) -> None:
-        """Take the partition's refusal. One that has moved away has no jobs here."""
+        """Take the partition's refusal. One that is moving has no jobs now: the poll asks the next one, or waits until it is led again."""
         if isinstance(error, NotLed):
             self.set_result([])
             return

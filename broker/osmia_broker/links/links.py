@@ -83,7 +83,7 @@ class Links:
             Refusal: UNAVAILABLE; there is none now.
         """
         link = self._open.get(process)
-        if link is None:
+        if link is None or not link.is_open:
             raise Refusal("UNAVAILABLE", f"Expected a link to process {process}, but found none at the moment")
         return link
 

@@ -21,6 +21,7 @@ from typing import Any
 from osmia_broker.base.errors import (
     InvalidArgument,
     LeaseHeld,
+    NotLed,
     OsmiaError,
     Overloaded,
     StoreFailed,
@@ -200,12 +201,12 @@ class Partition(Leaving):
     def decide_own(self, command: Command, waiter: Waiter = NOBODY) -> None:
         """Decide a command of the broker itself; never refused for a full queue.
 
-        While the partition is away nothing is done: a job that was activated then becomes activatable again at its deadline.
+        While the partition is away nothing is done, and the refusal is NotLed: a job that was activated then becomes activatable again at its deadline.
         """
         if self._takes_own:
             self._accept(command, waiter)
         else:
-            waiter.set_exception(copy(self._why_away))
+            waiter.set_exception(NotLed(str(self._why_away)))
 
     def _accept(self, command: Command, waiter: Waiter) -> None:
         if self._backlog.must_wait or not self._phase.has_memory or len(self._batch) >= self._batch_max:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -38,7 +39,8 @@ class _Question:
     __slots__ = ("is_overtaken",)
 
     def __init__(self) -> None:
-        self.is_overtaken = False  # by the news that there are some: an empty answer means nothing then
+        # By the news that there are some, or that it has opened: an empty answer means nothing then.
+        self.is_overtaken = False
 
 
 class RemotePartition:
@@ -102,7 +104,7 @@ class RemotePartition:
     def decide_own(self, command: Command, waiter: Waiter = NOBODY) -> None:
         """Let it decide a command of the broker itself; never refused for a full queue."""
         if self._away:
-            waiter.set_exception(Unavailable(f"Expected partition {self.id} to be open, but found that {self._away}"))
+            waiter.set_exception(NotLed(f"Expected partition {self.id} to be open, but found that {self._away}"))
         else:
             self._ask(command, waiter, is_own=True)
 
@@ -117,11 +119,11 @@ class RemotePartition:
     async def _answered(self, command: Command, message: bytes, waiter: Waiter, question: _Question | None) -> None:
         error, answer = None, None
         try:
-            answer = unpack_answer(command, await self._links.call(self.process, DECIDE, message))
+            answer = unpack_answer(command, await self._sent(message))
         except Refusal as refusal:
             error = error_of(refusal)
-        except OsmiaError as unreadable:
-            error = unreadable
+        except OsmiaError as refused:
+            error = refused
         finally:
             self._waiting -= 1
             if question is not None and isinstance(command, ActivateJobs):
@@ -132,6 +134,19 @@ class RemotePartition:
             waiter.set_result(answer)
         else:
             waiter.set_exception(error)
+
+    async def _sent(self, message: bytes) -> bytes:
+        """Send a command to its process, and return the answer.
+
+        Raises:
+            NotLed: there is no link at the moment, so nothing was sent.
+            Refusal: as of `Link.call`.
+        """
+        try:
+            link = self._links.to(self.process)
+        except Refusal as refusal:
+            raise NotLed(str(refusal)) from None
+        return await link.call(DECIDE, message)
 
     async def cluster_rows(self) -> list[Row]:
         """Return the living rows that partition 1 decides for all.
@@ -224,6 +239,8 @@ class RemotePartition:
         self.process, self.epoch = process, epoch
         self._away = ""
         self._without.clear()
+        for question in chain.from_iterable(self._questions.values()):
+            question.is_overtaken = True  # it was asked of the process that led before
         for listener in self._listeners:
             self._call(listener.partition_opened)
 
