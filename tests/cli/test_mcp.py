@@ -12,6 +12,7 @@ import pytest
 
 import osmia as sdk
 from osmia_broker.cli.agent_tools import NAMES, READING, AgentTools, as_key
+from osmia_broker.cli.mcp import server
 
 
 def works(osmia: Any, doing: Any, user: str = "agent") -> Any:
@@ -132,6 +133,41 @@ def test_an_agent_speaks_the_protocol(osmia, unique, instance, tmp_path):
     [task] = osmia.client.user_tasks.search({"processInstanceKey": str(instance)}).items
     step = osmia.client.user_tasks.history(task.key)[-1]
     assert (step.operation, step.user, step.channel) == ("ASSIGN", "agent", "MCP")
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "words"),
+    [
+        ("get_task", {"key": "abc"}, "Expected the argument 'task_key', but found none"),
+        ("get_task", {"task_key": ["a"]}, "Expected 'task_key' to be a text, but found an array"),
+        ("get_task", {"task_key": "first"}, "Expected a key, "),
+        (
+            "complete_task",
+            {"task_key": "5", "variables": "x"},
+            "Expected 'variables' to be an object, but found a text",
+        ),
+        (
+            "complete_task",
+            {"task_key": "5"},
+            "Expected to complete user task with key '5', but no such user task was found",
+        ),
+        ("list_tasks", {"limit": "many"}, "Expected 'limit' to be an integer, but found a text"),
+        ("drop_tables", {}, "Expected one of the tools list_tasks, "),
+    ],
+)
+def test_what_an_agent_gets_wrong_is_told_in_our_words(osmia, tool: str, arguments: dict[str, Any], words: str):
+    pytest.importorskip("mcp", reason="the extra is not installed")
+    from mcp.server.mcpserver.exceptions import ToolError
+
+    async def work() -> str:
+        async with sdk.Client(osmia.broker.address) as client:
+            with pytest.raises(ToolError) as refused:
+                await server(AgentTools(client, "agent")).call_tool(tool, arguments)
+            return str(refused.value)
+
+    said = asyncio.run(work())
+    assert said.startswith(words)
+    assert not any(word in said for word in ("pydantic", "Error executing", "rejected with code"))
 
 
 def test_ctrl_c_ends_it_although_it_waits_for_its_input(osmia):

@@ -63,12 +63,12 @@ def _leave() -> None:
 
 def server(tools: AgentTools) -> "MCPServer[Any]":
     """Make the server: every method of *tools* is a tool of the protocol."""
-    from mcp.server import MCPServer
     from mcp_types import ToolAnnotations
 
     from osmia_broker import __version__
+    from osmia_broker.cli.agent_server import AgentServer
 
-    made = MCPServer("osmia", instructions=INSTRUCTIONS, version=__version__)
+    made = AgentServer("osmia", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING")
     for name in NAMES:
         hints = ToolAnnotations(read_only_hint=name in READING, open_world_hint=False)
         made.tool(name=name, annotations=hints)(_with_sentences(getattr(tools, name)))
