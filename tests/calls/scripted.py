@@ -10,8 +10,8 @@ from osmia_broker.engine.commands import ActivateJobs, Command, CreateProcessIns
 DEADLINE_MS = 1_800_000_060_000
 
 
-def job(key: int, type: str = "ask", worker: str = "w") -> ActivatedJob:
-    return ActivatedJob(key, type, 1, "process", 1, 2, "ask", 3, "{}", worker, 3, DEADLINE_MS, "{}")
+def job(key: int, type: str = "ask", worker: str = "w", variables: str = "{}") -> ActivatedJob:
+    return ActivatedJob(key, type, 1, "process", 1, 2, "ask", 3, "{}", worker, 3, DEADLINE_MS, variables)
 
 
 class ScriptedPartition:
@@ -20,6 +20,7 @@ class ScriptedPartition:
     id = 1
 
     def __init__(self) -> None:
+        self.variables = "{}"  # of every job
         self.is_open = True
         self.waiting: dict[str, list[int]] = {}
         self.leased = False  # whether jobs that were leased before wait
@@ -99,7 +100,7 @@ class ScriptedPartition:
         keys = [key for key in waiting if command.keys is None or key in command.keys][: command.max_jobs]
         for key in keys:
             waiting.remove(key)
-        return [job(key, command.type, command.worker) for key in keys]
+        return [job(key, command.type, command.worker, self.variables) for key in keys]
 
     def reopen(self) -> None:
         """The partition is open again after a failed commit."""

@@ -174,7 +174,8 @@ async def test_a_call_whose_message_never_comes_does_not_hold_the_door(it: Serve
 async def test_a_job_stream_whose_client_does_not_read_does_not_hold_the_door(it: Served):
     own = [("grpc.use_local_subchannel_pool", 1)]  # a connection of its own: what is not read stops all of it
     async with grpc.aio.insecure_channel(it.address, options=own) as channel:
-        call = Wire(channel).call("StreamActivatedJobs", type="ask", timeout=60_000, worker="x" * 500_000)
+        it.partition.variables = '{"a":"' + "x" * 500_000 + '"}'
+        call = Wire(channel).call("StreamActivatedJobs", type="ask", timeout=60_000, worker="w")
         reading = asyncio.ensure_future(call.read())
         while not it.partition.asked:
             await it.arrived()

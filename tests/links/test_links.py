@@ -199,8 +199,9 @@ async def test_a_stop_with_grace_waits_for_the_answer_and_one_without_does_not(t
         call = asyncio.ensure_future(one.call(2, "/t.T/Hold", b"kept"))
         while not service.running:
             await within(asyncio.sleep(0))
+        link = one.to(2)
         stopping = asyncio.ensure_future(two.stop(3_600))
-        while one.to(2).is_open:
+        while link.is_open:
             await within(asyncio.sleep(0))
         assert (await refused(one.call(2, "/t.T/Echo", b"")))[0] == "UNAVAILABLE"
         service.may_go_on.set()
