@@ -169,9 +169,7 @@ async def _shared(
 ) -> Partitions:
     """Lead what the leases say, and reach the other partitions where other brokers lead them."""
     # It brings the dialect of PostgreSQL, which no other start needs.
-    from osmia_broker.running.shared_partitions import (
-        SharedPartitions,
-    )
+    from osmia_broker.running.shared_partitions import SharedPartitions
 
     await sharers.prepare()
     life = sharers.life
