@@ -6,15 +6,13 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from pydantic import ValidationError
 
-from osmia.errors import OsmiaError
 from osmia_broker.cli.agent_tools import NAMES
-from osmia_broker.cli.failures import FRAME
+from osmia_broker.http.types import kind_of
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _KINDS = {"dict": "an object", "list": "an array", "string": "a text", "int": "an integer", "bool": "a boolean"}
-_FOUND = {dict: "an object", list: "an array", str: "a text", bool: "a boolean", int: "a number", float: "a number"}
 
 
 class AgentServer(MCPServer[Any]):
@@ -40,8 +38,6 @@ class AgentServer(MCPServer[Any]):
 def _sentence(refusal: BaseException) -> str:
     if isinstance(refusal, ValidationError):
         return "; ".join(_of_argument(one) for one in refusal.errors())
-    if isinstance(refusal, ToolError) and isinstance(refusal.__cause__, OsmiaError):
-        return FRAME.sub("", refusal.__cause__.details, count=1)
     return str(refusal)
 
 
@@ -52,4 +48,4 @@ def _of_argument(error: "ErrorDetails") -> str:
     if kind == "missing":
         return f"Expected the argument '{place}', but found none"
     expected = _KINDS.get(kind, "another value")
-    return f"Expected '{place}' to be {expected}, but found {_FOUND.get(type(error['input']), 'null')}"
+    return f"Expected '{place}' to be {expected}, but found {kind_of(error['input'])}"

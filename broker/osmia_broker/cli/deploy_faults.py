@@ -6,7 +6,7 @@ A broker that leaves the places out does not matter: the files are at hand here.
 from collections.abc import Sequence
 
 from osmia_broker.base.deployment_problems import HEAD, Problem, problems_in
-from osmia_broker.cli.failures import FRAME, Exit, Failure
+from osmia_broker.cli.failures import Exit, Failure, unframed
 
 #: A reason that the broker gives, and the command or change that mends it.
 REMEDIES = (
@@ -24,7 +24,7 @@ CUT = "… (the answer of the broker ends here; there may be more problems)"
 def refused(details: str, files: Sequence[tuple[str, bytes]]) -> Failure:
     """Return the failure for a refusal of *files* with the text *details*. A single problem stands in the first line."""
     is_cut = len(details) >= ANSWER_CHARACTERS_MAX
-    details = FRAME.sub("", details, count=1)
+    details = unframed(details)
     lines = [_line(problem, files) for problem in problems_in(details)]
     lines = lines or list(filter(None, [" ".join(details.removeprefix(HEAD).split())]))
     if is_cut and lines:

@@ -178,8 +178,13 @@ SENTENCES = {
 
 
 WHO = "--user NAME --groups NAME,…   (who acts; or OSMIA_USER and OSMIA_GROUPS)"
-FRAME = re.compile(r"Command '\w+' rejected with code '\w+': ")  # of the wire, around the broker's sentence
+_FRAME = re.compile(r"Command '\w+' rejected with code '\w+': ")  # of the wire, around the broker's sentence
 LOOPBACK = re.compile(r"(127\.[\d.]+|localhost|\[::1\]):\d+")
+
+
+def unframed(details: str) -> str:
+    """Return the broker's own sentence in the *details* of a refused call."""
+    return _FRAME.sub("", details, count=1)
 
 
 def from_call(error: "OsmiaError", address: str, found_by: str = "", profile: str = "") -> Failure:
@@ -194,7 +199,7 @@ def from_call(error: "OsmiaError", address: str, found_by: str = "", profile: st
         return _exhausted(error.details, address, is_too_large=isinstance(error, InvalidArgument))
     if error.reason is not None:
         return _unreachable(error.reason, error.details, address, profile)
-    sentence = FRAME.sub("", error.details, count=1)
+    sentence = unframed(error.details)
     exit = EXITS.get(status, Exit.DEFECT)
     if status == "UNAUTHENTICATED" and WRONG_PAIR in sentence:
         what = f"Wrong name or password for the broker at {address}."

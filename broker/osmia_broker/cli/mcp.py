@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from osmia_broker.cli.agent_tools import NAMES, READING, AgentTools
-from osmia_broker.cli.failures import Exit, until_interrupted, usage
+from osmia_broker.cli.failures import Exit, unframed, until_interrupted, usage
 from osmia_broker.cli.options import Groups, User, names
 from osmia_broker.cli.session import Session, with_session
 
@@ -85,7 +85,9 @@ def _with_sentences(tool: Any) -> Any:
     async def called(*args: Any, **given: Any) -> Any:
         try:
             return await tool(*args, **given)
-        except (OsmiaError, ValueError) as error:
+        except OsmiaError as error:
+            raise ToolError(unframed(error.details)) from error
+        except ValueError as error:
             raise ToolError(str(error)) from error
 
     return called

@@ -10,7 +10,7 @@ import typer
 
 from osmia_broker.cli import task_lists, task_proposals
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.failures import FRAME, Exit, Failure, from_call, usage
+from osmia_broker.cli.failures import Exit, Failure, from_call, unframed, usage
 from osmia_broker.cli.form_answers import answers, form_fields
 from osmia_broker.cli.options import Action, Element, Groups, Key, Process, User, Var, Vars, acting, names
 from osmia_broker.cli.output import Column, moment
@@ -337,7 +337,7 @@ def _claimed_already(client: "SyncClient", key: int, user: str, groups: str, det
     return Failure(
         Exit.CONFLICT,
         f"Task {key} is already claimed by {holder}.",
-        why=FRAME.sub("", details, count=1),
+        why=unframed(details),
         mend=f"osmia task assign {key} {user}   (takes it over)",
         code="FAILED_PRECONDITION",
     )
