@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import random
 import signal
+import socket
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -229,11 +231,24 @@ def test_the_number_of_processes_may_change_and_that_of_partitions_may_not(tmp_p
         ChildBroker(tmp_path / "data", flags=("--partitions", "4", "--processes", "2")).start()
 
 
-def test_a_process_that_cannot_start_is_reported_with_its_last_words(tmp_path: Path, broker: ChildBroker):
-    taken = broker.ports.management - 1  # the second process would have the next port
-    other = ChildBroker(tmp_path / "other", management_port=taken, flags=FLAGS)
-    with pytest.raises(NotStarted, match=r"process 2 did not start: .*address already in use"):
-        other.start()
+@contextmanager
+def listening_behind_a_free_port() -> Iterator[int]:
+    """A free port whose next one is taken. Both are below those that the system gives to whoever asks for any."""
+    with socket.socket() as listening:
+        for port in random.sample(range(20_000, 30_000), 100):
+            with suppress(OSError), socket.socket() as free:
+                free.bind(("127.0.0.1", port))
+                listening.bind(("127.0.0.1", port + 1))
+                break
+        listening.listen()
+        yield port
+
+
+def test_a_process_that_cannot_start_is_reported_with_its_last_words(tmp_path: Path):
+    with listening_behind_a_free_port() as port:  # the second process would have the next port
+        broker = ChildBroker(tmp_path / "data", management_port=port, flags=FLAGS)
+        with pytest.raises(NotStarted, match=r"process 2 did not start: .*address already in use"):
+            broker.start()
 
 
 @pytest.mark.parametrize(
