@@ -23,8 +23,8 @@ def deploy(door: Door, line: str, **mappings: list[str]) -> Scenario:
 
 
 def _mapping(text: str) -> str:
-    way, target, source = text.replace(" = ", " ", 1).split(" ", 2)
-    return f"<zeebe:{way}put source={quoteattr(source)} target={quoteattr(target)}/>"
+    way, target, *source = text.replace(" = ", " ", 1).split(" ", 2)
+    return f"<zeebe:{way}put target={quoteattr(target)} {''.join(f'source={quoteattr(one)}' for one in source)}/>"
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,9 @@ def _mapping(text: str) -> str:
         # each sees those before it, and none that comes after it
         (["in a = =b", "in b = =a"], "a=1 b=2", "a=2 b=2"),
         (["in x = =null", "in y = =x"], "x=5", "x=null y=null"),
+        # without a source: null, which hides the variable outside
+        (["in x", "in y = =x", "in o.k"], "x=5", 'x=null y=null o={"k":null}'),
+        (["in x = ", "in y = =x", "in o.k =  "], "x=5", 'x=null y=null o={"k":null}'),
     ],
 )
 def test_input_mappings(door: Door, mappings: list[str], variables: str, seen: str):

@@ -114,7 +114,7 @@ def test_a_reference_that_differs_by_an_invisible_character_shows_it() -> None:
     [
         '<zeebe:taskDefinition type="\u200b"/>',
         '<zeebe:taskDefinition type="&#10; "/>',
-        JOB + '<zeebe:ioMapping><zeebe:input source="\u00a0" target="a"/></zeebe:ioMapping>',
+        JOB + '<zeebe:ioMapping><zeebe:output source="\u00a0" target="a"/></zeebe:ioMapping>',
         JOB + '<zeebe:ioMapping><zeebe:input source="=1" target="\ufeff"/></zeebe:ioMapping>',
     ],
 )
@@ -300,7 +300,8 @@ ONE_NATIVE_FORM = (
     ("extensions", "reason"),
     [
         ('<zeebe:ioMapping><zeebe:input source="=1"/></zeebe:ioMapping>', "Attribute 'target' must be present"),
-        ('<zeebe:ioMapping><zeebe:input target="a"/></zeebe:ioMapping>', "Attribute 'source' must be present"),
+        ('<zeebe:ioMapping><zeebe:output target="a"/></zeebe:ioMapping>', "Attribute 'source' must be present"),
+        ('<zeebe:ioMapping><zeebe:input target="a" source="="/></zeebe:ioMapping>', "failed to parse expression ''"),
         ('<zeebe:assignmentDefinition assignee="="/>', "failed to parse expression ''"),
         ("<zeebe:formDefinition/>", "Exactly one of the attributes 'formId, formKey'"),
         ('<zeebe:formDefinition formKey="\u200b" formId=" "/>', "Exactly one of the attributes 'formId, formKey'"),

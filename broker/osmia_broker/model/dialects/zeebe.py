@@ -114,8 +114,8 @@ def mappings(source: Source) -> tuple[tuple[VariableMapping, ...], tuple[Variabl
     container = source.extension(_tag("ioMapping"))
     if container is None:
         return (), ()
-    inputs = [_mapping(source, node, _value) for node in _filled(container, "input")]
-    outputs = [_mapping(source, node, _expression) for node in _filled(container, "output")]
+    inputs = [_mapping(source, node, _input_source) for node in _filled(container, "input")]
+    outputs = [_mapping(source, node, _output_source) for node in _filled(container, "output")]
     return tuple(filter(None, inputs)), tuple(filter(None, outputs))
 
 
@@ -349,9 +349,20 @@ def _filled(container: Node, tag: str) -> list[Node]:
 
 Read = Callable[[Source, Node, str], Expression | None]
 
+_NULL = expressions.feel("null")
+
+
+def _input_source(source: Source, node: Node, attribute: str) -> Expression | None:
+    """Read the source of an input. One that is left empty gives null, which hides a variable of this name (since 8.8)."""
+    return _value(source, node, attribute) if trimmed(node.get(attribute, "")) else _NULL
+
+
+def _output_source(source: Source, node: Node, attribute: str) -> Expression | None:
+    return _expression(source, node, attribute) if source.required(node, attribute) else None
+
 
 def _mapping(source: Source, node: Node, read: Read) -> VariableMapping | None:
-    value = read(source, node, "source") if source.required(node, "source") else None
+    value = read(source, node, "source")
     target = source.required(node, "target")
     if not target:
         return None
