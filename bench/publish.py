@@ -60,9 +60,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder, ChildBroker(Path(folder) / "data", flags=flags) as broker:
                 rounds[kind].append(asyncio.run(times(broker, given.messages)))
     for kind, several in rounds.items():
-        own, other = (
-            statistics.median(statistics.median(one[is_own]) for one in several) for is_own in (True, False)
-        )
+        own, other = (statistics.median(statistics.median(one[is_own]) for one in several) for is_own in (True, False))
         print(f"{kind:<16}own partition p50 {own:6.2f} ms   another p50 {other:6.2f} ms   {other / own:.2f} x")
 
 

@@ -108,7 +108,9 @@ def main() -> None:
                 rates[kind].append(float(turn(program, folder, kind, given.core, given.seconds)["ops_per_s"]))
     one = statistics.median(rates["one"])
     for kind in KINDS:
-        print(f"{kind:<18}{statistics.median(rates[kind]):>8.0f} a second{statistics.median(rates[kind]) / one:>8.2f} x one")
+        print(
+            f"{kind:<18}{statistics.median(rates[kind]):>8.0f} a second{statistics.median(rates[kind]) / one:>8.2f} x one"
+        )
 
 
 if __name__ == "__main__":
