@@ -1,5 +1,6 @@
 """Signing in and out in a browser, with a password and at a provider."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from tests.auth.conftest import ANNA, store
 from tests.auth.provider import CLIENT, SECRET, FakeProvider
 from tests.bpmn import bpmn
 from tests.doors import running_broker
+
+REQUEST = re.compile("Request [0-9a-f]{8}")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +41,11 @@ def test_a_person_signs_in_and_out(closed_page):
     closed_page.get_by_role("textbox", name="User name").fill("anna")
     closed_page.get_by_label("Password").fill("wrong")
     closed_page.get_by_role("button", name="Sign in").click()
-    expect(closed_page.get_by_role("alert")).to_contain_text("The user name or the password is wrong.")
+    alert = closed_page.get_by_role("alert")
+    expect(alert).to_contain_text("The user name or the password is wrong.")
+    expect(closed_page.locator("form[action='/login']").get_by_role("alert")).to_contain_text(REQUEST)
+    assert alert.bounding_box()["y"] < closed_page.get_by_label("Password").bounding_box()["y"]
+    expect(closed_page.get_by_label("Password")).to_be_focused()
     expect(closed_page.get_by_role("textbox", name="User name")).to_have_value("anna")
     closed_page.get_by_label("Password").fill(ANNA)
     closed_page.get_by_role("button", name="Sign in").click()
@@ -49,6 +56,16 @@ def test_a_person_signs_in_and_out(closed_page):
     expect(closed_page.get_by_role("status")).to_have_text("You have signed out.")
     closed_page.goto("/status")
     expect(closed_page.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+def test_without_scripts_a_refused_sign_in_is_said_in_the_form_too(closed_site):
+    answer = httpx.post(f"{closed_site}/login", data={"user": "<b>anna</b>", "password": "secret-word"})
+    assert answer.status_code == 401
+    (form,) = re.findall(r'<form method="post" action="/login".*?</form>', answer.text, re.DOTALL)
+    assert answer.text.count('role="alert"') == form.count('role="alert"') == 1
+    assert REQUEST.search(form)
+    assert 'value="&lt;b&gt;anna&lt;/b&gt;"' in form
+    assert "secret-word" not in answer.text
 
 
 def sign_in(page: Any) -> None:
@@ -153,6 +170,8 @@ def test_a_person_signs_in_at_a_provider(tmp_path):
             refused = http.get("/login/callback", params={"state": query["state"], "code": "never agreed to"})
             assert refused.status_code == 401
             assert "Sign in" in refused.text
+            assert refused.text.count('role="alert"') == 1
+            assert REQUEST.search(refused.text[refused.text.index('class="card narrow login"') :])
 
 
 def test_settings_name_the_fields_used_here():

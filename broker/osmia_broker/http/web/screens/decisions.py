@@ -55,7 +55,7 @@ async def evaluate_decision(visit: Visit, key: int) -> Response:
     try:
         evaluated = await visit.calls.evaluate_decision("", key, variables)
     except Rejection as refusal:
-        return await _shown(visit, key, variables=variables, alert=str(refusal), status=400)
+        return await _shown(visit, key, variables=variables, refused=f"{str(refusal).rstrip('.')}.", status=400)
     return await _shown(visit, key, variables=variables, evaluated=evaluated)
 
 
@@ -77,7 +77,7 @@ async def _shown(
     variables: str = "{}",
     fault: Fault | None = None,
     evaluated: EvaluatedDecision | None = None,
-    alert: str = "",
+    refused: str = "",
     status: int = 200,
 ) -> Response:
     definition = await get(visit.reader, DECISION_DEFINITIONS, key, "decision definition")
@@ -90,7 +90,7 @@ async def _shown(
     return await visit.page(
         "decision.html",
         status=status,
-        alert=alert,
+        refused=refused,
         definition=definition,
         versions=versions.items,
         variables=variables,

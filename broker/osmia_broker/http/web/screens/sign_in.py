@@ -29,10 +29,10 @@ async def sign_in(visit: Visit) -> Response:
     try:
         user = await sign_in.with_password(name, await visit.field("password"))
     except OsmiaError as refusal:
-        return await _asked(visit, name=name, back=back, alert=f"{refusal}. Try again in a moment.", status=503)
+        return await _asked(visit, name=name, back=back, refused=f"{refusal}. Try again in a moment.", status=503)
     if user is None:
         text = "The user name or the password is wrong. Check both and try again."
-        return await _asked(visit, name=name, back=back, alert=text, status=401)
+        return await _asked(visit, name=name, back=back, refused=text, status=401)
     return _with(visit.go(back), sign_in.begin(user, is_secure=visit.is_secure))
 
 
@@ -47,7 +47,7 @@ async def go_to_provider(visit: Visit) -> Response:
             _callback(visit), local_path(visit.asked("back", "/tasks")), is_secure=visit.is_secure
         )
     except OsmiaError as refusal:
-        return await _asked(visit, alert=f"{refusal}. Try again in a moment.", status=503)
+        return await _asked(visit, refused=f"{refusal}. Try again in a moment.", status=503)
     return _with(Response(status_code=303, headers={"location": address}), ticket)
 
 
@@ -64,9 +64,9 @@ async def come_from_provider(visit: Visit) -> Response:
         )
         session = sign_in.begin(user, is_secure=visit.is_secure)
     except Unauthenticated as refusal:
-        return await _asked(visit, alert=f"{refusal}. Sign in again.", status=401)
+        return await _asked(visit, refused=f"{refusal}. Sign in again.", status=401)
     except OsmiaError as refusal:
-        return await _asked(visit, alert=f"{refusal}. Try again in a moment.", status=503)
+        return await _asked(visit, refused=f"{refusal}. Try again in a moment.", status=503)
     return _with(visit.go(back), session, ticket)
 
 
@@ -82,7 +82,7 @@ async def sign_out(visit: Visit) -> Response:
     return _with(response, ended)
 
 
-async def _asked(visit: Visit, *, name: str = "", back: str = "", alert: str = "", status: int = 200) -> Response:
+async def _asked(visit: Visit, *, name: str = "", back: str = "", refused: str = "", status: int = 200) -> Response:
     sign_in = _sign_in(visit)
     assert sign_in is not None, "only a broker that asks shows this screen"
     back = back or local_path(visit.asked("back", "/tasks"))
@@ -90,7 +90,7 @@ async def _asked(visit: Visit, *, name: str = "", back: str = "", alert: str = "
     return await visit.page(
         "login.html",
         status=status,
-        alert=alert,
+        refused=refused,
         name=name,
         back=back,
         takes_passwords=not sign_in.is_delegated,

@@ -1,5 +1,6 @@
 """Start an instance: choose the process, give its variables, or fill in its start form."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -25,6 +26,10 @@ CHOICES_MAX = 1_000
 VERSIONS_MAX = 200
 LAST = "osmia_last"  #: the cookie with the variables that the person used last in this browser
 MONTH_S = 30 * 86_400
+# The refusals of a start that are about one field; tests hold their texts.
+_MISSING = re.compile(r"without required variables - (.+)$")
+_UNFIT = re.compile(r"as variables fail type validation - (.+)$")
+_WRONG_START = re.compile(r"with start instructions but (.+?)(?: Supported element types are: .*)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,15 @@ class Typed:
     form: dict[str, Any] = field(default_factory=dict)
 
 
-NOTHING = Typed()
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a start was refused, and where it is said: at the `process`, the `variables`, the element `before` which it begins, or the whole `form`."""
+
+    place: str = ""
+    text: str = ""
+
+
+NOTHING, NOT_REFUSED = Typed(), Refused()
 
 
 @screen(START)
@@ -70,9 +83,11 @@ async def start_instance(visit: Visit) -> Response:
     typed = Typed(version, await visit.field("variables", "{}"), before, object_in(filled_in))
     number = number_in(version)
     if version and number is None:
-        return await _asked(visit, process_id, alert="Choose a version that is a number.", status=400, typed=typed)
+        return await _asked(
+            visit, process_id, refused=Refused("process", "Choose a version that is a number."), status=400, typed=typed
+        )
     if not process_id:
-        return await _asked(visit, "", alert="Choose a process first.", status=400, typed=typed)
+        return await _asked(visit, "", refused=Refused("process", "Choose a process first."), status=400, typed=typed)
     fault = object_fault(variables)
     if fault is not None:
         return await _asked(visit, process_id, fault=fault, status=400, typed=typed)
@@ -86,10 +101,10 @@ async def start_instance(visit: Visit) -> Response:
             marks=Marks(initiator=visit.person.user),
         )
     except Rejection as refusal:
-        return await _asked(visit, process_id, alert=str(refusal), status=400, typed=typed)
+        return await _asked(visit, process_id, refused=_refused(str(refusal)), status=400, typed=typed)
     except OsmiaError as refusal:
         text = f"{refusal} What you typed is still here; try again in a moment."
-        return await _asked(visit, process_id, alert=text, status=503, typed=typed)
+        return await _asked(visit, process_id, refused=Refused("form", text), status=503, typed=typed)
     key = created.process_instance_key
     response = visit.go(f"/instances/{key}", status=f"Instance {key} started.")
     last = packed([visit.person.user, variables])
@@ -121,7 +136,7 @@ async def _asked(
     *,
     typed: Typed = NOTHING,
     fault: Fault | None = None,
-    alert: str = "",
+    refused: Refused = NOT_REFUSED,
     status: int = 200,
 ) -> Response:
     """Show the form, with everything that was typed already."""
@@ -132,7 +147,7 @@ async def _asked(
     return await visit.page(
         "start.html",
         status=status,
-        alert=alert,
+        refused=refused,
         choices=told_apart((one.bpmn_process_id, one.name or one.bpmn_process_id) for one in choices.items),
         process_id=process_id,
         versions=versions,
@@ -153,6 +168,20 @@ async def _form(visit: Visit, versions: list[ProcessDefinition], version: str) -
         return msgspec.json.decode(found["schema"]) if isinstance(found["schema"], str) else found["schema"]
     except msgspec.DecodeError:
         return None
+
+
+def _refused(reason: str) -> Refused:
+    """Say a refusal of the broker at the field that it is about."""
+    if missing := _MISSING.search(reason):
+        return Refused("variables", f"This process needs a value for {missing[1]}. Give it one, and start again.")
+    if unfit := _UNFIT.search(reason):
+        return Refused(
+            "variables", f"The process declares another type for {unfit[1]}. Change the value, and start again."
+        )
+    if wrong := _WRONG_START.search(reason):
+        why = f"{wrong[1][0].upper()}{wrong[1][1:].rstrip('.')}."
+        return Refused("before", f"{why} Use the id of another element, or leave this empty.")
+    return Refused("form", f"{reason.rstrip('.')}.")
 
 
 def _last(visit: Visit) -> str:
