@@ -179,4 +179,4 @@ def cycle(run: Run, interval: Duration) -> str:
 def cycle_times(run: Run, repetitions: Number | None, interval: Duration) -> str:
     """Return the text of a timer that repeats *repetitions* times: "R3/PT1H"."""
     times = "" if repetitions is None else str(numbers.whole(repetitions))
-    return f"R{times}/{temporal_text.plain(interval)}"
+    return f"R{times}/{temporal_text.exact(interval)}"
