@@ -154,3 +154,13 @@ def test_a_target_has_a_bound_on_its_depth(door: Door):
     file = bpmn(f'start > a:job(in.a.{deep}="=1") > end')
     with pytest.raises(Refused, match="Expected a target of at most 100 names, but found 101"):
         door.deploy(("process.bpmn", file))
+
+
+def test_now_is_in_the_zone_of_the_broker(door: Door):
+    deploy(
+        door, "start > a:job > end", a=["in zone = =now().timezone", "in at = =now() = date and time(string(now()))"]
+    ).play("""
+        create
+        activate  a
+        sees      zone="Etc/UTC" at=true
+    """)

@@ -3,7 +3,6 @@
 import dataclasses
 import types
 from contextlib import suppress
-from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from osmia_broker import feel
 from osmia_broker.base import errors
 from osmia_broker.base.errors import Defect, NotFound, OsmiaError, Overloaded, TimedOut, Unavailable, Unsupported
 from osmia_broker.engine import commands
@@ -126,7 +126,7 @@ def test_a_deployment_travels_as_its_files_and_extensions_once():
 @settings(max_examples=20, deadline=None)
 def test_the_values_of_a_scope_arrive_as_json(given_values):
     raw = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in given_values.items()}
-    answer = SeenScope(raw, datetime(2026, 1, 2, tzinfo=UTC), 0.5)
+    answer = SeenScope(raw, feel.Instant(1_767_312_000_000_000_001), 0.5)
     found = it.unpack_answer(ReadScope(0, frozenset()), it.pack_answer(answer))
     assert {name: bytes(value) for name, value in found.values.items()} == {n: bytes(v) for n, v in raw.items()}
     assert (found.now, found.expression_s) == (answer.now, 0.5)

@@ -72,7 +72,7 @@ class DecisionGraph:
         """Return the decision with *decision_id*, or None."""
         return self._by_id.get(decision_id)
 
-    def evaluate(self, decision_id: str, scope: feel.Scope, now: datetime | None = None) -> Evaluation:
+    def evaluate(self, decision_id: str, scope: feel.Scope, now: feel.Instant | datetime | None = None) -> Evaluation:
         """Evaluate a decision after those it requires, each once, with the variables of *scope* visible to all of them.
 
         *now* is the time that `now()` and `today()` give in FEEL. A failure is part of the result. The evaluation is

@@ -124,7 +124,7 @@ class Run:
     service, by its id, for arguments by name.
     """
 
-    def __init__(self, variables: feel.Scope, now: datetime | None, serve: "Serve") -> None:
+    def __init__(self, variables: feel.Scope, now: feel.Instant | datetime | None, serve: "Serve") -> None:
         self._serve = serve
         self.variables = Variables(variables)
         self.now = now

@@ -1,11 +1,11 @@
 """The answers of the engine to commands, as plain values: the rows may change again before an answer leaves."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from osmia_broker.feel import Instant
 from osmia_broker.state.flow_row import JobFlow
 from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
 
@@ -38,7 +38,7 @@ class SeenScope(msgspec.Struct, frozen=True):
     """The answer to ReadScope: the values by name, without those that are not there, the time, and how long an evaluation may take."""
 
     values: dict[str, Any]
-    now: datetime
+    now: Instant
     expression_s: float
 
 

@@ -6,7 +6,6 @@ results for callers who wait. Steps walk in slices: when the budget is used up, 
 
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
 from math import inf
 from secrets import token_urlsafe
 from time import perf_counter, thread_time
@@ -213,7 +212,7 @@ class Turn:
         self.partitions = partitions  # of the whole cluster
         self.unique_business_ids = unique_business_ids  # of each process, among living root instances
         self.now_ms = 0  # epoch; the time of the command
-        self._moment_ms, self._moment = 0, datetime.fromtimestamp(0, UTC)  # the time that `now` has returned last
+        self._moment_ms, self._moment = 0, feel.Instant(0)  # the time that `now` has returned last
         self.agenda: deque[Planned] = deque()
         self.inner: deque[Inner] = deque()  # commands to carry out when the agenda is empty
         self.depth = 0  # of the step being taken
@@ -223,10 +222,10 @@ class Turn:
         self.results: list[tuple[int, str]] = []  # (ticket of the caller, variables as a JSON object)
 
     @property
-    def now(self) -> datetime:
-        """The time of the command, as the expression languages take it."""
+    def now(self) -> feel.Instant:
+        """The time of the command in the zone of the broker, as the expression languages take it."""
         if self._moment_ms != self.now_ms:
-            self._moment_ms, self._moment = self.now_ms, datetime.fromtimestamp(self.now_ms / 1000, UTC)
+            self._moment_ms, self._moment = self.now_ms, feel.Instant(self.now_ms * 1_000_000)
         return self._moment
 
     def savepoint(self) -> Savepoint:

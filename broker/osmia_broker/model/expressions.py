@@ -46,7 +46,7 @@ class Expression(Protocol):
         """The names of the variables that it may read."""
 
     def evaluate(self, scope: Scope, now: Any = None) -> Result:
-        """Evaluate against *scope*, at the moment *now* (an aware datetime, or None). Never raises: the result has the failure."""
+        """Evaluate against *scope*, at the moment *now* (an instant, or None). Never raises: the result has the failure."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ cluster travel beside the name of their class; the values of a scope are JSON.
 
 from collections.abc import Callable, Iterable
 from dataclasses import is_dataclass
-from datetime import datetime
 from functools import cache
 from typing import Any, get_args, get_type_hints
 
@@ -71,7 +70,7 @@ class _Scope(msgspec.Struct, array_like=True, frozen=True):
     """SeenScope as it travels: the values as JSON."""
 
     values: dict[str, str]
-    now: datetime
+    now: feel.Instant
     expression_s: float
 
 
