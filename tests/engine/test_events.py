@@ -342,6 +342,34 @@ def test_an_error_that_nobody_catches_stops_its_end_event(play: Play):
     play("deploy start > a:job > oops:end(error=E); create; complete a; incident oops UNHANDLED_ERROR_EVENT")
 
 
+@pytest.mark.parametrize(
+    ("model", "thrown", "text"),
+    [
+        ("start > a:job > end", "throw a code=no", "No error events are available in the scope."),
+        (
+            "start > a:job > end & e:boundary(on=a, error=E) > end2:end",
+            "throw a code=no",
+            "the code 'no', but it was not caught. Available error events are [E]",
+        ),
+        (
+            "start > s:sub { start > a:job > end & f:boundary(on=a, error=F) > e2:end & h:eventsub { g:start(error=G) > e3:end } } > end & e:boundary(on=s, error=E) > e4:end & e5:boundary(on=s, error=F) > e6:end",
+            "throw a code=no",
+            "Available error events are [F, G, E]",
+        ),
+        (
+            "start > s:sub { start > a:task > oops:end(error=no) } > end & e:boundary(on=s, error=E) > e4:end",
+            "",
+            "Available error events are [E]",
+        ),
+    ],
+)
+def test_the_incident_of_an_uncaught_error_lists_the_codes_that_would_be_caught(
+    play: Play, model: str, thrown: str, text: str
+):
+    at = "a" if thrown else "oops"
+    play(f"deploy {model}; create; {thrown}; incident {at} UNHANDLED_ERROR_EVENT {text}")
+
+
 @pytest.mark.parametrize(("cancel", "at"), [("true", "b"), ("false", "b c s")])
 def test_an_escalation_is_caught_outside_and_goes_on_unless_interrupted(play: Play, cancel: str, at: str):
     play(f"""

@@ -23,7 +23,7 @@ from osmia_broker.engine.domain_events import JOB
 from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.places import fire
-from osmia_broker.engine.events.throwing import find_error_catch
+from osmia_broker.engine.events.throwing import find_error_catch, uncaught_error
 from osmia_broker.engine.incidents import raise_job_incident
 from osmia_broker.engine.lifecycle import is_ending, plan_completion
 from osmia_broker.engine.marks import assign
@@ -261,21 +261,15 @@ def throw_error(turn: Turn, command: ThrowError) -> None:
     job = _reportable(turn, command, "throw an error for job")
     _note(turn, job, "error")
     thrown = {"error_code": command.error_code, "error_message": command.error_message}
-    element = turn.elements[job.element_instance_key]
-    catch = None if works_at_the_end(job) else find_error_catch(turn, element, command.error_code)
+    thrower = None if works_at_the_end(job) else turn.elements[job.element_instance_key]
+    catch = None if thrower is None else find_error_catch(turn, thrower, command.error_code)
     if catch is not None:
         turn.jobs.end(job, turn.now_ms, state=JobState.ERROR_THROWN, deadline_ms=0, **thrown)
         fire(turn, catch.owner, catch.event, command.variables, stay_local=True)
         return
     turn.jobs.update(job, state=JobState.ERROR_THROWN, deadline_ms=0, **thrown)
-    raise_job_incident(
-        turn,
-        job,
-        ErrorType.UNHANDLED_ERROR_EVENT,
-        f"Expected to throw an error event with the code '{command.error_code}'"
-        + (f" with message '{command.error_message}'" if command.error_message else "")
-        + ", but it was not caught. No error events are available in the scope.",
-    )
+    text = uncaught_error(turn, thrower, command.error_code, command.error_message)
+    raise_job_incident(turn, job, ErrorType.UNHANDLED_ERROR_EVENT, text)
 
 
 @handles(UpdateJobRetries)

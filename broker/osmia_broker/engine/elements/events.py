@@ -5,7 +5,7 @@ from collections.abc import Callable
 from osmia_broker.engine.elements.publishing import publish
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.signals import broadcast
-from osmia_broker.engine.events.throwing import find_error_catch, throw_escalation
+from osmia_broker.engine.events.throwing import find_error_catch, throw_escalation, uncaught_error
 from osmia_broker.engine.expressions import evaluate_text
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import Processor, enter, plan_completion, processes, terminate_inside
@@ -81,10 +81,7 @@ def throw_error(turn: Turn, instance: ElementInstance, element: Element) -> None
     code = evaluate_text(turn, error.code, instance.key)
     catch = find_error_catch(turn, instance, code)
     if catch is None:
-        raise IncidentRaised(
-            ErrorType.UNHANDLED_ERROR_EVENT,
-            f"Expected to throw an error event with the code '{code}', but it was not caught. No error events are available in the scope.",
-        )
+        raise IncidentRaised(ErrorType.UNHANDLED_ERROR_EVENT, uncaught_error(turn, instance, code))
     fire(turn, catch.owner, catch.event, {}, stay_local=True)
 
 

@@ -30,6 +30,30 @@ def find_error_catch(turn: Turn, thrower: ElementInstance, code: str) -> Catch |
     return _find(turn, thrower, ErrorEvent, code)
 
 
+def uncaught_error(turn: Turn, thrower: ElementInstance | None, code: str, message: str = "") -> str:
+    """Return the text of the incident of an error that nothing catches: it lists the codes that would be caught, the nearest first.
+
+    Without a *thrower*, nothing could catch the error.
+    """
+    places = () if thrower is None else _places(turn, thrower)
+    codes = dict.fromkeys(
+        evaluate_text(turn, event.event.code, 0)
+        for _, events in places
+        for event in events
+        if isinstance(event.event, ErrorEvent) and event.event.code is not None
+    )
+    return (
+        f"Expected to throw an error event with the code '{code}'"
+        + (f" with message '{message}'" if message else "")
+        + ", but it was not caught. "
+        + (
+            f"Available error events are [{', '.join(codes)}]"
+            if codes
+            else "No error events are available in the scope."
+        )
+    )
+
+
 def throw_escalation(turn: Turn, thrower: ElementInstance, code: str) -> bool:
     """Throw an escalation; return whether the event that caught it ends *thrower*. If nobody catches it, nothing happens."""
     catch = _find(turn, thrower, EscalationEvent, code)
