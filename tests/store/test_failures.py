@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -164,6 +164,36 @@ async def test_a_full_disk_is_reported_as_such(stores: Stores):
     await store.open()
     assert (await store.write(None, wanted(PROCESS))).loaded == Loaded()
     await store.write(changes(*rows.INSTANCE), None)
+
+
+class WatchedConnection(sqlite3.Connection):
+    """Real SQLite that notes the files that this process has open at the end of a commit."""
+
+    open_files: ClassVar[set[str]] = set()
+
+    def execute(self, *args: Any) -> sqlite3.Cursor:
+        if args[0] == "COMMIT":
+            self.open_files.update(str(one.readlink()) for one in Path("/proc/self/fd").iterdir() if one.is_symlink())
+        return super().execute(*args)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc, which tells the open files of a process")
+async def test_a_commit_needs_no_file_but_those_of_the_database(stores: Stores, tmp_path: Path):
+    """A folder for temporary files may be full, or of a container that may not write."""
+
+    def watched(path: Path) -> sqlite3.Connection:
+        db = sqlite3.connect(path, isolation_level=None, factory=WatchedConnection)
+        db.execute("PRAGMA journal_mode = WAL")
+        return db
+
+    store = stores(connect=watched)
+    await store.open()
+    for value in ("1", "2"):
+        variables = [Variable(PROCESS, f"v{n}", f'"{value * 2_000}"', PROCESS) for n in range(200)]
+        await store.write(changes(*(rows.INSTANCE if value == "1" else ()), *variables), None)
+    files = WatchedConnection.open_files
+    assert str(tmp_path / "x.db") in files
+    assert not [one for one in files if "etilqs" in one]
 
 
 def narrow(path: Path) -> sqlite3.Connection:

@@ -170,6 +170,9 @@ class SqliteStore:
         self._take_lock()
         self._db = db = self._connect(self._path)
         bring_up_to_date(db, self._path, self._partition_id)
+        # What a statement of many rows has overwritten is kept in memory, not in a file of a folder for temporary files. After the migrations,
+        # which may sort more than memory holds.
+        db.execute("PRAGMA temp_store = MEMORY")
         next_key = self._take_over(db)
         definitions = {row_type: self._definitions(db, row_type) for row_type in DEFINITION_TYPES}
         earliest = _earliest_due(db, 1)
