@@ -62,7 +62,7 @@ class Partition:
         if isinstance(listener, JobHandout):
             self.counter = listener
 
-    def hear_of_jobs(self, type: str) -> None:
+    def report_jobs(self, type: str) -> None:
         """Do nothing: the measurement itself reports jobs."""
 
     def has_activatable(self, _type: str, *, leases: bool = False) -> bool:

@@ -150,7 +150,7 @@ class EngineDoor:
     @property
     def definitions(self) -> Definitions:
         """Everything that was deployed."""
-        return self._partition._state.definitions
+        return self._partition.state.definitions
 
     def deploy(self, *files: tuple[str, bytes]) -> Any:
         try:

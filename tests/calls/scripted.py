@@ -44,7 +44,7 @@ class ScriptedPartition:
     def has_activatable(self, type: str, *, leases: bool = False) -> bool:
         return bool(self.waiting.get(type) or (leases and self.leased)) or type in self.stale
 
-    def hear_of_jobs(self, type: str) -> None:
+    def report_jobs(self, type: str) -> None:
         """Listeners hear of all jobs."""
 
     def submit(self, command: Command) -> "asyncio.Future[Any]":

@@ -340,7 +340,7 @@ async def test_keys_beyond_those_in_memory_follow(monkeypatch: pytest.MonkeyPatc
             seen.update(job.business_id for job in jobs)
             await done(it, jobs)
         assert seen == {f"b{number}": 4 for number in range(10)}
-        assert len(it.partition._state.jobs.windows.turns("ask").taken) < 10, "keys without jobs are forgotten"
+        assert len(it.partition.state.jobs.windows.turns("ask").taken) < 10, "keys without jobs are forgotten"
 
 
 async def test_leased_jobs_share_too():

@@ -248,6 +248,6 @@ async def test_a_lease_that_is_about_to_end_is_held():
         await it.do(commands.ReachDeadlines((job.key,)))  # was on its way before
         await it.do(commands.GiveBackJobs(((job.key, job.deadline_ms),)))
         await it.settled()
-        assert not it.partition._state.deadlines.is_due(it.clock.ms)
+        assert not it.partition.state.deadlines.is_due(it.clock.ms)
         [row] = it.store.living(Job)
         assert (row.state, row.deadline_ms) == (JobState.ACTIVATED, -job.deadline_ms)

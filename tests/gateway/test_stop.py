@@ -143,7 +143,7 @@ async def test_a_watch_of_the_health_hears_of_the_stop_and_ends(it: Served, serv
     assert heard == ([status.SERVICE_UNKNOWN] if service == "nobody" else [status.SERVING, status.NOT_SERVING])
 
 
-async def test_many_watches_all_hear_of_the_stop(it: Served):
+async def test_many_watches_all_note_epoch_the_stop(it: Served):
     stub = health_pb2_grpc.HealthStub(it.channel)
     watches = [stub.Watch(health_pb2.HealthCheckRequest(service="")) for _ in range(5)]
     for watch in watches:

@@ -80,6 +80,19 @@ async def test_an_answer_with_a_commit_needs_no_clock():
         await it.do(create())
 
 
+async def test_a_partition_leads_while_it_is_open_and_its_lease_is_its_own():
+    led = Led()
+    async with opened(leadership=led) as it:
+        assert it.partition.leads
+        led.is_mine = False
+        assert it.partition.is_open
+        assert not it.partition.leads, "the lease is another broker's"
+        led.is_mine, it.store.may_open = True, False
+        assert led.when_lost is not None
+        led.when_lost(StoreFailed("Expected a disk, but found none"))
+        assert not it.partition.leads, "the partition is not open"
+
+
 async def test_losing_the_lease_refuses_all_who_wait_and_opens_the_store_again():
     led = Led()
     async with opened(leadership=led) as it:

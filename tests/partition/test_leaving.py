@@ -72,6 +72,23 @@ async def test_what_was_taken_is_answered_and_then_the_store_is_given_back(store
         )
 
 
+async def test_a_partition_closes_as_ever_after_its_hand_over_was_cancelled(store: SharedStore):
+    """A broker that stops ends the moves that are under way, and then closes its partitions."""
+    async with opened(store) as it:
+        await it.do(deploy(MODEL))
+        store.may_write.clear()
+        taken = it.do(create())
+        handing = await begin(it)
+        handing.cancel()
+        await asyncio.wait([handing])
+        closing = asyncio.ensure_future(it.partition.close())
+        await it.turns()
+        store.may_write.set()
+        await closing
+        assert (await taken).process_instance_key
+        assert store.closings == 1
+
+
 async def test_nothing_new_is_taken_meanwhile(store: SharedStore):
     async with opened(store) as it:
         await it.do(deploy(MODEL))

@@ -101,7 +101,7 @@ async def test_a_failed_commit_is_remembered_until_one_succeeds():
 async def test_after_a_failed_commit_the_partition_tries_by_itself_whether_it_can_write(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr("osmia_broker.partition.partition.TRY_S", (0.0,))
+    monkeypatch.setattr("osmia_broker.partition.recovery.TRY_S", (0.0,))
     async with opened() as it:
         await it.do(DEPLOY)
         it.store.fails = StoreFull("database or disk is full")
@@ -250,7 +250,7 @@ async def test_due_work_is_not_kept_out_by_full_commits():
 
 
 @pytest.mark.parametrize("failure", [StoreFailed("Expected to write, but found an I/O error")])
-async def test_those_who_wait_for_a_later_commit_hear_of_a_failure_too(failure: StoreFailed):
+async def test_those_who_wait_for_a_later_commit_note_epoch_a_failure_too(failure: StoreFailed):
     async with opened(batch_max=2) as it:
         await it.do(DEPLOY)
         it.store.may_write.clear()
@@ -452,7 +452,7 @@ async def test_a_defect_while_a_write_is_under_way_waits_for_its_end(monkeypatch
         it.store.may_write.clear()
         in_flight = it.do(CREATE)
         await it.turns()
-        it.partition._guarded(lambda: 1 // 0)
+        it.partition._recovery.guarded(lambda: 1 // 0)
         with pytest.raises(StoreFailed):
             await in_flight
         it.store.may_write.set()
@@ -558,7 +558,7 @@ async def test_an_idle_partition_does_nothing():
         await it.do(DEPLOY)
         await it.do(CREATE)
         await it.settled()
-        state = it.partition._state
+        state = it.partition.state
         before = (len(state.residency._changed), len(state.residency._last_batch), it.store.loads, it.store.commits)
         for _ in range(1_000):
             it.partition.check_clock()
@@ -575,7 +575,7 @@ async def test_refused_commands_leave_nothing_in_memory():
     async with opened() as it:
         await it.do(DEPLOY)
         await it.settled()
-        residency = it.partition._state.residency
+        residency = it.partition.state.residency
         for key in range(200):
             with pytest.raises(NotFound):
                 await it.do(commands.CompleteJob((1 << 51) + 10_000 + key, {}))
@@ -590,7 +590,7 @@ async def test_a_caller_gets_the_result_of_its_instance_after_the_commit():
         assert it.heard.results == {}
         await it.do(complete(job, n="2"))
         assert it.heard.results == {7: '{"n":2}'}
-        assert len(it.partition._state.awaited) == 0
+        assert len(it.partition.state.awaited) == 0
 
 
 async def test_a_caller_who_left_is_forgotten():
@@ -599,7 +599,7 @@ async def test_a_caller_who_left_is_forgotten():
         await it.do(create(ticket=7))
         it.partition.forget_result(7)
         it.partition.forget_result(8)
-        assert len(it.partition._state.awaited) == 0
+        assert len(it.partition.state.awaited) == 0
         (job,) = await it.do(activate())
         await it.do(complete(job))
         assert it.heard.results == {}
@@ -618,7 +618,7 @@ async def test_a_caller_whose_instance_gives_no_result_is_forgotten(end: str):
                 await it.do(CREATE)
             assert it.heard.lost == [7]
         await it.wait_open()
-        assert len(it.partition._state.awaited) == 0
+        assert len(it.partition.state.awaited) == 0
 
 
 async def test_a_look_works_off_its_due_rows_in_slices():
@@ -638,5 +638,5 @@ async def test_every_row_that_was_written_is_the_row_in_memory():
         for _ in range(40):
             await it.do(CREATE)
         await it.settled()
-        in_memory = {row.key: repr(row) for row in it.partition._state.elements._rows.values()}
+        in_memory = {row.key: repr(row) for row in it.partition.state.elements._rows.values()}
         assert in_memory == {row.key: repr(row) for row in it.store.living(ElementInstance)}

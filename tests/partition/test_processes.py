@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from osmia_broker.base.errors import NotFound, StoreFailed, Unavailable
+from osmia_broker.base.errors import NotFound, Unavailable
 from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
 from osmia_broker.engine import commands
 from osmia_broker.engine.answers import ActivatedJob
@@ -249,7 +249,7 @@ async def test_what_is_under_way_when_the_links_break_arrives_once(it: Played):
 
 async def test_the_rows_of_a_partition_that_is_being_opened_are_refused_by_name(it: Played):
     it.stores[2].may_open = False
-    it.it.led[2]._lost(StoreFailed("Expected a disk, but found none"))
+    it.it.led[2].note_epoch(1)  # so that it drops its memory
     remote = it.first.parts[2]
     with pytest.raises(Unavailable, match="partition 3 to be open, but its store is being opened"):
         await remote.cluster_rows()

@@ -335,8 +335,8 @@ async def test_an_answer_from_before_it_opened_again_proves_nothing(it: Both):
     assert it.remote.has_activatable(JOB)
 
 
-async def test_who_wants_to_hear_of_jobs_is_told_without_asking_for_any(it: Both):
-    it.remote.hear_of_jobs(JOB)
+async def test_who_wants_to_report_jobs_is_told_without_asking_for_any(it: Both):
+    it.remote.report_jobs(JOB)
     await it.until(lambda: it.remote.is_at_rest)
     await it.ask(create())
     await it.until(lambda: it.heard.types == [JOB])

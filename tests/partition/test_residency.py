@@ -46,13 +46,13 @@ async def test_the_bound_holds_between_commands(bound: int):
         await it.do(DEPLOY)
         created = [(await it.do(create(n="1"))).process_instance_key for _ in range(40)]
         await it.settled()
-        assert it.partition.resident_bytes <= bound
+        assert it.partition.state.residency.total_bytes <= bound
         jobs = await it.do(activate())
         assert [job.process_instance_key for job in jobs] == created
         for job in jobs:
             await it.do(complete(job))
         await it.settled()
-        assert it.partition.resident_bytes == 0
+        assert it.partition.state.residency.total_bytes == 0
         with pytest.raises(NotFound):
             await it.do(complete(jobs[0]))
 
@@ -65,7 +65,7 @@ async def test_large_variables_count():
             await it.do(create(n=large))
         await it.settled()
         assert it.partition.resident_instances <= 2
-        assert it.partition.resident_bytes <= 1_000_000
+        assert it.partition.state.residency.total_bytes <= 1_000_000
 
 
 @pytest.mark.parametrize("change", ["larger", "smaller", "fails", "gone"])
@@ -74,17 +74,17 @@ async def test_the_count_follows_every_change(change: str):
         await it.do(DEPLOY)
         instance = (await it.do(create(n='"' + "x" * 1_000 + '"'))).process_instance_key
         (job,) = await it.do(activate())
-        before = it.partition.resident_bytes
+        before = it.partition.state.residency.total_bytes
         if change == "fails":
             await it.do(commands.FailJob(job.key, 3, "m" * 5_000, 0, {}))
-            assert it.partition.resident_bytes == before + 5_000
+            assert it.partition.state.residency.total_bytes == before + 5_000
         elif change == "gone":
             await it.do(commands.CancelProcessInstance(instance))
-            assert it.partition.resident_bytes == 0
+            assert it.partition.state.residency.total_bytes == 0
         else:
             text = "x" * (3_000 if change == "larger" else 10)
             await it.do(commands.SetVariables(instance, {"n": f'"{text}"'}, False))
-            assert it.partition.resident_bytes == before + len(text) - 1_000
+            assert it.partition.state.residency.total_bytes == before + len(text) - 1_000
 
 
 async def test_a_waiting_caller_does_not_keep_instances_in_memory():
@@ -94,7 +94,7 @@ async def test_a_waiting_caller_does_not_keep_instances_in_memory():
         for _ in range(50):
             await it.do(create())
         await it.settled()
-        assert it.partition.resident_bytes <= 3 * ONE_INSTANCE
+        assert it.partition.state.residency.total_bytes <= 3 * ONE_INSTANCE
         for job in await it.do(activate()):
             await it.do(complete(job))
         assert list(it.heard.results) == [1], "the result comes also from an instance that was evicted meanwhile"

@@ -183,7 +183,7 @@ async def test_a_join_of_many_flows_ends_with_the_last():
         await asyncio.gather(*[it.do(complete(job)) for job in await it.do(activate())])
         await it.settled()
         assert it.counters.process_instances["process", "completed"] == 1
-        assert it.partition._state.tokens._joins == {}
+        assert it.partition.state.tokens._joins == {}
 
 
 class EarlyTimers:
@@ -205,7 +205,7 @@ async def test_due_work_goes_on_after_a_rest_whose_timer_fires_early(monkeypatch
         await it.do(deploy("start > ask:job > end"))
         await asyncio.gather(*(it.do(create()) for _ in range(180)))
         assert len(await it.do(activate(timeout_ms=10))) == 180
-        it.partition._due._loop = EarlyTimers()
+        it.partition._committing.due._loop = EarlyTimers()
         it.clock.ms += 10
         it.partition.check_clock()
         await it.turns(2_000)
@@ -351,7 +351,7 @@ async def test_calls_that_grow_in_breadth_stop_at_incidents_and_can_go_on(monkey
         await it.do(commands.CancelProcessInstance(root))
         await it.settled()
         assert it.store.living(ElementInstance) == []
-        assert it.partition._state.call_trees._sizes == {}
+        assert it.partition.state.call_trees._sizes == {}
 
 
 async def test_called_instances_that_have_ended_make_room(monkeypatch: pytest.MonkeyPatch):

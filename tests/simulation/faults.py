@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from osmia_broker.engine.events import signals
+from osmia_broker.partition.committing import Committing
 from osmia_broker.partition.outbox_delivery import Route
 from osmia_broker.partition.partition import Partition
 from osmia_broker.partition.remote import RemotePartition
@@ -51,19 +52,19 @@ def lease_is_taken_in_the_same_epoch(patch: Patch) -> None:
 
 def answers_before_the_commit(patch: Patch) -> None:
     """Callers are answered when a batch is closed, not when it is written."""
-    close = Partition._close_batch
+    close = Committing._close_batch
 
     def close_batch(self: Any) -> None:
         close(self)
         if self._in_flight is not None:
             self._publisher.publish(self._in_flight)
 
-    patch.setattr(Partition, "_close_batch", close_batch)
+    patch.setattr(Committing, "_close_batch", close_batch)
 
 
 def later_leader_is_not_heard(patch: Patch) -> None:
     """A leader that was replaced answers on until its next beat, although it knows better."""
-    patch.setattr(Partition, "hear_of", lambda *_: None)
+    patch.setattr(Partition, "note_epoch", lambda *_: None)
 
 
 # --- between partitions

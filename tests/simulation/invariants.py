@@ -31,12 +31,12 @@ def check(partition: Partition, store: MemoryStore, bound: int) -> None:
     """Check the rows, and the memory of the partition against them."""
     check_rows(store)
     check_memory(partition, store)
-    assert partition.resident_bytes <= bound, "more in memory than the bound allows"
+    assert partition.state.residency.total_bytes <= bound, "more in memory than the bound allows"
 
 
 def check_memory(partition: Partition, store: MemoryStore) -> None:
     """Everything in memory is as it is stored, and nothing that memory knows of all rows is missing."""
-    state = partition._state
+    state = partition.state
     for row_type, table in state.tables.items():
         stored = {row.key: row for row in store.living(row_type)}
         assert not table.changed, f"changes of {row_type.__name__} were never committed"
@@ -48,7 +48,7 @@ def check_memory(partition: Partition, store: MemoryStore) -> None:
     for scope, rows in state.variables._scopes.items():
         for name, row in rows.items():
             assert values[scope, name] == row.value
-    assert partition.resident_bytes == sum(state.residency.sizes.values())
+    assert partition.state.residency.total_bytes == sum(state.residency.sizes.values())
     assert not state.residency._open
     assert set(state.residency._last_batch) == set(state.residency.sizes)
     assert not state._answered, "an answer of the store is used after others have changed what it says"

@@ -150,7 +150,7 @@ class Played:
         if instances:
             process = self.chance.choice(instances)
             other = {"process": "twin", "twin": "process"}.get(process.element_id, process.element_id)
-            target = self.it.partition._state.definitions.processes.latest(other)
+            target = self.it.partition.state.definitions.processes.latest(other)
             ids = (
                 [id for id in self.elements() if id != "process"]
                 if other != "child"

@@ -220,7 +220,7 @@ async def bring_to_an_end(it: Opened, books: Books) -> None:
         if not it.store.living(ElementInstance):
             break
     assert it.store.living(ElementInstance) == []
-    assert it.partition.resident_bytes == 0, "something stayed in memory"
+    assert it.partition.state.residency.total_bytes == 0, "something stayed in memory"
     states = {row.key: row.state for row in it.store.rows(ElementInstance) if row.type == "PROCESS"}
     jobs = {row.key: row.state for row in it.store.rows(Job)}
     assert all(states[key] == "TERMINATED" for key in books.cancelled), "an acknowledged cancellation is lost"

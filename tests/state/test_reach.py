@@ -34,7 +34,7 @@ async def test_a_signal_reaches_every_listener_once(bound: int, is_restarted: bo
         assert not store.living(Subscription)
         asking = [row for row in store.rows(ElementInstance) if row.element_id == "ask"]
         assert len(asking) == SEVERAL
-        assert it.partition.resident_bytes <= bound
+        assert it.partition.state.residency.total_bytes <= bound
 
 
 @pytest.mark.parametrize("bound", BOUNDS)

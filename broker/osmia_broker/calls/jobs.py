@@ -365,7 +365,7 @@ class Dispatcher:
             raise self._stopping
         self.streams.setdefault(stream.command.type, {})[stream] = None
         for handout in self._handouts:
-            handout.partition.hear_of_jobs(stream.command.type)
+            handout.partition.report_jobs(stream.command.type)
         self.join_turn(stream)
 
     def close(self, stream: JobStream) -> None:

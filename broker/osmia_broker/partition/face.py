@@ -66,7 +66,7 @@ class Part(Protocol):
     def has_activatable(self, type: str, *, leases: bool = False) -> bool:
         """Whether it is worth activating jobs of *type*, for a caller who *leases* or does not."""
 
-    def hear_of_jobs(self, type: str) -> None:
+    def report_jobs(self, type: str) -> None:
         """Report jobs of *type* that become activatable to the listeners, from now on."""
 
     def add_listener(self, listener: Listener) -> None:

@@ -56,7 +56,7 @@ class MovingPartition:
 
     def _compare(self) -> None:
         """Lead no longer if another broker is known to have led later; the lease says so only with the next beat or commit."""
-        self.own.hear_of(self.elsewhere.epoch)
+        self.own.note_epoch(self.elsewhere.epoch)
 
     @property
     def is_here(self) -> bool:
@@ -122,9 +122,9 @@ class MovingPartition:
         """Whether it is worth activating jobs of *type*, for a caller who *leases* or does not."""
         return self._led.has_activatable(type, leases=leases)
 
-    def hear_of_jobs(self, type: str) -> None:
+    def report_jobs(self, type: str) -> None:
         """Report jobs of *type* that become activatable to the listeners, from now on."""
-        self._led.hear_of_jobs(type)
+        self._led.report_jobs(type)
 
     def add_listener(self, listener: Listener) -> None:
         """Notify *listener* of everything from now on that is known here."""

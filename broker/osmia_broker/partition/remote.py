@@ -183,7 +183,7 @@ class RemotePartition:
         """Whether it is worth asking for jobs of *type*, for a caller who *leases* or does not."""
         return self.is_open and (type, leases) not in self._without
 
-    def hear_of_jobs(self, type: str) -> None:
+    def report_jobs(self, type: str) -> None:
         """Let its process report jobs of *type* from now on, once."""
         if self.is_open:
             self._note(news.HearOfJobs(self._links.me.process, self.id, type))
