@@ -60,6 +60,8 @@ class SqliteSource:
         """Make an engine that reads the file over a pool of *connections*. It opens none of them yet."""
         from sqlalchemy.ext.asyncio import create_async_engine
 
+        from osmia_broker.store.read import one_visit
+
         if len(self._others) > ATTACHED_MAX:
             raise Unsupported(
                 f"Expected at most {ATTACHED_MAX + 1} partitions for numbers over all of them, but found {len(self._others) + 1}"
@@ -75,6 +77,7 @@ class SqliteSource:
             connect_args={"isolation_level": None},  # `begin` alone opens transactions
         )
         engine.dialect.statement_compiler = _Compiler
+        event.listen(engine.sync_engine, "do_connect", one_visit.connect)
         event.listen(engine.sync_engine, "handle_error", _replace)
         event.listen(engine.sync_engine, "connect", _prepare)
         if self._others:

@@ -128,15 +128,18 @@ class Entity:
     def item(self, stored: Iterable[Any]) -> Item | None:
         """Make an item from stored values; None, with a warning in the log, from those of a corrupt row."""
         item: Item = {}
-        for one, value in zip(self.shown, stored, strict=True):
+        for (name, write), value in zip(self._writers, stored, strict=True):
             try:
-                item[one.name] = (
-                    one.show(value) if one.show is not None else values.write(one.kind, value, optional=one.optional)
-                )
+                item[name] = write(value)
             except (ValueError, TypeError, KeyError) as fault:
-                log.warning("a corrupt row is left out of the search for %s: %s: %s", self.name, one.name, fault)
+                log.warning("a corrupt row is left out of the search for %s: %s: %s", self.name, name, fault)
                 return None
         return item
+
+    @cached_property
+    def _writers(self) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+        """The names of the shown fields, each with what makes the value of an answer from a stored one."""
+        return tuple((one.name, one.show or values.writer(one.kind, optional=one.optional)) for one in self.shown)
 
 
 def joins_of(fields: Iterable[Field]) -> list[Join]:

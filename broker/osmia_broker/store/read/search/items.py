@@ -54,10 +54,11 @@ async def _stored(
 
 
 def _size(stored: Sequence[Any]) -> int:
-    return sum(map(_bytes_of, stored))
-
-
-def _bytes_of(value: Any) -> int:
-    if isinstance(value, str):
-        return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
-    return len(value) if isinstance(value, bytes) else NUMBER_BYTES
+    """Return the bytes that the values of an item take."""
+    size = 0
+    for value in stored:
+        if isinstance(value, str):
+            size += len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+        else:
+            size += len(value) if isinstance(value, bytes) else NUMBER_BYTES
+    return size

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from osmia_broker.base.errors import InvalidArgument
@@ -13,6 +13,7 @@ TEXT_SHOWN_MAX = 100  # characters of a wrong value in a refusal
 _DIGITS = re.compile(r"-?[0-9]{1,19}")
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_MOMENT = datetime(1970, 1, 1)  # noqa: DTZ001 - to be written without an offset; `Z` follows
 EARLIEST_MS = -62_135_596_800_000  #: the first moment that a date of four digits can write
 LATEST_MS = 253_402_300_799_999  #: the last one
 
@@ -116,30 +117,37 @@ _READERS: dict[Kind, Callable[[str, Any], Any]] = {
 # --- out
 
 
-def write(kind: Kind, value: Any, *, optional: bool) -> Any:
-    """Return a stored value as an answer has it.
+def writer(kind: Kind, *, optional: bool) -> Callable[[Any], Any]:
+    """Return what makes the value of an answer from a stored one; it raises ValueError if that is not of this kind, in a corrupt row.
 
-    Raises:
-        ValueError: it is not of this kind; the row is corrupt.
-
+    It runs for each field of each item, so what depends on the field alone is decided once, here.
     """
-    if value is None or (optional and value in (0, "")):
-        return "" if kind is Kind.TEXT and not optional else None
-    if kind in (Kind.TEXT, Kind.CHOICE):
-        if isinstance(value, str):
-            return value
-    elif isinstance(value, int):
-        return _WRITERS[kind](value)
-    raise ValueError(f"{type(value).__name__} where {kind} was expected")
+    absent = "" if kind is Kind.TEXT and not optional else None
+    is_text = kind in (Kind.TEXT, Kind.CHOICE)
+
+    def other(value: Any) -> Any:
+        if value is None or (optional and value in (0, "")):
+            return absent
+        raise ValueError(f"{type(value).__name__} where {kind} was expected")
+
+    def written_text(value: Any) -> Any:
+        return value if isinstance(value, str) and (value or not optional) else other(value)
+
+    def written_number(value: Any) -> Any:
+        return write(value) if isinstance(value, int) and (value or not optional) else other(value)
+
+    if is_text:
+        return written_text
+    write = _WRITERS[kind]
+    return written_number
 
 
 def moment(epoch_ms: int) -> str | None:
     """Write epoch milliseconds as RFC 3339; None for 0, which means that there is none. Moments beyond the calendar are its end."""
     if not epoch_ms:
         return None
-    epoch_ms = min(max(epoch_ms, EARLIEST_MS), LATEST_MS)
-    text = datetime.fromtimestamp(epoch_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{text.zfill(19)}.{epoch_ms % 1000:03d}Z"
+    written = _FIRST_MOMENT + timedelta(milliseconds=min(max(epoch_ms, EARLIEST_MS), LATEST_MS))
+    return f"{written.isoformat(timespec='milliseconds')}Z"
 
 
 _WRITERS: dict[Kind, Callable[[int], Any]] = {Kind.KEY: str, Kind.DATE: moment, Kind.FLAG: bool, Kind.INTEGER: int}
