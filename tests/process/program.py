@@ -1,6 +1,7 @@
 """Run the real program `osmia` for a test, without the settings of whoever runs the tests."""
 
 import os
+import random
 import subprocess
 import sys
 
@@ -18,6 +19,14 @@ os.execv(sys.executable, [sys.executable, "-m", "osmia_broker", *sys.argv[1:]])
 def environ(**more):
     """The environment of this process without settings of Osmia, and with *more*."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("OSMIA_", "ZEEBE_"))} | more
+
+
+def port_base():
+    """A base for the ports of a demo that hardly any other demo of these minutes has, nor a program that asks the system for any port.
+
+    A demo looks which ports are free before it starts its broker, so two demos with one base could both choose the same.
+    """
+    return str(random.SystemRandom().randrange(20_000, 26_000, 10))
 
 
 def osmia(*arguments, address="", stdin=subprocess.DEVNULL, powerless=False, **variables):

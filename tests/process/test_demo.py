@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.program import environ, osmia
+from tests.process.program import environ, osmia, port_base
 
 pytestmark = pytest.mark.process
 
@@ -32,7 +32,7 @@ class Terminal:
         variables: Mapping[str, str] | None = None,
     ) -> None:
         self._master, slave = pty.openpty()
-        command = [*program, "demo", "--port-base", "41500", "--no-browser", *options]
+        command = [*program, "demo", "--port-base", port_base(), "--no-browser", *options]
         variables = environ() if variables is None else variables
         self.process = subprocess.Popen(
             command,
@@ -123,7 +123,7 @@ def test_a_person_completes_both_tasks_and_the_next_demo_goes_on(tmp_path: Path)
 
 def test_a_demo_that_is_ended_from_outside_leaves_nothing_behind(tmp_path: Path):
     variables = environ(TMPDIR=str(tmp_path), PYTHONUNBUFFERED="1")
-    command = [sys.executable, "-m", "osmia_broker", "demo", "--port-base", "41600"]
+    command = [sys.executable, "-m", "osmia_broker", "demo", "--port-base", port_base()]
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=variables
     ) as process:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from osmia_broker.running.child import ChildBroker
-from tests.process.program import osmia
+from tests.process.program import osmia, port_base
 
 pytestmark = pytest.mark.process
 
@@ -154,7 +154,7 @@ def test_a_broker_starts_beside_services_of_its_name(tmp_path, monkeypatch):
 
 
 def test_a_demo_plays_beside_services_of_its_name():
-    done = osmia("demo", **KUBERNETES)
+    done = osmia("demo", "--port-base", port_base(), **KUBERNETES)
     assert done.returncode == 0, done.stderr
 
 

