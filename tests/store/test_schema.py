@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from msgspec.structs import astuple, replace
 
 from osmia_broker.base.errors import StoreFailed
+from osmia_broker.model.graph import ElementType
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import (
     DUE_KINDS,
@@ -327,3 +329,13 @@ async def test_a_load_passes_over_the_ended_rows_of_a_long_history(tmp_path: Pat
             plan = [step for *_, step in db.execute("EXPLAIN QUERY PLAN " + text, {"keys": "[]"})]
             assert "_of_instance (process_instance_key=? AND ended_ms=?)" in plan[0], plan
     db.close()
+
+
+@pytest.mark.parametrize(
+    "enum", dict.fromkeys([ElementType, *(enum for kind in KINDS.values() for enum in kind.enums.values())])
+)
+def test_sqlite_takes_the_members_of_every_enum_for_plain_texts(enum: type[StrEnum]):
+    for member in enum:
+        adapted = sqlite3.adapt(member)
+        assert type(adapted) is str
+        assert adapted == member

@@ -14,13 +14,15 @@ import sqlite3
 from asyncio import Future
 from collections import defaultdict
 from collections.abc import Callable, Container, Mapping, Sequence
+from enum import StrEnum
 from functools import partial
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeVar
 
 from osmia_broker.base.errors import StoreFailed, StoreFull, ValueRefused
+from osmia_broker.model.graph import ElementType
 from osmia_broker.state.filter import Filter
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import DEFINITION_TYPES
@@ -47,6 +49,11 @@ from osmia_broker.store.writer import Writer
 
 BUSY_MS = 5_000  # how long a commit waits for a reader that checkpoints; there is no other writer
 STATEMENTS = 512  # prepared ones kept by the connection: every table in every group size
+
+# For sqlite3 a member of an enum is no text, and without an adapter it searches at each value for a way to make it one: 0.6 µs, with it 0.06.
+_ENUMS: set[type[StrEnum]] = {ElementType, *(enum for kind in KINDS.values() for enum in kind.enums.values())}
+for _enum in _ENUMS:
+    sqlite3.register_adapter(_enum, attrgetter("_value_"))
 
 T = TypeVar("T")
 Connect = Callable[[Path], sqlite3.Connection]
