@@ -120,7 +120,7 @@ def _is_wanted(turn: Turn, job: Job) -> bool:
 
 def works_at_the_end(job: Job) -> bool:
     """Whether *job* is of a task listener for `canceling`: it works while its element is being terminated."""
-    return job.kind is JobKind.TASK_LISTENER and job.listener_event == "CANCELING"
+    return job.listener_event == "CANCELING" and job.kind is JobKind.TASK_LISTENER
 
 
 def _snapshot(turn: Turn, job: Job, command: ActivateJobs) -> ActivatedJob:

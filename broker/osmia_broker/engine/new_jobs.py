@@ -63,11 +63,13 @@ def create_job(
 
 def _fair_key(turn: Turn, element: ElementInstance, type: str) -> str:
     """Return the key by which a new job shares the workers of its type. There is one tenant only, so nothing is shared by tenant."""
-    fair_by = turn.jobs.flow.fair_by(type)
-    if fair_by is FairBy.PROCESS:
+    flow = turn.jobs.flow.types.get(type)
+    if flow is None:
+        return ""
+    if flow.fair_by is FairBy.PROCESS:
         definition = turn.definitions.processes.get(element.process_definition_key)
         return definition.bpmn_process_id if definition is not None else ""
-    if fair_by is FairBy.BUSINESS_ID:
+    if flow.fair_by is FairBy.BUSINESS_ID:
         return business_id_of(turn, element.process_instance_key)
     return ""
 

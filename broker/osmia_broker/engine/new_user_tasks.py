@@ -38,7 +38,8 @@ _COLUMNS = {
     "followUpDate": "follow_up_date",
     "priority": "priority",
 }
-_CANDIDATES = {"candidateUsers": CandidateKind.USER, "candidateGroups": CandidateKind.GROUP}
+_USER, _GROUP = CandidateKind.USER, CandidateKind.GROUP
+_CANDIDATES = {"candidateUsers": _USER, "candidateGroups": _GROUP}
 _MOMENTS = {"dueDate": "due_ms", "followUpDate": "follow_up_ms"}
 
 #: The action in the history of a task whose proposal is answered.
@@ -94,7 +95,7 @@ def insert_task(turn: Turn, instance: ElementInstance, **columns: Any) -> UserTa
         **columns,
     )
     turn.user_tasks.insert(task)
-    for kind, text in ((CandidateKind.USER, task.candidate_users), (CandidateKind.GROUP, task.candidate_groups)):
+    for kind, text in ((_USER, task.candidate_users), (_GROUP, task.candidate_groups)):
         if text != "[]":
             _note_candidates(turn, task, kind, _read_texts(text), STANDS)
     return task
@@ -139,8 +140,8 @@ def end_task(turn: Turn, task: UserTask, state: UserTaskState) -> None:
     if state is UserTaskState.COMPLETED:
         note_duration(turn, task, "completed")
     turn.user_tasks.end(task, turn.now_ms, state=state)
-    _note_candidates(turn, task, CandidateKind.USER, texts_of(task.candidate_users), ENDED)
-    _note_candidates(turn, task, CandidateKind.GROUP, texts_of(task.candidate_groups), ENDED)
+    _note_candidates(turn, task, _USER, texts_of(task.candidate_users), ENDED)
+    _note_candidates(turn, task, _GROUP, texts_of(task.candidate_groups), ENDED)
 
 
 def note_duration(turn: Turn, task: UserTask, intent: str) -> None:

@@ -24,6 +24,9 @@ _BEGINNING = [(b":status", b"200"), (b"content-type", CONTENT_TYPE)]
 BEGINNING = prepared(encode(_BEGINNING), is_last=False)
 OK = prepared(encode([(b"grpc-status", b"0")]), is_last=True)
 
+# As names of their own, because each call asks for them: Python 3.11 finds a member in an enum slowly.
+_UNARY, _DIALOGUE = Shape.UNARY, Shape.DIALOGUE
+
 log = logging.getLogger(__name__)
 
 
@@ -128,13 +131,13 @@ class Exchange(Stream):
         encoding = found.get(b"grpc-encoding")
         if encoding is not None:
             self._encoding = encoding
-        if rpc.shape is not Shape.DIALOGUE and self.is_whole:
+        if rpc.shape is not _DIALOGUE and self.is_whole:
             raise Refusal("INTERNAL", "Expected a message, but found none")
         if rpc.admit is not None:
             self._is_admitted = False
             self._inbox, self._wake = deque(), asyncio.Event()
             self._start(self._admit(rpc, rpc.admit))
-        elif rpc.shape is Shape.DIALOGUE:
+        elif rpc.shape is _DIALOGUE:
             self._inbox, self._wake = deque(), asyncio.Event()
             self._start(self._stream(rpc, None, self))
 
@@ -209,7 +212,7 @@ class Exchange(Stream):
         rpc = self._rpc
         assert rpc is not None, "its head has been read"
         self._messages += 1
-        if self._messages > 1 and rpc.shape is not Shape.DIALOGUE:
+        if self._messages > 1 and rpc.shape is not _DIALOGUE:
             raise Refusal("INTERNAL", "Expected one message, but found more")
         size = len(framed)
         if (size > UNCOUNTED_BYTES or self._inbox is not None) and not self.hold(size):
@@ -223,7 +226,7 @@ class Exchange(Stream):
             self._kept = size
         if octets and not self.is_whole:
             self.read(octets)
-        self._start(self._unary(rpc, framed, self) if rpc.shape is Shape.UNARY else self._stream(rpc, framed, self))
+        self._start(self._unary(rpc, framed, self) if rpc.shape is _UNARY else self._stream(rpc, framed, self))
 
     def _content(self, framed: bytes) -> bytes:
         """Return a message without its prefix and its compression. Unpacked, it counts for the memory of the connection."""
@@ -245,7 +248,7 @@ class Exchange(Stream):
         if self._partial:
             raise Refusal("INTERNAL", "Expected a whole message, but found a part of one")
         assert self._rpc is not None, "its head has been read"
-        if not self._messages and self._rpc.shape is not Shape.DIALOGUE:
+        if not self._messages and self._rpc.shape is not _DIALOGUE:
             raise Refusal("INTERNAL", "Expected a message, but found none")
         if self._wake is not None:
             self._wake.set()
@@ -284,11 +287,11 @@ class Exchange(Stream):
             call = await admit(self)
             self._is_admitted = True
             self.read(self._unread)
-            framed = None if rpc.shape is Shape.DIALOGUE else await self._next()
+            framed = None if rpc.shape is _DIALOGUE else await self._next()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - nothing unexpected leaves the server
             self._refuse(_refusal_of(error))
             return
-        if rpc.shape is Shape.UNARY:
+        if rpc.shape is _UNARY:
             assert framed is not None, "a request without a message is refused when it ends"
             await self._unary(rpc, framed, call)
         else:

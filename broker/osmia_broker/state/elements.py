@@ -6,6 +6,8 @@ from osmia_broker.state.residency import Residency
 from osmia_broker.state.rows import ElementInstance, ElementState
 from osmia_broker.state.table import Table
 
+_TERMINATING = ElementState.TERMINATING  # asked for each row: Python 3.11 finds a member in an enum slowly
+
 
 class ElementTable(Table[ElementInstance]):
     """The resident living element instances. `terminating` has the keys of those in the state TERMINATING."""
@@ -18,7 +20,7 @@ class ElementTable(Table[ElementInstance]):
 
     def begin_to_terminate(self, row: ElementInstance) -> None:
         """Set the state TERMINATING."""
-        self.set(row, "state", ElementState.TERMINATING)
+        self.set(row, "state", _TERMINATING)
         self.terminating.add(row.key)
         self._journal.note(self.terminating.discard, row.key)
 
@@ -39,7 +41,7 @@ class ElementTable(Table[ElementInstance]):
         self._enter(row)
 
     def _entered(self, row: ElementInstance) -> None:
-        if row.state is ElementState.TERMINATING:
+        if row.state is _TERMINATING:
             self.terminating.add(row.key)
 
     def _left(self, row: ElementInstance) -> None:

@@ -6,7 +6,7 @@ The jobs that workers hold are counted for every type, from the start of the par
 from collections import deque
 from collections.abc import Iterable
 
-from osmia_broker.state.flow_row import FairBy, JobFlow
+from osmia_broker.state.flow_row import JobFlow
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.store_protocol import LANES_MAX
 from osmia_broker.state.whole_table import WholeTable
@@ -163,10 +163,3 @@ class FlowControl(WholeTable[JobFlow]):
         for type in awake:
             del self._wake_ms[type]
         return awake
-
-    # --- fairness
-
-    def fair_by(self, type: str) -> FairBy:
-        """Return the key by which jobs of *type* that are created now share its workers."""
-        row = self.types.get(type)
-        return row.fair_by if row is not None else FairBy.NOTHING

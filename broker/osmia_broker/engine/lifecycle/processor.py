@@ -8,11 +8,11 @@ from typing import TypeVar
 
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle.joins import open_joins
-from osmia_broker.engine.lifecycle.moves import enter, is_empty, plan_completion
+from osmia_broker.engine.lifecycle.moves import ACTIVATED, enter, is_empty, plan_completion
 from osmia_broker.engine.skipping import is_taken
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import Element, ElementType, SequenceFlow
-from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType
+from osmia_broker.state.rows import ElementInstance, ErrorType
 
 
 class Processor:
@@ -31,7 +31,7 @@ class Processor:
 
     def child_left(self, turn: Turn, scope: ElementInstance) -> None:
         """Handle that something which lived in *scope* has ended: complete the scope once it is empty, and open joins that waited for it."""
-        if scope.state is not ElementState.ACTIVATED:
+        if scope.state is not ACTIVATED:
             return
         if is_empty(turn, scope):
             plan_completion(turn, scope)

@@ -6,7 +6,15 @@ from osmia_broker.engine.follow_ups import WAITING, carries_out, leave_follow_up
 from osmia_broker.engine.held_rows import release_for_the_end
 from osmia_broker.engine.lifecycle.compensable import finish_handler
 from osmia_broker.engine.lifecycle.ended import process_ended
-from osmia_broker.engine.lifecycle.moves import advance, insert, is_empty
+from osmia_broker.engine.lifecycle.moves import (
+    ACTIVATED,
+    ACTIVATING,
+    TERMINATED,
+    TERMINATING,
+    advance,
+    insert,
+    is_empty,
+)
 from osmia_broker.engine.lifecycle.processor import PROCESSORS
 from osmia_broker.engine.models import model_of
 from osmia_broker.engine.new_jobs import cancel_jobs
@@ -14,7 +22,7 @@ from osmia_broker.engine.new_user_tasks import cancel_tasks_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local
 from osmia_broker.model.graph import Element, ElementType
-from osmia_broker.state.rows import ElementInstance, ElementState
+from osmia_broker.state.rows import ElementInstance
 
 TERMINATED_AT_ONCE = 1_000  # element instances that one step ends; about 50 ms
 TERMINATED_PER_SLICE = 100
@@ -45,7 +53,7 @@ def put_into(turn: Turn, element: Element, scope: ElementInstance) -> ElementIns
     """
     is_ad_hoc = scope.type == ElementType.AD_HOC_SUB_PROCESS
     instance = insert(turn, element, open_inner(turn, scope) if is_ad_hoc else scope)
-    if scope.state is ElementState.ACTIVATED:
+    if scope.state is ACTIVATED:
         turn.plan(instance)
     return instance
 
@@ -58,12 +66,12 @@ def open_inner(turn: Turn, scope: ElementInstance) -> ElementInstance:
         process_definition_key=scope.process_definition_key,
         element_id=scope.element_id,
         type=ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE,
-        state=ElementState.ACTIVATING,
+        state=ACTIVATING,
         scope_key=scope.key,
         started_ms=turn.now_ms,
     )
     turn.elements.insert(inner)
-    advance(turn, inner, ElementState.ACTIVATED)
+    advance(turn, inner, ACTIVATED)
     rules = model_of(turn, scope).ad_hoc
     if rules is not None and rules.result_variable:
         put_local(turn, inner, {rules.result_variable: "null"})
@@ -82,10 +90,10 @@ def terminate(turn: Turn, instance: ElementInstance) -> None:
 
 def terminate_in_slices(turn: Turn, instance: ElementInstance, *, ends_scopes: bool = False) -> None:
     """Begin to end *instance* as `terminate` does if there is very much inside; with *ends_scopes* as `terminate_with_scopes` does."""
-    if instance.state is not ElementState.TERMINATING:
+    if instance.state is not TERMINATING:
         if not instance.scope_key:
             release_for_the_end(turn, instance)
-        advance(turn, instance, ElementState.TERMINATING)
+        advance(turn, instance, TERMINATING)
         turn.follow(instance.process_instance_key, ContinueTermination(instance.key, ends_scopes))
 
 
@@ -122,7 +130,7 @@ def _is_held(turn: Turn, inside: list[ElementInstance]) -> bool:
 
 def _end_empty(turn: Turn, scope: ElementInstance | None) -> None:
     """End *scope* and those around it as long as nothing lives in them and they have nothing more to do; notify the first other one."""
-    while scope is not None and scope.state is ElementState.ACTIVATED:
+    while scope is not None and scope.state is ACTIVATED:
         processor = PROCESSORS[scope.type]
         if not is_empty(turn, scope) or processor.has_more(turn, scope):
             processor.child_left(turn, scope)
@@ -137,8 +145,8 @@ def terminate_inside(turn: Turn, scope: ElementInstance, spared: ElementInstance
     children = [child for child in turn.elements.by("scope_key", scope.key) if child is not spared]
     if not _end_at_once(turn, children):
         for child in children:
-            if child.state is not ElementState.TERMINATING:
-                advance(turn, child, ElementState.TERMINATING)
+            if child.state is not TERMINATING:
+                advance(turn, child, TERMINATING)
         turn.follow(scope.process_instance_key, ContinueTermination(scope.key))
     for token in turn.tokens.by("scope_key", scope.key):
         turn.tokens.end(token, turn.now_ms)
@@ -163,9 +171,9 @@ def continue_termination(turn: Turn, command: ContinueTermination) -> None:
     instance = turn.elements.get(command.element_instance_key)
     if instance is None:
         return
-    is_whole = instance.state is ElementState.TERMINATING
+    is_whole = instance.state is TERMINATING
     children = turn.elements.by("scope_key", instance.key)
-    roots = [instance] if is_whole else [child for child in children if child.state is ElementState.TERMINATING]
+    roots = [instance] if is_whole else [child for child in children if child.state is TERMINATING]
     if len(turn.user_tasks) and _is_held(turn, _everything_inside(turn, roots)):
         leave_follow_up(turn, instance.process_instance_key, command, due_ms=WAITING)
         return
@@ -229,7 +237,7 @@ def _end(turn: Turn, instance: ElementInstance) -> None:
     _clear(turn, instance)
     if not instance.scope_key:
         _cancel(turn, instance)
-    advance(turn, instance, ElementState.TERMINATED)
+    advance(turn, instance, TERMINATED)
 
 
 def _clear(turn: Turn, instance: ElementInstance) -> None:

@@ -12,7 +12,7 @@ from osmia_broker.engine.extensions import mapping_of
 from osmia_broker.engine.incidents import NoRoom
 from osmia_broker.engine.lifecycle.compensable import keep_for_compensation
 from osmia_broker.engine.lifecycle.ended import process_ended
-from osmia_broker.engine.lifecycle.moves import advance, plan_completion
+from osmia_broker.engine.lifecycle.moves import ACTIVATED, ACTIVATING, COMPLETED, COMPLETING, advance, plan_completion
 from osmia_broker.engine.lifecycle.processor import PROCESSORS
 from osmia_broker.engine.lifecycle.scopes import terminate
 from osmia_broker.engine.models import model_of
@@ -23,22 +23,24 @@ from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import apply_inputs, apply_outputs
 from osmia_broker.model.graph import Element, ElementType, ListenerDefinition, SequenceFlow
 from osmia_broker.state.json_text import document
-from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType
+from osmia_broker.state.rows import ElementInstance, ErrorType
 
 #: Element instances of one process instance that live at a time. Beyond it, no fork makes more of them: a loop through a fork that waits in
 #: between (for a timer of no length) never passes the bounds of a walk, and the whole process instance has to fit into memory.
 LIVING_MAX = 200_000
 START, END = "START", "END"  #: the events of execution listeners
 
+_BODY = ElementType.MULTI_INSTANCE_BODY  # a name of its own for what every step asks, see `moves`
+
 #: The instances that hold visits of their element; its mappings and listeners belong to these.
-CONTAINERS = frozenset({ElementType.MULTI_INSTANCE_BODY, ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE})
+CONTAINERS = frozenset({_BODY, ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE})
 
 
 def take_step(turn: Turn, instance: ElementInstance) -> None:
     """Take the step that the state of *instance* asks for; in a state that waits there is none."""
-    if instance.state is ElementState.ACTIVATING:
+    if instance.state is ACTIVATING:
         _activate(turn, instance)
-    elif instance.state is ElementState.COMPLETING:
+    elif instance.state is COMPLETING:
         _complete(turn, instance)
 
 
@@ -47,7 +49,7 @@ def _activate(turn: Turn, instance: ElementInstance) -> None:
     if element.only_passes and not turn.agenda and mapping_of(turn, instance) is None:
         _pass(turn, instance, element)
         return
-    if instance.type == ElementType.MULTI_INSTANCE_BODY:
+    if instance.type == _BODY:
         listeners = element.body_listeners
     else:
         listeners = element.start_listeners
@@ -55,7 +57,7 @@ def _activate(turn: Turn, instance: ElementInstance) -> None:
             apply_inputs(turn, instance, element.inputs)
     if listeners and _waits_for_listener(turn, instance, listeners, START):
         return
-    advance(turn, instance, ElementState.ACTIVATED)
+    advance(turn, instance, ACTIVATED)
     if element.skip is not None and instance.type not in CONTAINERS and is_skipped(turn, instance, element.skip):
         plan_completion(turn, instance)
         return
@@ -86,7 +88,7 @@ def _open_events(turn: Turn, instance: ElementInstance, element: Element) -> Non
     if not instance.loop_counter:
         for event in element.boundaries:
             open_event(turn, instance, event)
-    if instance.type != ElementType.MULTI_INSTANCE_BODY:
+    if instance.type != _BODY:
         for event in element.catches:
             open_event(turn, instance, event)
 
@@ -125,8 +127,8 @@ def _pass(turn: Turn, instance: ElementInstance, element: Element) -> None:
     turn.depth += 1
     turn.steps += 1
     if turn.event_log.is_recording:
-        advance(turn, instance, ElementState.ACTIVATED)
-        advance(turn, instance, ElementState.COMPLETING)
+        advance(turn, instance, ACTIVATED)
+        advance(turn, instance, COMPLETING)
     _leave(turn, instance, element, element.outgoing)
 
 
@@ -143,7 +145,7 @@ def _leave(turn: Turn, instance: ElementInstance, element: Element, flows: list[
     is_end = ends_process(turn, instance)
     for flow in () if is_end else flows:
         take(turn, flow, scope)
-    advance(turn, instance, ElementState.COMPLETED)
+    advance(turn, instance, COMPLETED)
     if is_end:
         terminate(turn, turn.elements[instance.process_instance_key])
     else:
@@ -205,4 +207,4 @@ def _end_process(turn: Turn, process: ElementInstance) -> None:
             variables = {name: variables[name] for name in names if name in variables}
         turn.answer_ticket(ticket, document(variables))
     process_ended(turn, process, is_completed=True)
-    advance(turn, process, ElementState.COMPLETED)
+    advance(turn, process, COMPLETED)
