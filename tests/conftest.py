@@ -2,7 +2,6 @@
 
 import gc
 import os
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,46 +14,22 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 from tests import postgres
 from tests.doors import Door, EngineDoor, GrpcDoor, ProcessesDoor, RunningBroker, SeveralDoor, running_broker
 from tests.harness import Scenario
+from tests.turns import left_out
 
 Play = Callable[..., Scenario]
-DOORS = ("door", "alone_door")  # fixtures with these names play a test at several doors
-IN_MEMORY = "engine"  # the cheapest door
-EVERY_DOOR = bool(os.environ.get("OSMIA_EVERY_DOOR"))  # plays every case at every door: twice the work
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Play the first case of a test at every door, and each further case at one door: every second one in memory, the others in turn.
-
-    A door adds the way of a command through it, and of the rows that the command leaves. One case shows that; the others show the rule,
-    which is the same everywhere. OSMIA_EVERY_DOOR=1 plays all cases at all doors.
-    """
-    if EVERY_DOOR:
-        return
-    tests: dict[str, dict[tuple[tuple[str, int], ...], dict[str, pytest.Item]]] = defaultdict(lambda: defaultdict(dict))
-    for item in items:
-        played_at = getattr(item, "callspec", None)
-        name = next((one for one in DOORS if played_at is not None and one in played_at.params), None)
-        if played_at is not None and name is not None:
-            case = tuple((one, id(value)) for one, value in played_at.params.items() if one != name)
-            tests[item.nodeid.partition("[")[0]][case][str(played_at.params[name])] = item
-    left_out = {item for cases in tests.values() for item in _out_of_turn(list(cases.values()))}
-    config.hook.pytest_deselected(items=list(left_out))
-    items[:] = [item for item in items if item not in left_out]
+    """Leave out what is out of turn."""
+    found = left_out(items)
+    config.hook.pytest_deselected(items=list(found))
+    items[:] = [item for item in items if item not in found]
 
 
 def pytest_collection_finish() -> None:
     """Take what was imported and collected out of the garbage collector's rounds: it stays, and looking through it took a tenth of all time."""
     gc.collect()
     gc.freeze()
-
-
-def _out_of_turn(cases: list[dict[str, pytest.Item]]) -> Iterator[pytest.Item]:
-    """Yield what is not played: of each case but the first, all doors but the one whose turn it is."""
-    for number, doors in enumerate(cases[1:]):
-        others = [door for door in doors if door != IN_MEMORY]
-        is_in_memory = IN_MEMORY in doors and (number % 2 == 0 or not others)
-        turn = IN_MEMORY if is_in_memory else others[number // 2 % len(others)]
-        yield from (item for door, item in doors.items() if door != turn)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -73,33 +74,64 @@ def batch_of(number: int, partitions: int, unique: list[Any]) -> Any:
     return changes(*mine, next_key=BASE + 900_000)
 
 
-@asynccontextmanager
-async def readers_of(partitions: int, unique: list[Any], path: Path) -> AsyncIterator[tuple[Reader, Reader]]:
-    """Readers of the same rows, on SQLite and on PostgreSQL."""
-    paths = [path / f"{number}.db" for number in range(1, partitions + 1)]
-    with postgres.database(partitions=partitions) as url:
+@dataclass(frozen=True)
+class Written:
+    """The same rows on SQLite and on PostgreSQL, which no test changes."""
+
+    paths: list[Path]
+    url: str
+
+    @asynccontextmanager
+    async def readers(self) -> AsyncIterator[tuple[Reader, Reader]]:
+        """Readers of both."""
+        both = Reader(*self.paths), Reader(*sources(postgres.reached(self.url), len(self.paths)))
+        yield both
+        for one in both:
+            await one.close()
+
+
+@contextmanager
+def written_to(folder: Path, partitions: int, unique: list[Any]) -> Iterator[Written]:
+    """The rows of so many partitions."""
+    paths = [folder / f"{number}.db" for number in range(1, partitions + 1)]
+
+    async def write(url: str) -> None:
         of_servers = postgres.stores(url, partitions=partitions)
         of_files = [SqliteStore(path, partition_id=number) for number, path in enumerate(paths, 1)]
         for number, stores in enumerate(zip(of_files, of_servers, strict=True), 1):
             for store in stores:
                 await store.open()
                 await store.write(batch_of(number, partitions, unique), None)
-        both = Reader(*paths), Reader(*sources(postgres.reached(url), partitions))
-        yield both
-        for one in (*both, *reversed(of_files), *reversed(of_servers)):
+        for one in (*reversed(of_files), *reversed(of_servers)):
             await one.close()
 
+    with postgres.database(partitions=partitions) as url:
+        asyncio.run(write(url))
+        yield Written(paths, url)
+
+
+@pytest.fixture(scope="module")
+def of_one(unique: list[Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Written]:
+    with written_to(tmp_path_factory.mktemp("one"), 1, unique) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def of_three(unique: list[Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Written]:
+    with written_to(tmp_path_factory.mktemp("three"), 3, unique) as made:
+        yield made
+
 
 @pytest.fixture
-async def readers(unique: list[Any], tmp_path: Path) -> AsyncIterator[tuple[Reader, Reader]]:
-    async with readers_of(1, unique, tmp_path) as both:
+async def readers(of_one: Written) -> AsyncIterator[tuple[Reader, Reader]]:
+    async with of_one.readers() as both:
         yield both
 
 
 @pytest.fixture
-async def several(unique: list[Any], tmp_path: Path) -> AsyncIterator[tuple[Reader, Reader]]:
+async def several(of_three: Written) -> AsyncIterator[tuple[Reader, Reader]]:
     """The same of three partitions."""
-    async with readers_of(3, unique, tmp_path) as both:
+    async with of_three.readers() as both:
         yield both
 
 

@@ -55,6 +55,7 @@ from osmia_broker.store.sqlite import SqliteStore
 from tests import postgres
 from tests.store import rows
 from tests.store.rows import BASE, FOLLOW_UP, INCIDENT, JOB, PROCESS, TASK, TEXT, TOKEN, changes, wanted
+from tests.turns import in_turn
 
 
 @contextmanager
@@ -64,17 +65,18 @@ def on_postgres(version: str) -> Iterator[Store]:
         yield postgres.store(url)
 
 
+OF_SERVERS = [f"postgresql {version}" for version in postgres.VERSIONS]
 FACTORIES: dict[str, Callable[[Path], AbstractContextManager[Store]]] = {
     "sqlite": lambda path: nullcontext(SqliteStore(path / "partition-1.db")),
     "memory": lambda _path: nullcontext(MemoryStore()),
     **{
-        f"postgresql {version}": partial(lambda version, _path: on_postgres(version), version)
-        for version in postgres.VERSIONS
+        name: partial(lambda version, _path: on_postgres(version), version)
+        for name, version in zip(OF_SERVERS, postgres.VERSIONS, strict=True)
     },
 }
 
 
-@pytest.fixture(params=FACTORIES)
+@pytest.fixture(params=["sqlite", "memory", *in_turn("store", OF_SERVERS)])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     with FACTORIES[request.param](tmp_path) as store:
         await store.open()

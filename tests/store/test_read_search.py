@@ -1,9 +1,9 @@
 """Searches: filters, orders, pages and totals of the read side, compared with a plain reading in Python."""
 
+import asyncio
 import itertools
 import random
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from osmia_broker.store.read.search.search import Found, Search, search
 from tests.store.conftest import Written, database
 from tests.store.rows import BASE
 from tests.store.searched import DAY, WAYS, Facts, forget, ordered, passes, taking, tasks
+from tests.turns import in_turn
 
 DATE = "1970-01-03T00:00:00Z"
 CONDITIONS: list[dict[str, Any]] = [
@@ -121,23 +122,34 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
         yield str(request.param)
 
 
-@pytest.fixture(params=["one file", "three files"])
+FILES = {"one file": 1, "three files": 3}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
+    """All tasks in one database, and each process instance in one of the files of three partitions. No test writes there."""
+    folder, (rows, _) = tmp_path_factory.mktemp("searched"), tasks(seed=7)
+    paths = {name: [folder / f"{number}-of-{count}.db" for number in range(count)] for name, count in FILES.items()}
+
+    async def write() -> None:
+        for of_one in paths.values():
+            for number, path in enumerate(of_one):
+                mine = [row for row in rows if (row.process_instance_key - BASE) // 10 % len(of_one) == number]
+                async with database(path) as made:
+                    await made.commit(*mine)
+
+    asyncio.run(write())
+    return paths
+
+
+@pytest.fixture(params=in_turn("searched", FILES))
 async def searched(
-    request: pytest.FixtureRequest, written: Written, tmp_path: Path
+    request: pytest.FixtureRequest, files: dict[str, list[Path]]
 ) -> AsyncIterator[tuple[Reader, list[Facts]]]:
-    """All tasks in one database, or each process instance in one of the files of three partitions."""
-    rows, facts = tasks(seed=7)
-    if request.param == "one file":
-        yield await written(*rows), facts
-        return
-    async with AsyncExitStack() as opened:
-        others = [await opened.enter_async_context(database(tmp_path / f"{name}.db")) for name in "yz"]
-        files = (written, *others)
-        for number, file in enumerate(files):
-            await file.commit(*(row for row in rows if (row.process_instance_key - BASE) // 10 % 3 == number))
-        reader = Reader(*(file.path for file in files))
-        opened.push_async_callback(reader.close)
-        yield reader, facts
+    """Readers of one file, or of three."""
+    reader = Reader(*files[request.param])
+    yield reader, tasks(seed=7)[1]
+    await reader.close()
 
 
 def keys(found: Found) -> list[int]:
