@@ -6,6 +6,7 @@ from osmia_broker import feel
 from osmia_broker.engine.expressions import wrong_type
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.feel.temporal import DateTime, DayTimeDuration, YearMonthDuration
+from osmia_broker.feel.temporal_text import read_date_time
 from osmia_broker.model.dates import Period, read_period
 from osmia_broker.model.events import TimerEvent, TimerKind
 from osmia_broker.model.expressions import Expression, Result
@@ -40,7 +41,10 @@ def due_of(timer: TimerEvent, result: Result, now_ms: int) -> Due | None:
     if timer.kind is TimerKind.DATE:
         if isinstance(value, DateTime):
             return Due(_clamped(-(-value.instant() // 1_000_000)))
-        moment = read_moment(_text(timer.value, result, "'DATE_TIME' or 'STRING'"), lenient=timer.lenient)
+        text = _text(timer.value, result, "'DATE_TIME' or 'STRING'")
+        moment = read_moment(text, lenient=timer.lenient)
+        if moment is None:
+            moment = _written_by_feel(text)
         if moment is None:
             period = read_period(str(value)) if timer.lenient else None
             if period is None:
@@ -54,6 +58,12 @@ def due_of(timer: TimerEvent, result: Result, now_ms: int) -> Due | None:
         return None
     first = cycle.start_ms if cycle.start_ms is not None else next_of_interval(cycle.interval, now_ms)
     return None if first is None else Due(_clamped(first), cycle.repetitions, cycle.interval)
+
+
+def _written_by_feel(text: str) -> int | None:
+    """Return the moment of a date-time as `string()` writes it, with its zone after `@`; None if *text* is none."""
+    moment = read_date_time(text) if "@" in text else None
+    return None if moment is None else -(-moment.instant() // 1_000_000)
 
 
 def duration_ms(expression: Expression, result: Result) -> int:
