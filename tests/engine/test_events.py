@@ -156,14 +156,31 @@ def test_the_variables_of_a_message_leave_the_event_merged_or_mapped(play: Play,
 # --- timers
 
 
-@pytest.mark.parametrize("timer", ["timer=PT0S", "timer=-PT1S", "date=2020-01-01T00:00:00Z", 'date="=d"'])
+@pytest.mark.parametrize(
+    "timer",
+    [
+        "timer=PT0S",
+        "timer=-PT1S",
+        "date=2020-01-01T00:00:00Z",
+        'date="=d"',
+        'date="=now()"',
+        'date="=string(now())"',
+        'date="=string(date and time(d))"',
+    ],
+)
 def test_a_timer_of_the_past_fires_at_once(play: Play, timer: str):
     play(f'deploy start > wait:catch({timer}) > end; create d="2001-01-01T00:00:00+02:00"; completed')
 
 
 @pytest.mark.parametrize(
     ("timer", "value"),
-    [('timer="=x"', "soon"), ('timer="=x"', "true"), ('date="=x"', "2030-01-01"), ('timer="=nothing"', "1")],
+    [
+        ('timer="=x"', "soon"),
+        ('timer="=x"', "true"),
+        ('date="=x"', "2030-01-01"),
+        ('date="=x"', "2030-01-01T00:00:00@No/Where"),
+        ('timer="=nothing"', "1"),
+    ],
 )
 def test_a_value_that_is_no_timer_is_an_incident(play: Play, timer: str, value: str):
     play(f"deploy start > wait:catch({timer}) > end; create x={value}; incident wait EXTRACT_VALUE_ERROR; at wait")
@@ -335,6 +352,34 @@ def test_the_nearest_catch_wins_and_at_one_place_the_exact_code(play: Play):
         create
         complete a
         at       b
+    """)
+
+
+@pytest.mark.parametrize(
+    ("code", "then"),
+    [
+        ("F", "at out"),
+        ("E", "incident in UNHANDLED_ERROR_EVENT Available error events are [F]"),
+        ("no", "incident in UNHANDLED_ERROR_EVENT Available error events are [F]"),
+    ],
+)
+def test_an_interrupted_scope_begins_no_other_event_subprocess(play: Play, code: str, then: str):
+    play(f"""
+        deploy   start > s:sub {{ start > a:job > end & h:eventsub {{ c:start(error=E) > in:job > e3:end }} & i:eventsub {{ d:start(error=F) > e4:end }} }} > end & b:boundary(on=s, error=F) > out:job > e2:end
+        create
+        throw    a code=E
+        throw    in code={code}
+        {then}
+    """)
+
+
+def test_beside_an_event_subprocess_that_does_not_interrupt_errors_are_caught(play: Play):
+    play("""
+        deploy   start > a:job > end & h:eventsub { c:start(signal=go, interrupting=false) > in:job > e3:end } & i:eventsub { d:start(error=E) > out:job > e4:end }
+        create
+        signal   go
+        throw    in code=E
+        at       i out
     """)
 
 
