@@ -186,6 +186,25 @@ def test_a_value_that_is_no_timer_is_an_incident(play: Play, timer: str, value: 
     play(f"deploy start > wait:catch({timer}) > end; create x={value}; incident wait EXTRACT_VALUE_ERROR; at wait")
 
 
+@pytest.mark.parametrize(
+    ("event", "value", "text"),
+    [
+        ('timer="=x"', "soon", "Invalid duration format 'soon' for expression 'x'."),
+        ('timer="=x"', "5", "the expression 'x' to be one of '[DURATION, PERIOD, STRING]', but was 'NUMBER'."),
+        ('date="=x"', "soon", "Invalid date-time format 'soon' for expression 'x'."),
+        ('date="=x"', "true", "the expression 'x' to be one of '[DATE_TIME, STRING]', but was 'BOOLEAN'."),
+        (
+            'message=m, key="=x"',
+            "true",
+            "key for 'x': The value must be either a string or a number, but was 'BOOLEAN'.",
+        ),
+        ('message=m, key="=miss"', "1", "[NO_VARIABLE_FOUND] No variable found with name 'miss'"),
+    ],
+)
+def test_the_incident_of_an_event_has_the_words_of_the_reference(play: Play, event: str, value: str, text: str):
+    play(f"deploy start > wait:catch({event}) > end; create x={value}; incident wait EXTRACT_VALUE_ERROR {text}")
+
+
 def test_a_repeating_boundary_timer_fires_as_often_as_it_says(play: Play):
     play("""
         deploy   start > a:job > end & t:boundary(on=a, cancel=false, cycle=R3/PT10S) > b:job > end2

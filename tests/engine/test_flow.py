@@ -50,7 +50,7 @@ def test_no_flow_to_take_is_a_condition_error(play: Play):
         deploy    start > ask:job > pick:exclusive [n = 1 -> one:end | n = 2 -> two:end]
         create
         complete  ask n=3
-        incident  pick CONDITION_ERROR
+        incident  pick CONDITION_ERROR Expected at least one condition to evaluate to true, or to have a default flow
         set       n=2
         resolve   pick
         completed

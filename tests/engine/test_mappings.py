@@ -164,3 +164,10 @@ def test_now_is_in_the_zone_of_the_broker(door: Door):
         activate  a
         sees      zone="Etc/UTC" at=true
     """)
+
+
+@pytest.mark.parametrize("text", ["[NO_VARIABLE_FOUND] No variable found with name 'x'", "[ASSERT_FAILURE] no x"])
+@pytest.mark.parametrize("mapping", ['in y = =assert(x, x != null, "no x")', 'out y = =assert(x, x != null, "no x")'])
+def test_the_incident_of_a_mapping_has_the_warnings(door: Door, mapping: str, text: str):
+    scenario = deploy(door, "start > a:job > end", a=[mapping])
+    scenario.play(f"create; {'complete a;' if mapping.startswith('out') else ''} incident a IO_MAPPING_ERROR {text}")

@@ -607,6 +607,8 @@ def test_evaluation_fails(text, failure):
         ("x in [n..3]", ("NOT_COMPARABLE", "Can't compare '5' with 'null' and '3'")),
         ("n and true", ("INVALID_TYPE", "Expected boolean but found 'null'")),
         ("if n then 2 else n", ("INVALID_TYPE", "Expected boolean but found 'null'")),
+        ("assert(1, false)", ("ASSERT_FAILURE", "The condition is not fulfilled")),
+        ('assert(1, false, "{x}")', ("ASSERT_FAILURE", "{x}")),
     ],
 )
 def test_a_null_is_explained_by_a_warning(text, warning):

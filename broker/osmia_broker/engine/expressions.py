@@ -100,7 +100,7 @@ def evaluate(
 def _evaluate_in(turn: Turn, expression: Expression, scope: Scope, error_type: ErrorType) -> Result:
     result = expression.evaluate(scope, turn.now)
     if result.failure is not None:
-        raise IncidentRaised(error_type, result.failure)
+        raise failed(result, error_type)
     return result
 
 
@@ -155,6 +155,11 @@ def evaluate_text_list(turn: Turn, expression: Expression, scope_key: int) -> li
             " but was 'ARRAY' containing at least one non-'STRING' item.",
         )
     return [_storable(expression, item) for item in result.value]
+
+
+def failed(result: Result, error_type: ErrorType) -> IncidentRaised:
+    """Return the incident for an evaluation that failed, with its warnings."""
+    return IncidentRaised(error_type, f"{result.failure}{feel.warnings_text(result.warnings)}")
 
 
 def wrong_type(expression: Expression, result: Result, expected: str) -> IncidentRaised:

@@ -7,9 +7,8 @@ import msgspec
 from osmia_broker import feel
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.engine.commands import CheckConditions, Variables
-from osmia_broker.engine.expressions import VariableScope
+from osmia_broker.engine.expressions import VariableScope, failed
 from osmia_broker.engine.extensions import sees_only_own
-from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.mapped_values import Level, MappedValues
 from osmia_broker.engine.models import model_of
 from osmia_broker.engine.turn import Turn
@@ -128,7 +127,7 @@ def _mapped(
     for mapping in mappings:
         result = mapping.source.evaluate(made, now)
         if result.failure is not None:
-            raise IncidentRaised(ErrorType.IO_MAPPING_ERROR, result.failure)
+            raise failed(result, ErrorType.IO_MAPPING_ERROR)
         if is_weighed:
             room -= _weight(result.value)
             if room < 0:

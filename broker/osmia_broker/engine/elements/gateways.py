@@ -20,7 +20,7 @@ class ExclusiveGateway(Processor):
             return [element.default_flow]
         if not element.outgoing:
             return []
-        raise no_flow(element)
+        raise no_flow()
 
 
 @processes(ElementType.PARALLEL_GATEWAY)
@@ -45,7 +45,7 @@ class ParallelGateway(Processor):
             return element.outgoing
         chosen = [one for one in element.outgoing if skips_condition(turn, instance, element, one) is not False]
         if not chosen:
-            raise no_flow(element)
+            raise no_flow()
         return chosen
 
 
@@ -67,7 +67,7 @@ class InclusiveGateway(Processor):
             return chosen
         if element.default_flow is not None:
             return [element.default_flow]
-        raise no_flow(element)
+        raise no_flow()
 
 
 def _wait(turn: Turn, flow: SequenceFlow, scope: ElementInstance) -> None:

@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-from osmia_broker import feel
 from osmia_broker.engine.expressions import wrong_type
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.feel.temporal import DateTime, DayTimeDuration, YearMonthDuration
@@ -41,19 +40,20 @@ def due_of(timer: TimerEvent, result: Result, now_ms: int) -> Due | None:
     if timer.kind is TimerKind.DATE:
         if isinstance(value, DateTime):
             return Due(_clamped(-(-value.instant() // 1_000_000)))
-        text = _text(timer.value, result, "'DATE_TIME' or 'STRING'")
+        text = _text(timer.value, result, "one of '[DATE_TIME, STRING]'")
         moment = read_moment(text, lenient=timer.lenient)
         if moment is None:
             moment = _written_by_feel(text)
         if moment is None:
-            period = read_period(str(value)) if timer.lenient else None
+            period = read_period(text) if timer.lenient else None
             if period is None:
-                raise _unreadable(timer.value, value, "date-time")
+                raise _unreadable(timer.value, text, "date-time")
             return Due(_clamped(after_period(now_ms, period)))
         return Due(_clamped(moment))
-    cycle = read_cycle(_text(timer.value, result, "'STRING'"))
+    text = _text(timer.value, result, "'STRING'")
+    cycle = read_cycle(text)
     if cycle is None:
-        raise _unreadable(timer.value, value, "repetition")
+        raise _unreadable(timer.value, text, "repetition")
     if cycle.repetitions == 0:
         return None
     first = cycle.start_ms if cycle.start_ms is not None else next_of_interval(cycle.interval, now_ms)
@@ -77,9 +77,10 @@ def _period(expression: Expression, result: Result) -> Period:
         return Period(nanoseconds=value.nanoseconds)
     if isinstance(value, YearMonthDuration):
         return Period(months=value.months)
-    period = read_period(_text(expression, result, "'DURATION', 'PERIOD' or 'STRING'"))
+    text = _text(expression, result, "one of '[DURATION, PERIOD, STRING]'")
+    period = read_period(text)
     if period is None:
-        raise _unreadable(expression, value, "duration")
+        raise _unreadable(expression, text, "duration")
     return period
 
 
@@ -89,10 +90,9 @@ def _text(expression: Expression, result: Result, expected: str) -> str:
     return result.value
 
 
-def _unreadable(expression: Expression, value: object, kind: str) -> IncidentRaised:
+def _unreadable(expression: Expression, text: str, kind: str) -> IncidentRaised:
     return IncidentRaised(
-        ErrorType.EXTRACT_VALUE_ERROR,
-        f"Invalid {kind} format '{feel.to_json(value)[:100]}' for expression '{expression.text}'.",
+        ErrorType.EXTRACT_VALUE_ERROR, f"Invalid {kind} format '{text[:100]}' for expression '{expression.text}'."
     )
 
 

@@ -4,12 +4,13 @@ from osmia_broker import feel
 from osmia_broker.engine.commands import CheckConditions, CorrelateKept
 from osmia_broker.engine.events.due import due_of
 from osmia_broker.engine.events.remote import end_subscription, tell_opened
-from osmia_broker.engine.expressions import evaluate, evaluate_text, wrong_type
+from osmia_broker.engine.expressions import evaluate, evaluate_text
+from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.events import FROM_OUTSIDE, ConditionEvent, MessageEvent, SignalEvent, TimerEvent
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import Element
-from osmia_broker.state.rows import ElementInstance, Subscription, SubscriptionKind, Timer
+from osmia_broker.state.rows import ElementInstance, ErrorType, Subscription, SubscriptionKind, Timer
 
 
 def open_event(turn: Turn, owner: ElementInstance, event: Element) -> None:
@@ -49,7 +50,11 @@ def correlation_key(turn: Turn, expression: Expression, scope_key: int) -> str:
     if isinstance(result.value, str):
         return evaluate_text(turn, expression, scope_key)
     if feel.type_name(result.value) != "NUMBER":
-        raise wrong_type(expression, result, "'STRING' or 'NUMBER'")
+        raise IncidentRaised(
+            ErrorType.EXTRACT_VALUE_ERROR,
+            f"Failed to extract the correlation key for '{expression.text}': The value must be either a string or a number,"
+            f" but was '{feel.type_name(result.value)}'.{feel.warnings_text(result.warnings)}",
+        )
     return feel.to_json(result.value)
 
 

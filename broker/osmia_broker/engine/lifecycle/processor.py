@@ -51,7 +51,7 @@ class Processor:
             return chosen
         if element.default_flow is not None:
             return [element.default_flow]
-        raise no_flow(element)
+        raise no_flow()
 
     def holds_end(self, turn: Turn, instance: ElementInstance) -> bool:
         """Return whether *instance*, which is to be terminated, has something to do before its end; let that begin."""
@@ -61,11 +61,10 @@ class Processor:
         """Clean up outside of *instance*, which is being terminated with everything inside it."""
 
 
-def no_flow(element: Element) -> IncidentRaised:
+def no_flow() -> IncidentRaised:
     """Return the incident of an element none of whose flows can be taken."""
     return IncidentRaised(
-        ErrorType.CONDITION_ERROR,
-        f"Expected at least one condition of '{element.id}' to evaluate to true, or to have a default flow, but found neither",
+        ErrorType.CONDITION_ERROR, "Expected at least one condition to evaluate to true, or to have a default flow"
     )
 
 

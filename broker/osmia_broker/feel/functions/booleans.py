@@ -44,6 +44,7 @@ def assert_with_cause(run: Run, value: Value, condition: Value, cause: Value) ->
         return value
     if type(cause) is not str:
         cause = "Illegal arguments: " + ", ".join(f"'{brief(argument)}'" for argument in (value, condition, cause))
+    run.warn("ASSERT_FAILURE", "{cause}", cause=cause)
     raise AssertionFailed(cause)
 
 
