@@ -155,11 +155,8 @@ def test_a_caller_names_their_user():
     assert Caller({"osmia-user": "ada", "other": "x"}).user == "ada"
 
 
-def test_a_caller_who_leaves_is_reported_once():
-    caller, gone = Caller(), []
-    caller.on_gone(lambda: gone.append("first"))
-    assert (caller.is_gone, gone) == (False, [])
+def test_a_caller_is_gone_once_they_have_left():
+    caller = Caller()
+    assert not caller.is_gone
     caller.leave()
-    caller.leave()
-    caller.on_gone(lambda: gone.append("late"))
-    assert (caller.is_gone, gone) == (True, ["first", "late"])
+    assert caller.is_gone

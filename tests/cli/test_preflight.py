@@ -18,6 +18,11 @@ def settings(tmp_path):
     return Settings(data_dir=tmp_path / "data", grpc_port=0, management_port=0)
 
 
+def refused_at(port, number):
+    """A machine on which no door can listen at *port*, for the reason with this errno."""
+    return lambda _host, asked: OSError(number, os.strerror(number)) if asked == port else None
+
+
 @pytest.mark.parametrize(
     ("number", "what", "code"),
     [
@@ -27,21 +32,21 @@ def settings(tmp_path):
         (errno.EADDRNOTAVAIL, "No door can listen at '127.0.0.1'.", "HOST_NOT_HERE"),
     ],
 )
-def test_a_port_that_cannot_be_had_is_refused_with_the_true_reason(monkeypatch, number, what, code):
-    monkeypatch.setattr(preflight.ports, "obstacle", lambda *_: OSError(number, os.strerror(number)))
+def test_a_port_that_cannot_be_had_is_refused_with_the_true_reason(settings, monkeypatch, number, what, code):
+    monkeypatch.setattr(preflight.ports, "obstacle", refused_at(80, number))
     monkeypatch.setattr(preflight.ports, "holder", lambda _: "")
     with pytest.raises(Failure) as refused:
-        preflight.refuse_port("grpc", "127.0.0.1", 80)
+        preflight.refuse_mistakes(replace(settings, grpc_port=80))
     assert (refused.value.exit, refused.value.what, refused.value.code) == (2, what, code)
     assert refused.value.mend
 
 
 @pytest.mark.parametrize(("port", "offered"), [(80, 1024), (26500, 26510), (65530, 65535)])
-def test_the_port_that_is_offered_can_be_had_by_anybody(monkeypatch, port, offered):
-    monkeypatch.setattr(preflight.ports, "obstacle", lambda *_: OSError(errno.EADDRINUSE, ""))
+def test_the_port_that_is_offered_can_be_had_by_anybody(settings, monkeypatch, port, offered):
+    monkeypatch.setattr(preflight.ports, "obstacle", refused_at(port, errno.EADDRINUSE))
     monkeypatch.setattr(preflight.ports, "holder", lambda _: "")
     with pytest.raises(Failure) as refused:
-        preflight.refuse_port("management", "127.0.0.1", port)
+        preflight.refuse_mistakes(replace(settings, management_port=port))
     assert refused.value.mend == f"osmia broker --management-port {offered}"
 
 

@@ -249,7 +249,7 @@ async def test_answers_that_nobody_reads_are_refused_and_at_last_the_link_is_cut
         it.a.link._last_asked = number
         if number % 50 == 0:
             await turns(5)
-    assert it.b.link.is_ended
+    assert it.b.has_ended
     assert "Expected the other side to read" in it.b.link.reason
 
 
@@ -279,7 +279,7 @@ async def test_a_stream_waits_for_a_wire_that_is_full():
 async def test_a_side_that_breaks_the_rules_is_cut_off_and_hears_why(it: Pair, said, reason):
     it.b.link.put(said)
     await turns()
-    assert it.a.link.is_ended
+    assert it.a.has_ended
     assert reason in it.a.link.reason
     assert reason in it.b.link.reason
     assert it.a.owner.has_closed == [it.a.link]
@@ -309,7 +309,7 @@ async def test_a_reply_of_the_wrong_kind_ends_the_link(it: Pair, ask, reply):
     await turns()
     it.b.link.put(reply)
     await turns()
-    assert it.a.link.is_ended
+    assert it.a.has_ended
     assert (await refused(asked))[0] == "UNAVAILABLE"
 
 
@@ -330,7 +330,7 @@ async def test_credit_that_nobody_grants_ends_the_link(it: Pair, octets):
     await anext(stream)
     it.a.link.put(Credit(1, octets))
     await turns()
-    assert it.b.link.is_ended
+    assert it.b.has_ended
     assert "of credit for call 1" in it.b.link.reason
     await stream.aclose()
 
@@ -389,15 +389,15 @@ async def test_a_link_that_is_left_answers_what_is_under_way_and_then_ends(it: P
     await turns()
     assert await crossing == b"crossing"
     assert (await refused(it.a.link.call("/t.T/Echo", b"")))[0] == "UNAVAILABLE"
-    assert not it.a.link.is_ended
+    assert not it.a.has_ended
     it.a.service.may_go_on.set()
     await turns()
     assert await other == b"yours"
-    assert not it.a.link.is_ended
+    assert not it.a.has_ended
     it.b.service.may_go_on.set()
     assert await first == b"mine"
     await turns()
-    assert (it.a.link.is_ended, it.b.link.is_ended) == (True, True)
+    assert (it.a.has_ended, it.b.has_ended) == (True, True)
     assert "good order" in it.a.link.reason + it.b.link.reason
 
 
@@ -405,7 +405,7 @@ async def test_a_link_without_calls_ends_as_soon_as_it_is_left(it: Pair):
     it.a.link.leave()
     it.b.link.leave()
     await turns()
-    assert (it.a.link.is_ended, it.b.link.is_ended) == (True, True)
+    assert (it.a.has_ended, it.b.has_ended) == (True, True)
     async with asyncio.timeout(STEP_S):
         await it.a.link.closed()
 
@@ -434,7 +434,7 @@ async def test_a_side_that_does_not_answer_is_given_up(it: Pair):
     assert it.a.link.is_open
     it.clock.s += 0.2
     it.a.link.look()
-    assert it.a.link.is_ended
+    assert it.a.has_ended
     assert (await refused(call))[0] == "UNAVAILABLE"
     assert "Expected a sign of life within 3 s" in it.a.link.reason
 
@@ -452,7 +452,7 @@ async def test_a_stranger_that_says_nothing_is_cut_off():
     it.b.link.connection_made(it.b.wire)  # type: ignore[arg-type]
     it.clock.s += 4.9
     it.b.link.look()
-    assert not it.b.link.is_ended
+    assert not it.b.has_ended
     it.clock.s += 0.2
     it.b.link.look()
     assert "Expected a greeting within 5 s" in it.b.link.reason

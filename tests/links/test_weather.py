@@ -65,7 +65,7 @@ class Weather:
         )
         self.random.choice(deeds)()
         await turns(self.random.randrange(4))
-        if all(side.link.is_ended for side in self.sides):
+        if all(side.has_ended for side in self.sides):
             await self.meet()
 
     def release(self) -> None:

@@ -196,6 +196,11 @@ class Side:
         self.link = Link(handshake, rpcs, self.owner, limits=limits, now_s=clock)
         self.wire = Transport(self.link)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the end of the link was reported to its owner."""
+        return self.link in self.owner.has_closed
+
 
 class Pair:
     """The dialler `a`, process 1, and the listener `b`, process 2."""

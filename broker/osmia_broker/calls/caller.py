@@ -5,7 +5,7 @@ carries ASCII alone, so there a text in other characters travels as bytes under 
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from osmia_broker.auth.user import NAME_CHARACTERS_MAX, User, is_name
@@ -55,13 +55,12 @@ class Caller:
     *signed_in* is the user that the caller has proved to be. Without it the metadata name the user: then sign-in is off.
     """
 
-    __slots__ = ("_is_gone", "_metadata", "_when_gone", "signed_in")
+    __slots__ = ("_is_gone", "_metadata", "signed_in")
     door: ClassVar[Channel] = Channel.UNKNOWN  #: through which callers of this class come
 
     def __init__(self, metadata: Mapping[str, str] = NO_METADATA) -> None:
         self._metadata = metadata
         self._is_gone = False
-        self._when_gone: list[Callable[[], None]] = []
         self.signed_in: User | None = None
 
     @property
@@ -149,20 +148,9 @@ class Caller:
         """The number of the last messages of a stream that had not left when the caller went."""
         return 0
 
-    def on_gone(self, then: Callable[[], None]) -> None:
-        """Run *then* once if the caller leaves before the answer; at once if they have left already."""
-        if self._is_gone:
-            then()
-        else:
-            self._when_gone.append(then)
-
     def leave(self) -> None:
-        """Note that the caller has gone. The door calls this; a second call does nothing."""
-        if not self._is_gone:
-            self._is_gone = True
-            callbacks, self._when_gone = self._when_gone, []
-            for then in callbacks:
-                then()
+        """Note that the caller has gone. The door calls this."""
+        self._is_gone = True
 
 
 def read_traceparent(text: str) -> str:

@@ -43,17 +43,6 @@ def refuse_mistakes(settings: Settings, given: Mapping[str, str] = NOTHING) -> N
     prepare_data_dir(settings.data_dir, mend=OTHER_DIR)
 
 
-def refuse_port(door: str, host: str, port: int) -> None:
-    """Check whether *door* can listen at *port* of *host*, so that the refusal can name the process that is there.
-
-    Raises:
-        Failure: USAGE; the port is taken or not allowed, or this machine does not have the address.
-    """
-    refused = _refusal(door, host, port)
-    if refused is not None:
-        raise _together([refused], NOTHING)
-
-
 @dataclass(frozen=True, slots=True)
 class _Refusal:
     """A door that cannot listen. *option* and *value* would let it."""

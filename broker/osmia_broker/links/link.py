@@ -456,11 +456,6 @@ class Link(asyncio.Protocol):
         await self._closed.wait()
 
     @property
-    def is_ended(self) -> bool:
-        """Whether the link has ended, or has never opened and will not."""
-        return self._is_ended
-
-    @property
     def is_greeting(self) -> bool:
         """Whether the other side is still a stranger."""
         return self._handshake is not None

@@ -101,6 +101,3 @@ ANYWHERE = frozenset(
 
 #: Carried out where messages with this name and key meet what waits for them.
 MESSAGES = frozenset({commands.PublishMessage, batches.CorrelateAtOnce})
-
-#: The router has a way of its own for each of these.
-SPECIAL = frozenset({tasks.ClaimNextUserTask, flow.ListJobFlow, batches.ReadScope})

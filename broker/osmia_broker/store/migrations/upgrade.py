@@ -15,11 +15,6 @@ def is_known(version: str) -> bool:
     return any(revision.revision == version for revision in _scripts().walk_revisions())
 
 
-def heads() -> list[str]:
-    """Return the newest revisions; there is one, unless two were made side by side."""
-    return list(_scripts().get_heads())
-
-
 def run(path: Path, to: str = "head") -> None:
     """Run all revisions up to *to* that the file *path* has not seen; all of them or none.
 
