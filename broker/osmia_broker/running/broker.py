@@ -7,20 +7,19 @@ import os
 import signal
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from osmia_broker import __version__
 from osmia_broker.auth.access import Access, open_access
+from osmia_broker.auth.guard import Guard
 from osmia_broker.base.errors import Unavailable
 from osmia_broker.base.ports import Ports
 from osmia_broker.calls import Calls
 from osmia_broker.calls.broker_identity import BrokerIdentity
 from osmia_broker.calls.clock import ClockControl
-from osmia_broker.calls.event_stream import EventStream
-from osmia_broker.calls.event_streams import EventStreams, OneStream
-from osmia_broker.calls.moving_events import MovingEventStream
-from osmia_broker.calls.remote_events import RemoteEventStream, sending
+from osmia_broker.calls.event_streams import EventStreams
 from osmia_broker.calls.remote_workers import WorkersElsewhere
 from osmia_broker.calls.retention import Retention
 from osmia_broker.engine.task_commands import TaskPolicy
@@ -39,15 +38,16 @@ from osmia_broker.partition import (
     Part,
     Partition,
     PinnableClock,
-    RemotePartition,
     Router,
     SystemClock,
 )
 from osmia_broker.running.databases import open_database
+from osmia_broker.running.events import event_streams
 from osmia_broker.running.management import ManagementServer, readiness
 from osmia_broker.running.open_tracing import open_tracing
 from osmia_broker.running.partitions import Partitions, open_partitions
 from osmia_broker.running.share import WHOLE, Share
+from osmia_broker.running.standing import people_counters
 from osmia_broker.settings.config import Settings
 from osmia_broker.store.documents import Documents
 from osmia_broker.store.read import Reader
@@ -60,6 +60,24 @@ if TYPE_CHECKING:
 GC_THRESHOLDS = (20_000, 20, 50)
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Doors:
+    """The parts behind the doors for clients, which gRPC and HTTP share."""
+
+    calls: Calls
+    reader: Reader
+    events: EventStreams
+    identity: BrokerIdentity
+    access: Access | None
+    tls: TlsFiles | None
+    tracing: "Tracing | None"
+
+    @property
+    def guard(self) -> Guard | None:
+        """Who is let in; None if everybody is."""
+        return self.access.guard if self.access else None
 
 
 class Broker:
@@ -127,81 +145,33 @@ class Broker:
         database = open_database(settings, counters, opened, self._share.folder(settings.data_dir))
         reader = self._reader = database.reader
         made = await open_partitions(settings, self._share, self._clock, database, counters=counters, opened=opened)
-        partition = self._partition = made.face
-        self._database = database.kind
-        if tracing is not None:
-            partition.add_listener(tracing.job_spans())
+        self._partition, self._database = made.face, database.kind
         self._keep_history(opened, made.own, reader, counters)
-        queries = Queries(partition, reader, database.name)
-        calls = Calls(
-            tracing.face(partition) if tracing else partition,
-            TaskPolicy(settings.task_policy),
-            self._clock,
-            reader,
-            process=made.sharing.process if made.sharing is not None else self._share.number,
-            others=made.sharing.others if made.sharing is not None else None,
-        )
-        if made.serving is not None:
-            made.serving.offer_jobs()
-        if made.links is not None:
-            others = () if made.sharing is not None else self._share.others()
-            calls.job_flow.elsewhere = WorkersElsewhere(calls.workers, made.links, others)
-        self.metrics.gateway.workers = calls.workers.counts
-        events = self._event_streams(made, reader)
+        calls = self._make_calls(made, reader, tracing)
+        events = event_streams(settings, made, reader, self._clock)
         await events.start()
         identity = BrokerIdentity(settings.gateway_version, database.cluster_id())
-        server = Server(
-            calls,
-            queries,
-            Events(events),
-            self.metrics.gateway,
-            identity,
-            user_tasks=UserTasks(calls, reader, events),
-            message_bytes_max=settings.max_message_size,
-            guard=access.guard if access else None,
-            tls=tls,
-            grpc_server=settings.grpc_server,
-            wrap=tracing.rpc if tracing else None,
-            shares_port=self._share.shares_ports,
-        )
-        opened.push_async_callback(server.stop, settings.shutdown_grace)
-        self.grpc_port = await server.start(settings.host_of("grpc"), settings.grpc_port, settings.advertised_address)
+        doors = _Doors(calls, reader, events, identity, access, tls, tracing)
+        await self._open_grpc(opened, doors, database.name)
         database.announce(settings.advertised(self.grpc_port))
-        await self._open_http(
-            opened, calls, reader, identity, access=access, tls=tls, tracing=tracing, links=made.links
-        )
+        await self._open_http(opened, doors, made.links)
         stopping = Unavailable("Expected the broker to be open, but it is stopping")
         opened.callback(calls.stop, stopping)
         opened.callback(events.stop, stopping)
         self._has_open_doors = True
 
-    def _event_streams(self, made: Partitions, reader: Reader) -> EventStreams:
-        """Return the events of all partitions, and let other processes read those of this one."""
-        own = {number: self._event_stream(one, reader.parts[number - 1]) for number, one in made.own.items()}
-        streams: list[OneStream] = []
-        for one in made.face.parts:
-            if isinstance(one, MovingPartition):
-                assert made.links is not None, "other brokers may lead it"
-                streams.append(MovingEventStream(one, own[one.id], RemoteEventStream(one.elsewhere, made.links)))
-            elif isinstance(one, RemotePartition):
-                assert made.links is not None, "another process leads it"
-                streams.append(RemoteEventStream(one, made.links))
-            else:
-                streams.append(own[one.id])
+    def _make_calls(self, made: Partitions, reader: Reader, tracing: "Tracing | None") -> Calls:
+        partition = made.face
+        if tracing is not None:
+            partition.add_listener(tracing.job_spans())
+            partition = tracing.face(partition)
+        policy = TaskPolicy(self.settings.task_policy)
+        calls = Calls(partition, policy, self._clock, reader, process=made.process, others=made.others)
+        made.offer_jobs()
         if made.links is not None:
-            made.links.serve([sending(own)])
-        return EventStreams(streams)
-
-    def _event_stream(self, partition: Partition, reader: "Reader") -> EventStream:
-        settings = self.settings
-        return EventStream(
-            partition,
-            reader,
-            self._clock,
-            retention_ms=int(settings.event_retention.total_seconds() * 1000),
-            events_max=settings.event_limit,
-            is_always_on=settings.event_log == "always",
-        )
+            calls.job_flow.elsewhere = WorkersElsewhere(calls.workers, made.links, made.siblings)
+        self.metrics.gateway.workers = calls.workers.counts
+        return calls
 
     def _keep_history(
         self,
@@ -240,35 +210,61 @@ class Broker:
             opened.callback(asking.cancel)
         return access
 
-    async def _open_http(
-        self,
-        opened: AsyncExitStack,
-        calls: Calls,
-        reader: Reader,
-        identity: BrokerIdentity,
-        *,
-        access: Access | None,
-        tls: TlsFiles | None,
-        tracing: "Tracing | None",
-        links: Links | None,
-    ) -> None:
+    async def _open_grpc(self, opened: AsyncExitStack, doors: "_Doors", database: str) -> None:
+        settings, tracing = self.settings, doors.tracing
+        server = Server(
+            doors.calls,
+            Queries(self.partition, doors.reader, database),
+            Events(doors.events),
+            self.metrics.gateway,
+            doors.identity,
+            user_tasks=UserTasks(doors.calls, doors.reader, doors.events),
+            message_bytes_max=settings.max_message_size,
+            guard=doors.guard,
+            tls=doors.tls,
+            grpc_server=settings.grpc_server,
+            wrap=tracing.rpc if tracing else None,
+            shares_port=self._share.shares_ports,
+        )
+        opened.push_async_callback(server.stop, settings.shutdown_grace)
+        self.grpc_port = await server.start(settings.host_of("grpc"), settings.grpc_port, settings.advertised_address)
+
+    async def _open_http(self, opened: AsyncExitStack, doors: "_Doors", links: Links | None) -> None:
         from osmia_broker.http.browser_sign_in import SignIn
         from osmia_broker.http.server import HttpServer
 
-        settings = self.settings
+        settings, tracing = self.settings, doors.tracing
         documents = Documents(settings.data_dir / "documents", self._clock.now_ms)
         clock = ClockControl(self.partition, self._clock) if isinstance(self._clock, PinnableClock) else None
         services = Services(
-            calls,
-            reader,
-            identity,
+            doors.calls,
+            doors.reader,
+            doors.identity,
             parse_address(settings.advertised(self.grpc_port)),
             documents,
             clock,
             settings.max_message_size,
-            access.guard if access else None,
-            SignIn(access) if access else None,
+            doors.guard,
+            SignIn(doors.access) if doors.access else None,
         )
+        live = self._open_live(links)
+        http = HttpServer(
+            services,
+            self.metrics.http,
+            live,
+            self._clock.now_ms,
+            body_bytes_max=settings.max_message_size,
+            tls=doors.tls,
+            is_open=doors.access is None and doors.tls is None and not settings.insecure,
+            wrap=tracing.app if tracing else None,
+            shares_port=self._share.shares_ports,
+        )
+        opened.push_async_callback(http.stop, settings.shutdown_grace)
+        self.http_port = await http.start(settings.host_of("http"), settings.http_port)
+        opened.callback(live.stop)
+
+    def _open_live(self, links: Links | None) -> Live:
+        """Return what notifies open pages of changes, here and over *links*."""
         live = Live()
         self.partition.add_listener(live)
         if links is not None:
@@ -276,20 +272,7 @@ class Broker:
 
             LiveElsewhere(live, links)
         self.metrics.http.page_listeners = live.__len__
-        http = HttpServer(
-            services,
-            self.metrics.http,
-            live,
-            self._clock.now_ms,
-            body_bytes_max=settings.max_message_size,
-            tls=tls,
-            is_open=access is None and tls is None and not settings.insecure,
-            wrap=tracing.app if tracing else None,
-            shares_port=self._share.shares_ports,
-        )
-        opened.push_async_callback(http.stop, settings.shutdown_grace)
-        self.http_port = await http.start(settings.host_of("http"), settings.http_port)
-        opened.callback(live.stop)
+        return live
 
     async def stop(self) -> None:
         """Refuse new work, finish what was taken, commit, close. Nothing acknowledged is lost."""
@@ -327,30 +310,11 @@ class Broker:
 
     async def _count_standing(self) -> None:
         """Count what waits for people, for a scrape. A failure leaves those numbers out: old ones would be wrong."""
-        people = self.metrics.people = PeopleCounters()
+        self.metrics.people = PeopleCounters()
         if self._reader is None or self._partition is None or not self._partition.parts[0].is_here:
             return  # whoever leads the first partition counts for all
         now_ms = self._clock.now_ms()
-        found = await self._reader.standing(now_ms)
-        people.tasks_open = {("yes" if is_assigned else "no",): n for is_assigned, n in found.tasks_open.items()}
-        people.tasks_overdue = {("yes" if is_assigned else "no",): n for is_assigned, n in found.tasks_overdue.items()}
-        people.incidents_open = {(error_type,): n for error_type, n in found.incidents_open.items()}
-        people.instances_active = {(process,): n for process, n in found.instances_active.items()}
-        people.jobs_waiting = {(type,): n for type, n in found.jobs_waiting.items()}
-        people.messages_buffered = {(str(number),): n for number, n in enumerate(found.messages_buffered, 1)}
-        people.outbox_rows = {
-            (str(number),): sum(n for target, n in sent.items() if target != number)
-            for number, sent in enumerate(found.sent, 1)
-        }
-        people.outbox_oldest_seconds = {
-            (str(number),): max(now_ms - min(since.values(), default=now_ms), 0) / 1000
-            for number, since in enumerate(found.sent_since_ms, 1)
-        }
-        people.history_oldest_seconds = {
-            (str(number),): max(now_ms - at_ms, 0) / 1000
-            for number, at_ms in enumerate(found.oldest_end_ms, 1)
-            if at_ms
-        }
+        self.metrics.people = people_counters(await self._reader.standing(now_ms), now_ms)
 
     def _ready(self) -> tuple[bool, str]:
         if self._partition is None:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -36,6 +36,7 @@ from osmia_broker.store.read.files import contents_of
 from osmia_broker.tls import TlsFiles
 
 if TYPE_CHECKING:
+    from osmia_broker.calls.broker_identity import Member
     from osmia_broker.running.shared_partitions import SharedPartitions
 
 log = logging.getLogger(__name__)
@@ -47,9 +48,21 @@ class Partitions:
 
     face: Face
     own: Mapping[int, Partition]  #: those that this process leads, or may lead
+    process: int = 0  #: the number by which other processes know this one; 0 if there is none
     links: Links | None = None
     serving: Serving | None = None
+    siblings: Sequence[int] = ()  #: the other processes, if they are fixed
     sharing: "SharedPartitions | None" = None  #: if leases decide what this process leads
+
+    @property
+    def others(self) -> "Callable[[], list[Member]] | None":
+        """What returns the other brokers that live, if leases decide."""
+        return None if self.sharing is None else self.sharing.others
+
+    def offer_jobs(self) -> None:
+        """Let other processes have the jobs of this one, now that its own calls are there to take theirs."""
+        if self.serving is not None:
+            self.serving.offer_jobs()
 
 
 async def open_partitions(
@@ -155,7 +168,7 @@ async def _together(
         if process > share.process:  # of two, the lower one dials
             links.dial(process, UnixPlace(share.socket(settings.data_dir, process)))
     peers.start()
-    return Partitions(router, own, links, serving)
+    return Partitions(router, own, share.number, links, serving, siblings=share.others())
 
 
 async def _shared(
@@ -200,7 +213,7 @@ async def _shared(
     place = await links.listen(TcpPlace(settings.links_host, settings.links_port))
     life.links = settings.links_address or str(place)
     peers.start()
-    return Partitions(router, own, links, serving, sharing)
+    return Partitions(router, own, life.process, links, serving, sharing=sharing)
 
 
 def _tls_of_links(settings: Settings) -> TlsFiles | None:
