@@ -27,7 +27,7 @@ from osmia_broker.engine import commands
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.model import ElementType
-from osmia_broker.partition import Face, Following, OutboxDelivery, Partition, Router
+from osmia_broker.partition import Following, OutboxDelivery, Partition, Partitions, Router
 from osmia_broker.running import databases
 from osmia_broker.running.broker import Broker
 from osmia_broker.running.share import Share
@@ -94,7 +94,7 @@ class SeenIncident:
     message: str
 
 
-async def settle(partition: Face) -> None:
+async def settle(partition: Partitions) -> None:
     """Wait until the partition has nothing to do now."""
     while not partition.is_at_rest:
         await asyncio.sleep(0)

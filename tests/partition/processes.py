@@ -9,11 +9,11 @@ from typing import Any
 from osmia_broker.links import Links, PeerIdentity, UnixPlace
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import (
+    AnyPartition,
     Clock,
     Following,
     FollowingElsewhere,
     OutboxDelivery,
-    Part,
     Partition,
     Peers,
     RemotePartition,
@@ -45,7 +45,9 @@ class Process:
             for number in range(1, len(stores) + 1)
             if number not in self.own
         }
-        self.parts: list[Part] = [self.own.get(number) or self.remotes[number] for number in range(1, len(stores) + 1)]
+        self.parts: list[AnyPartition] = [
+            self.own.get(number) or self.remotes[number] for number in range(1, len(stores) + 1)
+        ]
 
         async def contents(checksums: Iterable[str]) -> dict[str, bytes]:
             return {checksum: stores[0].values[Resource][checksum,][1] for checksum in checksums}
@@ -90,7 +92,7 @@ class Processes:
         self.forget_result = self.front.router.forget_result
 
     @property
-    def parts(self) -> Sequence[Part]:
+    def parts(self) -> Sequence[AnyPartition]:
         """The partitions, as the front sees them."""
         return self.front.parts
 

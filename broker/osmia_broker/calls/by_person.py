@@ -6,7 +6,7 @@ from typing import Any
 
 from osmia_broker.engine.audit import by_person
 from osmia_broker.engine.commands import Command
-from osmia_broker.partition import Part, Submits
+from osmia_broker.partition import AnyPartition, Submits
 
 
 class OperatedPartition:
@@ -17,7 +17,7 @@ class OperatedPartition:
         self._user = user
 
     @property
-    def parts(self) -> Sequence[Part]:
+    def parts(self) -> Sequence[AnyPartition]:
         """The partitions themselves."""
         return self._partition.parts
 

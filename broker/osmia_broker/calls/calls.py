@@ -48,7 +48,7 @@ from osmia_broker.engine.commands import (
 from osmia_broker.engine.listener_results import TaskListenerResult
 from osmia_broker.engine.resources import compile_resources, warnings_of
 from osmia_broker.engine.task_commands import TaskPolicy
-from osmia_broker.partition import Clock, Face, SystemClock
+from osmia_broker.partition import Clock, Partitions, SystemClock
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.results import result_of
 
@@ -69,7 +69,7 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
 
     def __init__(
         self,
-        partition: Face,
+        partition: Partitions,
         task_policy: TaskPolicy = TaskPolicy.OPEN,
         clock: Clock | None = None,
         reader: Reader | None = None,

@@ -2,7 +2,7 @@
 
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import checks
-from osmia_broker.partition import Face, PinnableClock
+from osmia_broker.partition import Partitions, PinnableClock
 
 LATEST_MS = 253_402_300_799_000  # the end of the year 9999: dates of expressions end there
 
@@ -10,7 +10,7 @@ LATEST_MS = 253_402_300_799_000  # the end of the year 9999: dates of expression
 class ClockControl:
     """The clock of the partitions, in the hands of callers."""
 
-    def __init__(self, partition: Face, clock: PinnableClock) -> None:
+    def __init__(self, partition: Partitions, clock: PinnableClock) -> None:
         self._partition = partition
         self._clock = clock
 

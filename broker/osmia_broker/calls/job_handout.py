@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from osmia_broker.base.errors import OsmiaError
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.engine.commands import ActivateJobs, GiveBackJobs
-from osmia_broker.partition import Listener, Part
+from osmia_broker.partition import AnyPartition, Listener
 
 if TYPE_CHECKING:
     from osmia_broker.calls.jobs import Dispatcher, Held, JobStream
@@ -53,7 +53,7 @@ class _Backlog:
 class JobHandout(Listener):
     """Hands the jobs of *partition* to the callers who wait at *waiting*."""
 
-    def __init__(self, waiting: "Dispatcher", partition: Part) -> None:
+    def __init__(self, waiting: "Dispatcher", partition: AnyPartition) -> None:
         self.partition = partition
         self._waiting = waiting
         self._backlogs: dict[str, _Backlog] = {}  # by job type

@@ -21,7 +21,7 @@ from osmia_broker.base.errors import NotLed, OsmiaError, Overloaded
 from osmia_broker.calls.job_handout import JobHandout
 from osmia_broker.engine.answers import ActivatedJob, size_with_worker
 from osmia_broker.engine.commands import ActivateJobs
-from osmia_broker.partition import Part
+from osmia_broker.partition import AnyPartition
 from osmia_broker.state.partitioning import partition_of_key
 
 POLLS_MAX = 50_000  # parked at a time (reliability.md, section 6)
@@ -239,7 +239,7 @@ class JobStream:
 class Dispatcher:
     """Brings the callers who wait for jobs together with the partitions, each behind its `JobHandout`."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[AnyPartition]) -> None:
         self.polls: dict[str, dict[Poll, None]] = {}  #: parked ones by job type, oldest first
         self.streams: dict[str, dict[JobStream, None]] = {}  #: all open ones by job type
         self.turns: dict[str, deque[JobStream]] = {}  #: by job type; a stream without room leaves when its turn comes

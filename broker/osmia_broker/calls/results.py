@@ -6,7 +6,7 @@ import secrets
 from typing import Any
 
 from osmia_broker.base.errors import OsmiaError
-from osmia_broker.partition import Face, Listener
+from osmia_broker.partition import Listener, Partitions
 from osmia_broker.state.awaited import TICKET_SHIFT
 
 FIRST_BITS = TICKET_SHIFT - 1  # of the first ticket; as many again are left to count on
@@ -54,7 +54,7 @@ class Results(Listener):
     The numbers of tickets begin anywhere: an instance in another process may still know one that an earlier life of this process has given out.
     """
 
-    def __init__(self, partition: Face, process: int = 0) -> None:
+    def __init__(self, partition: Partitions, process: int = 0) -> None:
         self._partition = partition
         self._numbers = itertools.count(process << TICKET_SHIFT | secrets.randbits(FIRST_BITS))
         self._expected: dict[int, Result] = {}

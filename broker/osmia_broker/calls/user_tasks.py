@@ -34,7 +34,7 @@ from osmia_broker.engine.task_commands import (
     UpdateUserTask,
 )
 from osmia_broker.engine.task_listeners import EVENTS
-from osmia_broker.partition import Face
+from osmia_broker.partition import Partitions
 from osmia_broker.state.task_rows import GlobalTaskListener
 from osmia_broker.store.read import task_query
 
@@ -53,7 +53,7 @@ _DATES = {"dueDate": "due date", "followUpDate": "follow-up date"}
 class UserTaskCalls(PartitionCalls):
     """The calls of people on user tasks. A call returns when the task listeners have agreed, or raises `TimedOut` after *wait_ms*."""
 
-    def __init__(self, partition: Face, results: Results, policy: TaskPolicy = TaskPolicy.OPEN) -> None:
+    def __init__(self, partition: Partitions, results: Results, policy: TaskPolicy = TaskPolicy.OPEN) -> None:
         super().__init__(partition)
         self._results = results
         self.policy = policy

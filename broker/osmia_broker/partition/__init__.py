@@ -1,8 +1,8 @@
 """Pace and safety of a partition: one writer, batches that share a commit, answers after it."""
 
+from osmia_broker.partition.any_partition import AnyPartition, Partitions, Submits
 from osmia_broker.partition.batch import NOBODY, Waiter
 from osmia_broker.partition.clock import Clock, PinnableClock, SystemClock
-from osmia_broker.partition.face import Face, Part, Submits
 from osmia_broker.partition.following import Following
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.moving import MovingPartition
@@ -16,8 +16,8 @@ from osmia_broker.partition.serving import Serving
 
 __all__ = [
     "NOBODY",
+    "AnyPartition",
     "Clock",
-    "Face",
     "Following",
     "FollowingAnywhere",
     "FollowingElsewhere",
@@ -25,8 +25,8 @@ __all__ = [
     "MovingPartition",
     "OlderIds",
     "OutboxDelivery",
-    "Part",
     "Partition",
+    "Partitions",
     "Peers",
     "PinnableClock",
     "RemotePartition",

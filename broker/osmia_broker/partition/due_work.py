@@ -55,19 +55,19 @@ _PUT_ASIDE: dict[type, Callable[[int, str], DueCommand]] = {CarryOut: ParkFollow
 class _Waiter:
     """Waits for the end of one due command, which frees the way for the next slice."""
 
-    __slots__ = ("_ended",)
+    __slots__ = ("_command", "_ended")
 
-    def __init__(self, ended: Callable[[Any, OsmiaError | None], None]) -> None:
-        self._ended = ended
+    def __init__(self, command: DueCommand, ended: Callable[[DueCommand, Any, OsmiaError | None], None]) -> None:
+        self._command, self._ended = command, ended
 
     def done(self) -> bool:
         return False
 
     def set_result(self, result: Any, /) -> None:
-        self._ended(result, None)
+        self._ended(self._command, result, None)
 
     def set_exception(self, exception: Any, /) -> None:
-        self._ended(None, exception)
+        self._ended(self._command, None, exception)
 
 
 class LoadedWalks:
@@ -177,7 +177,7 @@ class DueWork:
             most -= 1
             command = queue.popleft()
             self._walking += isinstance(command, CarryOut)
-            self._decide(command, _Waiter(self._ended(command)))
+            self._decide(command, _Waiter(command, self._ended))
             if perf_counter() - begun > WORK_S:
                 break
         return perf_counter() - begun
@@ -219,22 +219,19 @@ class DueWork:
 
     # --- ends
 
-    def _ended(self, command: DueCommand) -> Callable[[Any, OsmiaError | None], None]:
-        def ended(unreadable: Iterable[int] | None, error: OsmiaError | None) -> None:
-            self._walking -= isinstance(command, CarryOut)
-            self._known.difference_update(command.row_keys)
-            put_aside = _PUT_ASIDE.get(type(command))
-            if error is None:
-                self._pass_over(unreadable or (), "its process instance cannot be read")
-            elif isinstance(error, StoreFailed):
-                return  # its rows are found due again
-            elif put_aside is None:
-                self._pass_over(command.row_keys, error)
-            else:
-                self._known.update(command.row_keys)
-                self._short.append(put_aside(command.row_keys[0], f"Expected due work to be done, but found: {error}"))
-
-        return ended
+    def _ended(self, command: DueCommand, unreadable: Iterable[int] | None, error: OsmiaError | None) -> None:
+        self._walking -= isinstance(command, CarryOut)
+        self._known.difference_update(command.row_keys)
+        put_aside = _PUT_ASIDE.get(type(command))
+        if error is None:
+            self._pass_over(unreadable or (), "its process instance cannot be read")
+        elif isinstance(error, StoreFailed):
+            return  # its rows are found due again
+        elif put_aside is None:
+            self._pass_over(command.row_keys, error)
+        else:
+            self._known.update(command.row_keys)
+            self._short.append(put_aside(command.row_keys[0], f"Expected due work to be done, but found: {error}"))
 
     def _pass_over(self, keys: Iterable[int], reason: object) -> None:
         for key in keys:

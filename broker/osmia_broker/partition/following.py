@@ -12,8 +12,8 @@ from typing import Any
 
 from osmia_broker.base.errors import StoreFailed, Unavailable
 from osmia_broker.engine.following import FollowCluster
+from osmia_broker.partition.any_partition import WAIT_S, AnyPartition
 from osmia_broker.partition.clock import Clock
-from osmia_broker.partition.face import WAIT_S, Part
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.partition import Partition
 from osmia_broker.state.cluster_tables import CLUSTER_TYPES, cluster_tables, ended, has_ended, identity_of
@@ -34,7 +34,7 @@ class _Follower(Listener):
 
     def __init__(
         self,
-        partition: Part,
+        partition: AnyPartition,
         compare: Callable[["_Follower"], Awaitable[FollowCluster | None]],
         changed: Callable[[], None],
         leads: Callable[[], bool],
@@ -133,7 +133,7 @@ class Following(Listener):
     `when_changed` is called when another partition has begun to lag, or lags no longer.
     """
 
-    def __init__(self, leader: Partition, others: Iterable[Part], clock: Clock, contents: Contents) -> None:
+    def __init__(self, leader: Partition, others: Iterable[AnyPartition], clock: Clock, contents: Contents) -> None:
         self._leader, self._clock, self._contents = leader, clock, contents
         self.when_changed: Callable[[], None] = lambda: None
         self._rows: Rows = {}  # of the cluster, as the leader has committed them; living ones only
@@ -148,7 +148,7 @@ class Following(Listener):
     def _leads(self) -> bool:
         return self._leader.leads
 
-    def is_behind(self, partition: Part) -> bool:
+    def is_behind(self, partition: AnyPartition) -> bool:
         """Whether the partition has not yet taken over all that the leader has committed."""
         follower = self._followers.get(partition.id)
         return follower is not None and follower.is_behind

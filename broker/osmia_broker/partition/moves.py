@@ -1,19 +1,19 @@
 """Commands for a partition that moves to another process: they wait for it, so that clients do not see the move.
 
-A command waits only if it was certainly not carried out: the partition was away when it came, or the process that was asked says that it leads
-the partition no longer. It waits for a moment, together with a bounded number of others. A partition that is away for longer than a move takes
+A command waits only if it was certainly not carried out: the partition was away when it came, there was no link to send it over, or the process
+that was asked answers that it leads the partition no longer. It waits for a moment, together with a bounded number of others. A partition that is away for longer than a move takes
 refuses at once, as before. A caller who leaves takes the command along.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from math import inf
 from typing import Any
 
 from osmia_broker.base.errors import NotLed, OsmiaError, Unavailable
 from osmia_broker.engine.commands import Command
-from osmia_broker.partition.face import Part
+from osmia_broker.partition.any_partition import AnyPartition
+from osmia_broker.partition.away import AwaySince
 from osmia_broker.partition.listener import Listener
 
 MOVE_S = 3.0  # a planned move takes a tenth of a second, and one after a death that is noticed takes one
@@ -21,38 +21,39 @@ WAITING_MAX = 1_000  # commands of this process, for all partitions that move
 
 
 class Move(Listener):
-    """Hears when *part* goes away, and when it is there again."""
+    """Is notified when *part* goes away, and when it is there again."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: AnyPartition) -> None:
         self.part = part
-        self.away_s = -inf
-        self._is_said_open = False
-        self.heard = 0  #: how often there was news
+        self._away = AwaySince()
+        self._is_reported_open = False
+        self.reports = 0  #: the number of times that there was news
         self._news = asyncio.Event()
+        part.add_listener(self._away)
         part.add_listener(self)
 
     def partition_opened(self) -> None:
         """Wake everybody who waits."""
-        self._is_said_open = True
+        self._is_reported_open = True
         self.wake()
 
     def partition_away(self, why: str) -> None:
-        """Note the time; the partition is looked for elsewhere."""
+        """Wake everybody who waits; the partition is looked for elsewhere."""
         del why
-        self.away_s, self._is_said_open = asyncio.get_running_loop().time(), False
+        self._is_reported_open = False
         self.wake()
 
     def wake(self) -> None:
         """Let everybody who waits look again."""
-        self.heard += 1
+        self.reports += 1
         self._news.set()
         self._news = asyncio.Event()
 
     @property
     def ends_s(self) -> float:
-        """When nobody waits any longer, by the clock of the event loop: the partition is just going, which is said in the end, or is away since a known time."""
-        is_going = self.part.is_open or self._is_said_open
-        return (asyncio.get_running_loop().time() if is_going else self.away_s) + MOVE_S
+        """When nobody waits any longer, by the clock of the event loop: the partition is just going, which is reported in the end, or is away since a known time."""
+        is_going = self.part.is_open or self._is_reported_open
+        return (asyncio.get_running_loop().time() if is_going else self._away.moment_s) + MOVE_S
 
     async def news(self) -> None:
         """Wait for news."""
@@ -62,7 +63,7 @@ class Move(Listener):
 class Moves:
     """Submits commands to those of *parts* that other processes may lead. *again* finds the way of one that has waited."""
 
-    def __init__(self, parts: Iterable[Part], again: "Callable[[Command], asyncio.Future[Any]]") -> None:
+    def __init__(self, parts: Iterable[AnyPartition], again: "Callable[[Command], asyncio.Future[Any]]") -> None:
         self._moves = {part.id: Move(part) for part in parts if part.may_move}
         self._again = again
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -73,7 +74,7 @@ class Moves:
         """The number of commands that wait."""
         return len(self._tasks)
 
-    def submit(self, part: Part, command: Command) -> "asyncio.Future[Any]":
+    def submit(self, part: AnyPartition, command: Command) -> "asyncio.Future[Any]":
         """Decide *command* in *part*; if that moves, wait for it. Raises as `Partition.submit`."""
         move = self._moves.get(part.id)
         if move is None or part.is_here:
@@ -105,7 +106,7 @@ class Moves:
 
     async def _decided(self, caller: "_Caller", refusal: OsmiaError) -> Any:
         move = caller.move
-        if caller.heard == move.heard or not move.part.is_open:
+        if caller.reports == move.reports or not move.part.is_open:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(move.ends_s):
                     await move.news()
@@ -125,11 +126,11 @@ class Moves:
 class _Caller:
     """Waits for the answer to *command*, and again where the partition has moved to."""
 
-    __slots__ = ("_moves", "command", "future", "heard", "move")
+    __slots__ = ("_moves", "command", "future", "move", "reports")
 
     def __init__(self, moves: Moves, move: Move, command: Command, future: "asyncio.Future[Any]") -> None:
         self._moves, self.move, self.command, self.future = moves, move, command, future
-        self.heard = move.heard  #: what was known of the partition when it was asked
+        self.reports = move.reports  #: what was known of the partition when it was asked
 
     def done(self) -> bool:
         return self.future.done()

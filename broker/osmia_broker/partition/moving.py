@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
-from math import inf
 from typing import Any
 
 from msgspec.structs import replace
 
 from osmia_broker.base.errors import Unavailable
 from osmia_broker.engine.commands import Command
+from osmia_broker.partition.any_partition import PartitionStatus
+from osmia_broker.partition.away import AwaySince
 from osmia_broker.partition.batch import NOBODY, Waiter
-from osmia_broker.partition.face import PartitionStatus
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.partition import Partition
 from osmia_broker.partition.remote import RemotePartition
@@ -21,24 +21,14 @@ from osmia_broker.state.state import State
 MOVES_S = 10.0  # a move takes less: also one after a death that nobody has reported
 
 
-class _Watch(Listener):
-    """Notes since when a partition is away."""
-
-    away_s = -inf
-
-    def partition_away(self, why: str) -> None:
-        del why
-        self.away_s = asyncio.get_running_loop().time()
-
-
 class _Opened(Listener):
-    """Says when a partition has opened."""
+    """Makes a call whenever a partition has opened."""
 
-    def __init__(self, tell: Callable[[], object]) -> None:
-        self._tell = tell
+    def __init__(self, call: Callable[[], object]) -> None:
+        self._call = call
 
     def partition_opened(self) -> None:
-        self._tell()
+        self._call()
 
 
 class MovingPartition:
@@ -49,10 +39,11 @@ class MovingPartition:
     def __init__(self, own: Partition, elsewhere: RemotePartition) -> None:
         self.id = own.id
         self.own, self.elsewhere = own, elsewhere
-        elsewhere.add_listener(_Opened(self._compare))  # first: the others hear that it is away, and then where it is
+        # First: the others are notified that it is away, and then where it is.
+        elsewhere.add_listener(_Opened(self._compare))
         own.add_listener(_Opened(lambda: asyncio.get_running_loop().call_soon(self._compare)))
-        self._watch = _Watch()
-        self.add_listener(self._watch)
+        self._away = AwaySince()
+        self.add_listener(self._away)
 
     def _compare(self) -> None:
         """Lead no longer if another broker is known to have led later; the lease says so only with the next beat or commit."""
@@ -75,7 +66,7 @@ class MovingPartition:
     @property
     def is_lost(self) -> bool:
         """Whether it cannot be used, and that for longer than a move takes; or has not been used yet."""
-        return not self.is_open and asyncio.get_running_loop().time() >= self._watch.away_s + MOVES_S
+        return not self.is_open and self._away.is_over(MOVES_S)
 
     @property
     def why_away(self) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from osmia_broker.base.errors import Defect, OsmiaError, Rejection
 from osmia_broker.engine.inbox import Confirm, ListSent, Receive
-from osmia_broker.partition.face import Follows, Part
+from osmia_broker.partition.any_partition import AnyPartition, Follows
 from osmia_broker.partition.listener import Listener
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import FollowUp
@@ -38,7 +38,7 @@ class _Message(NamedTuple):
 class Route:
     """The way from one partition to another: the messages that are not confirmed, oldest first."""
 
-    def __init__(self, sender: Part, receiver: Part, following: Follows) -> None:
+    def __init__(self, sender: AnyPartition, receiver: AnyPartition, following: Follows) -> None:
         self.sender, self.receiver = sender, receiver
         self._following = following
         self._messages: deque[_Message] = deque()
@@ -163,7 +163,7 @@ class Route:
         self._retry = asyncio.get_running_loop().call_later(RETRY_S, self.begin)
 
 
-async def _decided(partition: Part, command: Any) -> Any:
+async def _decided(partition: AnyPartition, command: Any) -> Any:
     """Let *partition* decide a command of the broker itself."""
     answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     partition.decide_own(command, answer)
@@ -173,7 +173,7 @@ async def _decided(partition: Part, command: Any) -> Any:
 class _Sender(Listener):
     """Sends the messages that one partition has committed for the others."""
 
-    def __init__(self, partition: Part, routes: Sequence[Route]) -> None:
+    def __init__(self, partition: AnyPartition, routes: Sequence[Route]) -> None:
         self._routes = {route.receiver.id: route for route in routes}
         partition.add_listener(self)
 
@@ -193,7 +193,7 @@ class _Sender(Listener):
 class _Receiver(Listener):
     """Starts the routes to one partition when that opens."""
 
-    def __init__(self, partition: Part, routes: Sequence[Route]) -> None:
+    def __init__(self, partition: AnyPartition, routes: Sequence[Route]) -> None:
         self._routes = routes
         partition.add_listener(self)
 
@@ -209,7 +209,7 @@ class OutboxDelivery:
     It is made before they open, so that it is notified of that. A route from a partition that is led elsewhere rests.
     """
 
-    def __init__(self, own: Iterable[Part], parts: Sequence[Part], following: Follows) -> None:
+    def __init__(self, own: Iterable[AnyPartition], parts: Sequence[AnyPartition], following: Follows) -> None:
         senders = [*own]
         routes = {
             (one.id, other.id): Route(one, other, following) for one in senders for other in parts if one.id != other.id

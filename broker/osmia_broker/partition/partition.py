@@ -11,11 +11,11 @@ from osmia_broker.base.errors import LeaseHeld, NotLed, Overloaded, Unavailable
 from osmia_broker.engine import Budget, Turn
 from osmia_broker.engine.commands import Command
 from osmia_broker.metrics import PartitionCounters
+from osmia_broker.partition.any_partition import PartitionStatus
 from osmia_broker.partition.batch import NOBODY, Waiter
 from osmia_broker.partition.clock import Clock
 from osmia_broker.partition.committing import Committing
 from osmia_broker.partition.counting import Counting
-from osmia_broker.partition.face import PartitionStatus
 from osmia_broker.partition.leaving import Leaving
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.models import Compiler, compile_in_thread

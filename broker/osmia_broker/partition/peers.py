@@ -10,8 +10,8 @@ import msgspec
 from osmia_broker.base.errors import Unavailable
 from osmia_broker.links import Links
 from osmia_broker.partition import news
+from osmia_broker.partition.any_partition import WAIT_S, AnyPartition, Follows
 from osmia_broker.partition.command_bytes import named_error
-from osmia_broker.partition.face import WAIT_S, Follows, Part
 from osmia_broker.partition.following import Following
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.partition import Partition
@@ -35,7 +35,7 @@ class FollowingElsewhere:
         self.lagging = [*lagging]
         self._changed.set()
 
-    def is_behind(self, partition: Part) -> bool:
+    def is_behind(self, partition: AnyPartition) -> bool:
         """Whether the partition has not yet taken over all that partition 1 has committed."""
         return partition.id in self.lagging
 
@@ -54,27 +54,27 @@ class FollowingElsewhere:
 
 
 class FollowingAnywhere(Listener):
-    """The partitions that lag behind partition 1, wherever that is led: *here* knows it while this process leads it, else it is *told*."""
+    """The partitions that lag behind partition 1, wherever that is led: *here* knows it while this process leads it, else it was *reported*."""
 
-    def __init__(self, first: Partition, here: Following, told: FollowingElsewhere) -> None:
-        self._first, self._here, self._told = first, here, told
+    def __init__(self, first: Partition, here: Following, reported: FollowingElsewhere) -> None:
+        self._first, self._here, self._reported = first, here, reported
         first.add_listener(self)
 
     def partition_away(self, why: str) -> None:
-        """Keep what was known here until the next leader reports: what was told before is older."""
+        """Keep what was known here until the next leader reports: an earlier report is older."""
         del why
-        self._told.report(self._here.lagging)
+        self._reported.report(self._here.lagging)
 
     @property
     def _now(self) -> Follows:
-        return self._here if self._first.is_open else self._told
+        return self._here if self._first.is_open else self._reported
 
     @property
     def lagging(self) -> list[int]:
         """Their numbers."""
         return self._now.lagging
 
-    def is_behind(self, partition: Part) -> bool:
+    def is_behind(self, partition: AnyPartition) -> bool:
         """Whether a partition is one of them."""
         return self._now.is_behind(partition)
 

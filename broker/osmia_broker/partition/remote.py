@@ -19,9 +19,9 @@ from osmia_broker.base.errors import NotLed, OsmiaError, Overloaded, Unavailable
 from osmia_broker.engine.commands import ActivateJobs, Command
 from osmia_broker.links import Links
 from osmia_broker.partition import news
+from osmia_broker.partition.any_partition import PartitionStatus
 from osmia_broker.partition.batch import NOBODY, Waiter
 from osmia_broker.partition.command_bytes import error_of, pack, ticket_of, unpack_answer, unpack_rows
-from osmia_broker.partition.face import PartitionStatus
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.serving import DECIDE
 from osmia_broker.rpc import Refusal

@@ -1,7 +1,7 @@
 """The router of a broker with several partitions: brings each command to the partition that it is for.
 
 The face is that of one partition, so the calls of the broker do not know how many there are. A command about one thing costs one look-up more
-than with one partition. Which way a command goes is said in `routes`.
+than with one partition. `routes` has the way of each command.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from osmia_broker.engine.batch_commands import ReadScope
 from osmia_broker.engine.commands import Command, CreateProcessInstance, EvaluateDecision
 from osmia_broker.engine.flow_commands import ListJobFlow
 from osmia_broker.engine.task_commands import ClaimNextUserTask
-from osmia_broker.partition.face import Follows, Part
+from osmia_broker.partition.any_partition import AnyPartition, Follows
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.moves import Moves
 from osmia_broker.partition.older_ids import OlderIds
@@ -32,7 +32,12 @@ class Router:
     """All partitions of a broker, in order of their numbers from 1, behind the face of one. Some of them may be led by other processes."""
 
     def __init__(
-        self, parts: Sequence[Part], following: Follows, delivery: OutboxDelivery, *, older_ids: OlderIds | None = None
+        self,
+        parts: Sequence[AnyPartition],
+        following: Follows,
+        delivery: OutboxDelivery,
+        *,
+        older_ids: OlderIds | None = None,
     ) -> None:
         self.parts = tuple(parts)
         self._older_ids = older_ids  # None where business ids need not be unique
@@ -110,12 +115,12 @@ class Router:
 
     # --- the ways
 
-    def of_key(self, key: int) -> Part:
+    def of_key(self, key: int) -> AnyPartition:
         """Return the partition that has given out *key*; the first one for a key that no partition can have given out."""
         number = partition_of_key(key)
         return self.parts[number - 1] if 1 <= number <= len(self.parts) else self._first
 
-    def _submit(self, partition: Part, command: Command) -> "asyncio.Future[Any]":
+    def _submit(self, partition: AnyPartition, command: Command) -> "asyncio.Future[Any]":
         """Submit *command* to *partition*; if that moves to another process, wait for it."""
         return self._moves.submit(partition, command) if partition.may_move else partition.submit(command)
 
@@ -125,7 +130,7 @@ class Router:
             return ""
         return (command.business_id if self._older_ids is not None else "") or command.idempotency_key
 
-    def _of_text(self, text: str) -> Part:
+    def _of_text(self, text: str) -> AnyPartition:
         """Return the partition that knows what has been done under an idempotency key, or which instance has a unique business id."""
         return self.parts[partition_of_text(text, len(self.parts)) - 1]
 
@@ -141,7 +146,7 @@ class Router:
         await older_ids.refuse_taken(creation)
         return await self._when_ready(self._of_text(creation.business_id), command)
 
-    def _anywhere(self, command: Command) -> Part:
+    def _anywhere(self, command: Command) -> AnyPartition:
         """Return the partition with the fewest waiting commands, of equal ones each in turn. One of another process has to have far fewer.
 
         The answer of a decision may be anything, and stays in this process.
@@ -158,17 +163,17 @@ class Router:
         ready = [one for one in in_turn if one.is_open and not self._following.is_behind(one)]
         return min(ready, key=_costs, default=self._first if self._first in in_turn else in_turn[0])
 
-    def _of_message(self, command: Any) -> Part:
+    def _of_message(self, command: Any) -> AnyPartition:
         """Return the partition where a message meets the subscriptions to it."""
         return self.parts[partition_of_message(command.name, command.correlation_key, len(self.parts)) - 1]
 
-    def _when_ready(self, partition: Part, command: Command) -> "asyncio.Future[Any]":
+    def _when_ready(self, partition: AnyPartition, command: Command) -> "asyncio.Future[Any]":
         """Submit *command* to *partition* as soon as that has all definitions. One that is away says so itself."""
         if partition.is_open and self._following.is_behind(partition):
             return self._begin(self._after_following(partition, command))
         return self._submit(partition, command)
 
-    async def _after_following(self, partition: Part, command: Command) -> Any:
+    async def _after_following(self, partition: AnyPartition, command: Command) -> Any:
         await self._following.caught_up()
         if partition.is_open and self._following.is_behind(partition):
             raise Unavailable(
@@ -191,9 +196,9 @@ class Router:
                 break
         return answer
 
-    def _in_runs(self, keys: Sequence[int]) -> list[tuple[Part, tuple[int, ...]]]:
+    def _in_runs(self, keys: Sequence[int]) -> list[tuple[AnyPartition, tuple[int, ...]]]:
         """Split *keys* where the partition changes."""
-        runs: list[tuple[Part, tuple[int, ...]]] = []
+        runs: list[tuple[AnyPartition, tuple[int, ...]]] = []
         for key in keys:
             partition = self.of_key(key)
             if runs and runs[-1][0] is partition:
@@ -233,5 +238,5 @@ class Router:
             self._older_ids.stop()
 
 
-def _costs(partition: Part) -> int:
+def _costs(partition: AnyPartition) -> int:
     return partition.queued if partition.is_here else partition.queued + FAR

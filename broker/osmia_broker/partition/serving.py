@@ -18,9 +18,9 @@ from osmia_broker.engine.audit import ByPerson
 from osmia_broker.engine.commands import ActivateJobs, Command, DeployResources, GiveBackJobs
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.partition import news
+from osmia_broker.partition.any_partition import Submits
 from osmia_broker.partition.batch import Waiter
 from osmia_broker.partition.command_bytes import DeployFiles, pack_answer, pack_rows, refusal_of, ticket_of, unpack
-from osmia_broker.partition.face import Submits
 from osmia_broker.partition.following import Following
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.partition import Partition
@@ -191,7 +191,7 @@ class Serving:
             self.send_to_all(self._lagging())
 
     def send_opened(self, partition: Partition) -> None:
-        """Report a partition that serves; and with partition 1, who lags behind it: they hear it from here from now on."""
+        """Report a partition that serves; and with partition 1, who lags behind it: they are notified from here from now on."""
         self.send_to_all(news.Opened(partition.id, partition.epoch))
         if partition.id == 1:
             self._send_lagging()

@@ -32,11 +32,11 @@ from osmia_broker.http.web.live import Live
 from osmia_broker.links import Links
 from osmia_broker.metrics import Metrics, PartitionCounters, PeopleCounters
 from osmia_broker.partition import (
+    AnyPartition,
     Clock,
-    Face,
     MovingPartition,
-    Part,
     Partition,
+    Partitions,
     PinnableClock,
     Router,
     SystemClock,
@@ -45,7 +45,7 @@ from osmia_broker.running.databases import open_database
 from osmia_broker.running.events import event_streams
 from osmia_broker.running.management import ManagementServer, readiness
 from osmia_broker.running.open_tracing import open_tracing
-from osmia_broker.running.partitions import Partitions, open_partitions
+from osmia_broker.running.partitions import OpenedPartitions, open_partitions
 from osmia_broker.running.share import WHOLE, Share
 from osmia_broker.running.standing import people_counters
 from osmia_broker.settings.config import Settings
@@ -76,7 +76,7 @@ class _Doors:
 
     @property
     def guard(self) -> Guard | None:
-        """Who is let in; None if everybody is."""
+        """The guard that lets callers in; None if everybody is let in."""
         return self.access.guard if self.access else None
 
 
@@ -90,13 +90,13 @@ class Broker:
         self.grpc_port = self.http_port = self.management_port = 0  # the real ones, once started
         machine = clock or SystemClock()
         self._clock = PinnableClock(machine) if settings.clock_control else machine
-        self._partition: Face | None = None
+        self._partition: Partitions | None = None
         self._has_open_doors = False  # gRPC and HTTP; the management door answers before them
         self._reader: Reader | None = None
         self._open = AsyncExitStack()
 
     @property
-    def partition(self) -> Face:
+    def partition(self) -> Partitions:
         """The partitions of this broker, as those who submit commands see them; only once started."""
         assert self._partition is not None, "the broker is started"
         return self._partition
@@ -160,7 +160,7 @@ class Broker:
         opened.callback(events.stop, stopping)
         self._has_open_doors = True
 
-    def _make_calls(self, made: Partitions, reader: Reader, tracing: "Tracing | None") -> Calls:
+    def _make_calls(self, made: OpenedPartitions, reader: Reader, tracing: "Tracing | None") -> Calls:
         partition = made.face
         if tracing is not None:
             partition.add_listener(tracing.job_spans())
@@ -282,14 +282,14 @@ class Broker:
 
     async def serve(self) -> None:
         """Start, run until SIGTERM or SIGINT, and stop."""
-        told_to_stop = asyncio.Event()
+        stop_asked = asyncio.Event()
         loop = asyncio.get_running_loop()
         starting = asyncio.ensure_future(self.start())
 
         def stop(reason: signal.Signals) -> None:
             log.info("broker stops", extra={"reason": reason.name})
-            if not told_to_stop.is_set():
-                told_to_stop.set()
+            if not stop_asked.is_set():
+                stop_asked.set()
                 starting.cancel()
 
         for one in (signal.SIGTERM, signal.SIGINT):
@@ -297,14 +297,14 @@ class Broker:
         try:
             await starting
         except asyncio.CancelledError:
-            if not told_to_stop.is_set():
+            if not stop_asked.is_set():
                 raise
             log.info("broker stopped before it was ready")
             return
         gc.freeze()  # what was imported and opened stays
         gc.enable()
         try:
-            await told_to_stop.wait()
+            await stop_asked.wait()
         finally:
             await self.stop()
 
@@ -326,7 +326,7 @@ class Broker:
         return is_ready and not degraded, reason or degraded
 
 
-def _is_lost(part: Part) -> bool:
+def _is_lost(part: AnyPartition) -> bool:
     """Whether other brokers should have led it long ago."""
     return isinstance(part, MovingPartition) and part.is_lost
 

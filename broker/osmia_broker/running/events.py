@@ -4,13 +4,13 @@ from osmia_broker.calls.event_stream import EventStream
 from osmia_broker.calls.event_streams import EventStreams, OneStream
 from osmia_broker.calls.moving_events import MovingEventStream
 from osmia_broker.calls.remote_events import RemoteEventStream, sending
-from osmia_broker.partition import Clock, MovingPartition, Part, Partition, RemotePartition
-from osmia_broker.running.partitions import Partitions
+from osmia_broker.partition import AnyPartition, Clock, MovingPartition, Partition, RemotePartition
+from osmia_broker.running.partitions import OpenedPartitions
 from osmia_broker.settings.config import Settings
 from osmia_broker.store.read import Reader
 
 
-def event_streams(settings: Settings, made: Partitions, reader: Reader, clock: Clock) -> EventStreams:
+def event_streams(settings: Settings, made: OpenedPartitions, reader: Reader, clock: Clock) -> EventStreams:
     """Return the events of all partitions, and let other processes read those of this one."""
     own = {number: _own(settings, one, reader.parts[number - 1], clock) for number, one in made.own.items()}
     if made.links is not None:
@@ -18,7 +18,7 @@ def event_streams(settings: Settings, made: Partitions, reader: Reader, clock: C
     return EventStreams([_of(one, own, made) for one in made.face.parts])
 
 
-def _of(part: Part, own: dict[int, EventStream], made: Partitions) -> OneStream:
+def _of(part: AnyPartition, own: dict[int, EventStream], made: OpenedPartitions) -> OneStream:
     if isinstance(part, MovingPartition):
         assert made.links is not None, "other brokers may lead it"
         return MovingEventStream(part, own[part.id], RemoteEventStream(part.elsewhere, made.links))

@@ -17,7 +17,7 @@ import msgspec
 
 from osmia_broker.base.errors import OsmiaError
 from osmia_broker.metrics import Metrics
-from osmia_broker.partition import Part
+from osmia_broker.partition import AnyPartition
 
 IDLE_S = 75.0  # a scraper comes every 15 to 60 s and reuses its connection
 CONNECTIONS_MAX = 64  # probes and scrapers are few; more is a mistake that must not cost memory
@@ -28,7 +28,7 @@ Ready = Callable[[], tuple[bool, str]]  #: returns whether the broker can do its
 Refresh = Callable[[], Awaitable[None]]  #: brings numbers of the metrics up to date that are counted elsewhere
 
 
-def readiness(partitions: Iterable[Part]) -> tuple[bool, str]:
+def readiness(partitions: Iterable[AnyPartition]) -> tuple[bool, str]:
     """Return whether every partition takes commands and can store them. If not, name the partitions and the reasons.
 
     A partition is not ready after a failed commit until one succeeds, so a full disk takes the broker out of rotation

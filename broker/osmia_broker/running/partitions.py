@@ -12,16 +12,16 @@ from osmia_broker.base import cluster_id
 from osmia_broker.links import Links, PeerIdentity, TcpPlace, UnixPlace, limits_for
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import (
+    AnyPartition,
     Clock,
-    Face,
     Following,
     FollowingAnywhere,
     FollowingElsewhere,
     MovingPartition,
     OlderIds,
     OutboxDelivery,
-    Part,
     Partition,
+    Partitions,
     Peers,
     RemotePartition,
     Router,
@@ -43,10 +43,10 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Partitions:
+class OpenedPartitions:
     """All partitions behind one face; and, if other processes lead some of them, the links to those and what is served over them."""
 
-    face: Face
+    face: Partitions
     own: Mapping[int, Partition]  #: those that this process leads, or may lead
     process: int = 0  #: the number by which other processes know this one; 0 if there is none
     links: Links | None = None
@@ -56,7 +56,7 @@ class Partitions:
 
     @property
     def others(self) -> "Callable[[], list[Member]] | None":
-        """What returns the other brokers that live, if leases decide."""
+        """A call that returns the other brokers that live; None unless leases decide."""
         return None if self.sharing is None else self.sharing.others
 
     def offer_jobs(self) -> None:
@@ -73,7 +73,7 @@ async def open_partitions(
     *,
     counters: Mapping[int, PartitionCounters],
     opened: AsyncExitStack,
-) -> Partitions:
+) -> OpenedPartitions:
     """Open the partitions of *counters*, in the order of their database. *opened* closes them."""
     own = {
         number: Partition(
@@ -112,13 +112,13 @@ async def open_partitions(
     return made
 
 
-def _alone(settings: Settings, own: Mapping[int, Partition], database: Database, clock: Clock) -> Partitions:
+def _alone(settings: Settings, own: Mapping[int, Partition], database: Database, clock: Clock) -> OpenedPartitions:
     first, *others = parts = [own[number] for number in sorted(own)]
     if not others:
-        return Partitions(first, own)
+        return OpenedPartitions(first, own)
     following = Following(first, others, clock, partial(contents_of, database.reader))
     delivery = OutboxDelivery(own.values(), parts, following)
-    return Partitions(Router(parts, following, delivery, older_ids=_older_ids(settings, database)), own)
+    return OpenedPartitions(Router(parts, following, delivery, older_ids=_older_ids(settings, database)), own)
 
 
 def _older_ids(settings: Settings, database: Database) -> OlderIds | None:
@@ -133,7 +133,7 @@ async def _together(
     *,
     own: Mapping[int, Partition],
     opened: AsyncExitStack,
-) -> Partitions:
+) -> OpenedPartitions:
     """Reach the partitions of the other processes, and let those reach the partitions of this one."""
     serving = Serving()
     me = PeerIdentity(cluster_id.read_or_make(settings.data_dir), share.process, time.time_ns(), settings.partitions)
@@ -143,7 +143,7 @@ async def _together(
         for number in range(1, settings.partitions + 1)
         if number not in own
     }
-    parts: list[Part] = [own.get(number) or remotes[number] for number in range(1, settings.partitions + 1)]
+    parts: list[AnyPartition] = [own.get(number) or remotes[number] for number in range(1, settings.partitions + 1)]
     if 1 in own:
         following = Following(own[1], parts[1:], clock, partial(contents_of, database.reader))
         router = Router(
@@ -168,7 +168,7 @@ async def _together(
         if process > share.process:  # of two, the lower one dials
             links.dial(process, UnixPlace(share.socket(settings.data_dir, process)))
     peers.start()
-    return Partitions(router, own, share.number, links, serving, siblings=share.others())
+    return OpenedPartitions(router, own, share.number, links, serving, siblings=share.others())
 
 
 async def _shared(
@@ -179,7 +179,7 @@ async def _shared(
     *,
     own: Mapping[int, Partition],
     opened: AsyncExitStack,
-) -> Partitions:
+) -> OpenedPartitions:
     """Lead what the leases say, and reach the other partitions where other brokers lead them."""
     # It brings the dialect of PostgreSQL, which no other start needs.
     from osmia_broker.running.shared_partitions import SharedPartitions
@@ -199,12 +199,13 @@ async def _shared(
     )
     remotes = [RemotePartition(number, 0, links, queue_max=settings.queue_limit) for number in sorted(own)]
     parts = [MovingPartition(own[remote.id], remote) for remote in remotes]
-    here, told = Following(own[1], parts[1:], clock, partial(contents_of, database.reader)), FollowingElsewhere(own)
-    following = FollowingAnywhere(own[1], here, told)
+    here = Following(own[1], parts[1:], clock, partial(contents_of, database.reader))
+    reported = FollowingElsewhere(own)
+    following = FollowingAnywhere(own[1], here, reported)
     delivery = OutboxDelivery(own.values(), parts, following)
     router = Router(parts, following, delivery, older_ids=_older_ids(settings, database))
     serving.begin(own.values(), router, here)
-    peers = Peers(links, remotes, told)
+    peers = Peers(links, remotes, reported)
     sharing = SharedPartitions(parts, sharers, links)
     opened.push_async_callback(sharing.stop)
     opened.push_async_callback(links.stop, settings.shutdown_grace.total_seconds())
@@ -213,7 +214,7 @@ async def _shared(
     place = await links.listen(TcpPlace(settings.links_host, settings.links_port))
     life.links = settings.links_address or str(place)
     peers.start()
-    return Partitions(router, own, life.process, links, serving, sharing=sharing)
+    return OpenedPartitions(router, own, life.process, links, serving, sharing=sharing)
 
 
 def _tls_of_links(settings: Settings) -> TlsFiles | None:

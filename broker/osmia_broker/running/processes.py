@@ -112,7 +112,7 @@ def _program(settings: Settings, share: Share) -> Program:
         bound_to(os.getpid(), "osmia_broker.running.processes", ()),
         partial(_is_ready, settings, share),
         partial(_is_well, settings, share),
-        told=msgspec.json.encode(_Work(_plain(settings), share), enc_hook=str),
+        input=msgspec.json.encode(_Work(_plain(settings), share), enc_hook=str),
     )
 
 

@@ -44,7 +44,7 @@ class Program:
     is_ready: Callable[[int], bool]
     is_well: Callable[[], Awaitable[bool]] | None = None
     # What it reads at its standard input. Other users cannot see it, nor those who can see its environment.
-    told: bytes = b""
+    input: bytes = b""
 
 
 def bound_to(parent: int, module: str, arguments: Iterable[str]) -> list[str]:
@@ -210,12 +210,12 @@ class Supervisor:
     async def _start(self, program: Program) -> _Running:
         process = await asyncio.create_subprocess_exec(
             *program.command,
-            stdin=asyncio.subprocess.PIPE if program.told else asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE if program.input else asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             process_group=0,  # Ctrl-C reaches this process alone, which then stops the others in order
         )
         if process.stdin is not None:
-            process.stdin.write(program.told)
+            process.stdin.write(program.input)
             process.stdin.close()  # when it is written; whether the process reads it shows in whether it becomes ready
         running = self._running[program.number] = _Running(process, program.number, self._write)
         if self._stop.is_set():  # while it was being started

@@ -26,7 +26,7 @@ from osmia_broker.engine.audit import name_of
 from osmia_broker.engine.commands import Command
 from osmia_broker.engine.domain_events import JOB, DomainEvent
 from osmia_broker.metrics import HttpCounters
-from osmia_broker.partition import Face, Listener
+from osmia_broker.partition import Listener, Partitions
 from osmia_broker.rpc import STATUSES, Call, Refusal, Rpc, Shape
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.partitioning import partition_of_key
@@ -157,9 +157,9 @@ class Tracing:
 
     # --- commands
 
-    def face(self, face: Face) -> Face:
+    def face(self, face: Partitions) -> Partitions:
         """Return the same partitions with a span around each command that is submitted, until its commit."""
-        return cast("Face", _TracedFace(face, self.begin_command))
+        return cast("Partitions", _TracedFace(face, self.begin_command))
 
     def begin_command(self, command: Command) -> Span:
         """Begin the span of a command, below that of the call which submits it."""
@@ -167,7 +167,7 @@ class Tracing:
         attributes = {f"osmia.{name}": value for name in NAMED if (value := getattr(inner, name, None))}
         return self._tracer.start_span(f"command {name_of(command)}", kind=SpanKind.INTERNAL, attributes=attributes)
 
-    # --- what the broker hears and counts
+    # --- what the broker is notified of and counts
 
     def http_counters(self) -> HttpCounters:
         """Return counters that name the spans of requests."""
@@ -249,7 +249,7 @@ class _Elements(Listener):
     row in a partition that another process leads, or of one that was read for a moment only because the memory is full.
     """
 
-    def __init__(self, face: Face) -> None:
+    def __init__(self, face: Partitions) -> None:
         self._face = face
         self._asked: dict[int, list[Span]] = {}  # commands under way about rows that were not in memory, by their keys
 
@@ -296,7 +296,7 @@ def _nothing() -> None:
 class _TracedFace:
     """The partitions of a broker; only what is submitted differs."""
 
-    def __init__(self, face: Face, begin: Callable[[Command], Span]) -> None:
+    def __init__(self, face: Partitions, begin: Callable[[Command], Span]) -> None:
         self._face, self._begin = face, begin
         self._elements = _Elements(face)
         face.add_listener(self._elements)

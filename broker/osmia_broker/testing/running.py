@@ -20,7 +20,7 @@ from osmia_broker.gateway.messages_service import Messages
 from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.gateway.user_tasks_service import UserTasks
 from osmia_broker.metrics import GatewayCounters, PartitionCounters
-from osmia_broker.partition import Face, Partition
+from osmia_broker.partition import Partition, Partitions
 from osmia_broker.store.read import Reader
 from osmia_broker.store.sqlite import SqliteStore
 from osmia_broker.testing.channel import InProcessChannel, InProcessClient
@@ -54,7 +54,7 @@ class Running(ABC):
             self.loop.close()
             raise
 
-    partition: Face
+    partition: Partitions
     database: Path
     client: Client
 

@@ -24,7 +24,7 @@ class PartitionStatus(msgspec.Struct, frozen=True, array_like=True):
     failure: str  #: why it cannot be used, or not written; empty if nothing is wrong
 
 
-class Part(Protocol):
+class AnyPartition(Protocol):
     """One partition. Where it is led, here or in another process, makes no difference to those who use it."""
 
     id: int
@@ -95,7 +95,7 @@ class Follows(Protocol):
     def lagging(self) -> list[int]:
         """Their numbers."""
 
-    def is_behind(self, partition: Part) -> bool:
+    def is_behind(self, partition: AnyPartition) -> bool:
         """Whether a partition is one of them."""
 
     async def caught_up(self, wait_s: float = WAIT_S) -> None:
@@ -109,14 +109,14 @@ class Submits(Protocol):
     """Takes commands."""
 
     @property
-    def parts(self) -> Sequence[Part]:
+    def parts(self) -> Sequence[AnyPartition]:
         """The partitions, in order of their numbers."""
 
     def submit(self, command: Command) -> "asyncio.Future[Any]":
         """Decide *command*; the future holds its answer once that is durable. Raises as `Partition.submit`."""
 
 
-class Face(Submits, Protocol):
+class Partitions(Submits, Protocol):
     """Takes commands and reports what has become of them."""
 
     def add_listener(self, listener: Listener) -> None:
