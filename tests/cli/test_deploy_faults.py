@@ -76,7 +76,11 @@ def test_an_answer_that_was_cut_says_that_there_may_be_more():
 
 @pytest.mark.parametrize(
     ("text", "mend"),
-    [("'t.txt': unknown resource type", ".dmn or .form"), ("'e.bpmn': Fatal Error: no element found", "not empty")],
+    [
+        ("'t.txt': unknown resource type", ".dmn or .form"),
+        ("'e.bpmn': Fatal Error: no element found", "not empty"),
+        ("'e.bpmn': Fatal Error: the file ends before its elements do", "the whole file"),
+    ],
 )
 def test_a_file_that_is_none_is_refused_with_the_remedy(text, mend):
     told = lines(text, [("e.bpmn", b"")])

@@ -25,7 +25,10 @@ def faults_of(content: bytes) -> list[tuple[str, str]]:
         (b"no xml", "Failed to parse DMN: "),
         (definitions(decision("a", literal("1")))[:-5], "Failed to parse DMN: "),
         (b'<?xml version="1.0" encoding="klingon"?><a/>', "Failed to parse DMN: "),
-        (b"<definitions/>", "Failed to parse DMN: Expected the root 'definitions' of DMN 1.1 to 1.5"),
+        (
+            b"<definitions/>",
+            "Failed to parse DMN: Expected the root 'definitions' of DMN 1.1 to 1.5, but found 'definitions' of no namespace",
+        ),
         (
             b'<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL"/>',
             "Failed to parse DMN: Expected the root",

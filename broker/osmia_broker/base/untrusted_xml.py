@@ -24,6 +24,18 @@ NODES_MAX = 250_000  # XML elements; 10,000 BPMN elements with their diagram are
 ENCODINGS = ("utf-8", "utf-16", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252")
 FIRST_STEP_BYTES = 4096  # after an error, expat reads at most the rest of the step; see _inspect
 
+#: The reason of a file that was cut off. Expat calls it empty or unclosed, depending on where it ends.
+CUT_OFF = "the file ends before its elements do"
+_EMPTY = expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS]
+_UNCLOSED = {
+    expat.errors.codes[error]
+    for error in (
+        expat.errors.XML_ERROR_UNCLOSED_TOKEN,
+        expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
+        expat.errors.XML_ERROR_PARTIAL_CHAR,
+    )
+}
+
 _SEPARATOR = "\x01"  # between a namespace and a local name; no XML text can contain it
 
 
@@ -87,6 +99,10 @@ class _Inspection:
         raise Unreadable(f"Fatal Error at line {line}: {reason}", line)
 
 
+def _is_cut_off(error: expat.ExpatError, inspection: _Inspection) -> bool:
+    return error.code in _UNCLOSED or (error.code == _EMPTY and inspection.level > 0)
+
+
 def _inspect(content: bytes) -> _Inspection:
     """Let expat read *content* in steps, each twice as long as the one before.
 
@@ -101,6 +117,6 @@ def _inspect(content: bytes) -> _Inspection:
             start, step = start + step, step * 2
         inspection.parser.Parse(b"", True)
     except expat.ExpatError as error:
-        reason = expat.ErrorString(error.code)
+        reason = CUT_OFF if _is_cut_off(error, inspection) else expat.ErrorString(error.code)
         raise Unreadable(f"Fatal Error at line {error.lineno}, column {error.offset}: {reason}", error.lineno) from None
     return inspection

@@ -11,6 +11,7 @@ from osmia_broker.cli.failures import Exit, Failure, unframed
 #: A reason that the broker gives, and the command or change that mends it.
 REMEDIES = (
     ("unknown resource type", "files whose names end in .bpmn, .xml, .dmn or .form"),
+    ("the file ends before", "the whole file: the end of this one is missing"),
     ("no element found", "files that are not empty"),
     ("Fatal Error", "the file as the modeler saves it: this one is no XML"),
     ("Duplicated ", "one of the two files, or another id in one of them"),

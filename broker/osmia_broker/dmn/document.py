@@ -39,9 +39,8 @@ def read(resource_name: str, content: bytes) -> etree._Element:
     root = _parse(resource_name, content)
     name = etree.QName(root)
     if name.localname != "definitions" or name.namespace not in NAMESPACES:
-        raise _no_model(
-            resource_name, f"Expected the root 'definitions' of DMN 1.1 to 1.5, but found '{shorten(root.tag)}'"
-        )
+        found = f"'{shorten(root.tag)}'" if name.namespace else f"'{shorten(name.localname)}' of no namespace"
+        raise _no_model(resource_name, f"Expected the root 'definitions' of DMN 1.1 to 1.5, but found {found}")
     if faults := list(_duplicate_ids(root)):
         raise InvalidModel(resource_name, faults)
     return root

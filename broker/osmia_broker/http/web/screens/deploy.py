@@ -27,6 +27,7 @@ REMEDIES = (
     ("currently not supported", "Draw this part with other elements; docs/differences.md names what is not there."),
     ("failed to parse expression", "Correct the expression in the modeler."),
     ("Duplicated ", "Keep one of the two, or give one of them another id."),
+    ("the file ends before", "Its end is missing; save it in the modeler again."),
     ("no element found", "The file is empty; save it in the modeler again."),
 )
 DEFAULT_REMEDY = "Correct it in the modeler, and deploy all files again."
