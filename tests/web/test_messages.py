@@ -52,6 +52,23 @@ def test_a_message_stays_while_somebody_is_at_it(claimed: Any):
     expect(page.get_by_role("status")).to_have_text("Task claimed.")
 
 
+@pytest.mark.parametrize("is_focused", [True, False])
+def test_a_step_is_offered_to_be_undone_as_long_as_the_broker_allows_it(claimed: Any, is_focused: bool):
+    page, _ = claimed()
+    page.get_by_role("button", name="Unclaim").click()
+    undo = page.get_by_role("button", name="Undo")
+    expect(undo).to_be_visible()
+    if is_focused:
+        undo.focus()
+    page.clock.fast_forward((SHOWN_S - 1) * 1000)
+    expect(undo).to_be_visible()
+    page.clock.fast_forward(1001)
+    expect(undo).to_have_count(0)
+    expect(page.get_by_role("status")).to_have_text("")
+    if is_focused:
+        expect(page.get_by_role("main")).to_be_focused()
+
+
 def test_a_refusal_does_not_look_like_a_success(claimed: Any):
     page, key = claimed()
     color = "one => getComputedStyle(one).borderLeftColor"

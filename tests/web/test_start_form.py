@@ -67,6 +67,17 @@ def test_a_start_that_is_refused_keeps_what_was_typed_and_chosen(start_form: Any
     assert (variables["name"], names(variables["files"]), files) == ("<b>Zoë</b>", ["menu.txt"], ["menu.txt"])
 
 
+def test_what_is_typed_survives_a_reload_until_it_is_sent(start_form: Any, unique: str):
+    fill(region(start_form), "Name", "<b>Zoë</b>")
+    start_form.reload()
+    name = region(start_form).get_by_role("textbox", name="Name")
+    expect(name).to_have_value("<b>Zoë</b>")
+    start(start_form)
+    expect(start_form.get_by_role("status")).to_contain_text("started.")
+    start_form.goto(f"/start/{unique}")
+    expect(name).to_have_value("")
+
+
 def test_a_file_that_is_too_large_is_refused_at_its_field(start_form: Any):
     files = sent(start_form)
     fill(region(start_form), "Name", "Zoë")

@@ -179,13 +179,14 @@ class Visit:
     async def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """Answer with a page. It shows the message of *values* (`alert` or `done`), else the one that the last answer left, once."""
         if status >= BAD_REQUEST or values.get("alert"):
-            self._note_refusal()
+            self.note_refusal()
         said = self._said(values)
         incidents = await self.search(INCIDENTS, {"state": "ACTIVE"}, limit=1) if self.person.user else None
         values |= {
             "visit": self,
             "person": self.person,
             "said": said,
+            "is_refused": status >= BAD_REQUEST or said.kind == "alert",
             "theme": self.theme,
             "asset": self.site.assets.address,
             "now_ms": self.now_ms,
@@ -221,7 +222,7 @@ class Visit:
         """
         response = RedirectResponse(local_path(address), 303)
         if alert:
-            self._note_refusal()
+            self.note_refusal()
         said = Said("alert", alert, undo, self.id) if alert else Said("status", status, undo)
         if said.text:
             response.set_cookie(SAID, packed_message(said), max_age=SAID_SECONDS, httponly=True, samesite="lax")
@@ -238,7 +239,7 @@ class Visit:
         """Whether the page asks for changed regions only. It shows no message then, so one that waits for the next page is left for that page."""
         return LIVE in self.request.headers
 
-    def _note_refusal(self) -> None:
+    def note_refusal(self) -> None:
         """Let the log have the request whose id the person is told."""
         log.debug("page refused", extra={"path": self.request.url.path, "request_id": self.id})
 

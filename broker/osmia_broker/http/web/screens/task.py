@@ -23,16 +23,23 @@ async def show_value(visit: Visit, key: int, name: str) -> Response:
 
 
 async def task_page(
-    visit: Visit, key: int, *, typed: Input | None = None, alert: str = "", status: int = 200, comment: str = ""
+    visit: Visit,
+    key: int,
+    *,
+    typed: Input | None = None,
+    alert: str = "",
+    status: int = 200,
+    comment: str = "",
+    reason: str = "",
 ) -> Response:
     """Answer with the page of a task. *typed* is what the person has just sent and what was wrong with it."""
     view = await read_task(visit, key, typed=typed.draft if typed else None)
     if typed is not None:
         _add_problems(view, typed)
-    if view.missing_form and not alert and view.item["is_open"]:
-        alert = f"The form '{view.missing_form}' was not found. Edit the variables instead, or deploy the form."
+    if view.missing_form and view.item["is_open"]:
+        visit.note_refusal()
     return await tasks_page(
-        visit, await read_list(visit), task=view, tabs=TABS, status=status, alert=alert, comment=comment
+        visit, await read_list(visit), task=view, tabs=TABS, status=status, alert=alert, comment=comment, reason=reason
     )
 
 

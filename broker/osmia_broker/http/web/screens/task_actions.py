@@ -47,7 +47,7 @@ async def hand_back(visit: Visit, key: int) -> Response:
             back_to(visit, key), alert="Nothing was handed back, because no reason was given. Write one and try again."
         )
     doing = visit.calls.user_tasks.hand_back(key, reason, caller=visit.caller)
-    return await done_with(visit, key, doing, "Task handed back.", comment=reason, undo=True)
+    return await done_with(visit, key, doing, "Task handed back.", reason=reason, undo=True)
 
 
 @action(TASK + "/assign")
@@ -199,18 +199,25 @@ async def show_again(visit: Visit, key: int, **_action: str) -> Response:
 
 
 async def done_with(
-    visit: Visit, key: int, doing: Awaitable[object], status: str, *, comment: str = "", undo: bool = False
+    visit: Visit,
+    key: int,
+    doing: Awaitable[object],
+    status: str,
+    *,
+    comment: str = "",
+    reason: str = "",
+    undo: bool = False,
 ) -> Response:
     """Wait for a change of a task and lead back to it, with what has happened or why not, and perhaps a way back.
 
-    A *comment* that was refused is shown again.
+    A *comment* or a *reason* that was refused is shown again, also when the task has ended.
     """
     try:
         await doing
     except OsmiaError as error:
         text = await why_not(visit, key, error)
-        if comment and text != NOT_YOURS:
-            return await task_page(visit, key, status=409, alert=text, comment=comment)
+        if (comment or reason) and text != NOT_YOURS:
+            return await task_page(visit, key, status=409, alert=text, comment=comment, reason=reason)
         return visit.go(await _place(visit, key), alert=text)
     return visit.go(await _place(visit, key), status=status, undo=f"{TASKS}/{key}/undo" if undo else "")
 

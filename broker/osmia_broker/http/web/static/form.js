@@ -10,6 +10,7 @@
 // Files that were chosen are stored first, one after the other, and the values have their references. A file that is stored is not sent again
 // when the form is.
 
+import { keptValues } from './kept.js';
 import { say } from './said.js';
 import { mebibytes, most } from './sizes.js';
 
@@ -53,7 +54,7 @@ class OsmiaForm extends HTMLElement {
       const { Form } = await load();
       if (!this.isConnected) return;
       const schema = JSON.parse(document.querySelector(this.dataset.schema).textContent);
-      const values = JSON.parse(document.querySelector(this.dataset.values).textContent);
+      const values = JSON.parse(keptValues(this, this.dataset.into) ?? document.querySelector(this.dataset.values).textContent);
       this.replaceChildren();
       // What is typed counts at once: the viewer would wait 0.3 s, and forgets it when it draws itself anew meanwhile.
       const form = new Form({ container: this, debounce: false, additionalModules: [this.#previews()] });

@@ -2,20 +2,12 @@
 
 import './diagram.js';
 import { jsonProblem } from './json.js';
+import { restore } from './kept.js';
 
-// --- dialogs that many rows share: the button says where its form leads
-
-document.addEventListener('click', (event) => {
-  const opener = event.target.closest?.('[data-opens][data-target]');
-  const form = opener && document.getElementById(opener.dataset.opens)?.querySelector('form[data-targeted]');
-  if (form) form.action = opener.dataset.target;
-}, true);
-
-// What a new page replaces must not stay open, or half typed, in the page that is merged with it.
+// A row that is being edited must not stay half typed in the page that replaces this one.
 document.addEventListener('htmx:before:swap', (event) => {
   const target = event.detail?.tasks?.find((task) => task.type === 'main')?.target;
   if (target?.id !== 'page') return;
-  for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close();
   for (const one of document.querySelectorAll('#main [hx-morph-skip]')) one.removeAttribute('hx-morph-skip');
 });
 
@@ -30,12 +22,14 @@ async function edit(button) {
   window.htmx.process(form);
   const field = form.querySelector('textarea');
   begin(row, form, shown);
-  if (!button.dataset.whole) return;
-  field.disabled = true;
-  const answer = await fetch(button.dataset.whole);
-  if (answer.ok) field.value = field.defaultValue = await answer.text();
-  field.disabled = false;
-  field.focus();
+  if (button.dataset.whole) {
+    field.disabled = true;
+    const answer = await fetch(button.dataset.whole);
+    if (answer.ok) field.value = field.defaultValue = await answer.text();
+    field.disabled = false;
+    field.focus();
+  }
+  restore(form);
 }
 
 function begin(place, form, shown) {

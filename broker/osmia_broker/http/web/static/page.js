@@ -4,14 +4,26 @@
 import { say } from './said.js';
 import './live.js';
 import './keyboard.js';
-import './dialogs.js';
 import './kept.js';
+import './dialogs.js';
 import './tasks.js';
 import './instances.js';
 import './processes.js';
 import './sizes.js'; // after those that check what was typed
 
-// --- after a part of the page was replaced, the focus must not be lost
+// --- after a part of the page was replaced, the focus must not be lost; another page of a list is read from its first row
+
+let paged = ''; // the id of the list that goes on
+document.addEventListener('click', (event) => { paged = event.target.closest?.('.pager a')?.closest('[data-live][id]')?.id ?? ''; });
+
+document.addEventListener('osmia:answered', () => {
+  const list = paged && document.getElementById(paged);
+  paged = '';
+  const first = list && (list.querySelector('[data-row-link]') ?? list.querySelector('.pager a[rel=next]') ?? list.querySelector('.pager a'));
+  if (!first) return;
+  list.scrollIntoView();
+  first.focus({ preventScroll: true });
+});
 
 document.addEventListener('htmx:after:swap', () => {
   if (document.activeElement && document.activeElement !== document.body) return;

@@ -1,9 +1,10 @@
 // Messages: of success in the region with the role `status`, of refusal in one with the role `alert`. Screen readers hear both.
 //
 // They lie at the lower left, where neither the header nor a mark of bpmn.io is, and take no room, so that nothing moves under the pointer. A message
-// of success goes by itself, unless somebody is at it or can take something back there; one of refusal stays until it is closed.
+// of success goes by itself, unless somebody is at it, and with it the button that takes something back, because the broker allows that as long; one of
+// refusal stays until it is closed.
 
-const SHOWN_MS = 10_000;
+const SHOWN_MS = 10_000; // no longer than the broker lets a step be taken back
 let shown = null; // the message that the clock runs for
 let clock = 0;
 
@@ -33,14 +34,24 @@ export function sayBack() {
 function wind(said) {
   clearTimeout(clock);
   shown = said;
-  const passes = said?.querySelector('[role=status]').textContent.trim() && !said.classList.contains('wait') && !said.querySelector('form');
-  if (passes) clock = setTimeout(() => (said.matches(':hover, :focus-within') ? wind(said) : say('status', '')), SHOWN_MS);
+  const passes = said?.querySelector('[role=status]').textContent.trim() && !said.classList.contains('wait');
+  if (passes) clock = setTimeout(() => pass(said), SHOWN_MS);
 }
 
-// Each page brings a place for messages of its own; a live update does not.
+function pass(said) {
+  const undo = said.querySelector('form');
+  if (undo?.contains(document.activeElement)) document.getElementById('main')?.focus({ preventScroll: true });
+  undo?.remove();
+  if (!undo && said.matches(':hover, :focus-within')) wind(said);
+  else say('status', '');
+}
+
+// Each page brings a place for messages of its own; a live update does not. So this is where it is known that a page has come: `osmia:answered`.
 function look() {
   const said = document.getElementById('said');
-  if (said !== shown) wind(said);
+  if (said === shown) return;
+  wind(said);
+  document.dispatchEvent(new CustomEvent('osmia:answered'));
 }
 document.addEventListener('htmx:after:swap', look);
 look();

@@ -1,0 +1,237 @@
+"""What is typed into a form that changes something stays until it is sent or taken back."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.web.conftest import Work
+
+
+def textbox(page: Any, name: str) -> Any:
+    return page.get_by_role("textbox", name=name, exact=True)
+
+
+def press(page: Any, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def dialog(page: Any, name: str) -> Any:
+    return page.get_by_role("dialog", name=name)
+
+
+@pytest.fixture
+def task(page: Any, work: Work, unique: str) -> Any:
+    """A task of demo."""
+    work.deploy("start > ask:user(assignee=demo) > end", unique)
+    work.create(unique)
+    page.goto(f"/tasks?process={unique}")
+    page.get_by_role("list", name="Tasks").get_by_role("link", name="ask").click()
+    expect(page.get_by_role("heading", name="ask", level=2)).to_be_visible()
+    return page
+
+
+@pytest.fixture
+def instance(page: Any, work: Work, unique: str) -> Any:
+    """A running instance of the first of two versions, with a variable and a job."""
+    work.deploy("start > work:job(type=w) > end", unique)
+    key = work.create(unique, amount=1)
+    work.deploy("start > work:job(type=w) > more:job(type=w) > end", unique)
+    page.goto(f"/instances/{key}")
+    return page
+
+
+@pytest.fixture
+def unwatched(chromium: Any, site: str) -> Iterator[Any]:
+    """A page whose complaints about a broker that is away are not counted."""
+    with chromium.new_context(base_url=site) as context:
+        yield context.new_page()
+
+
+# --- each place where something is typed: opened again after a reload
+
+
+def hand_back(page: Any) -> Any:
+    press(page, "Hand back…")
+    return textbox(dialog(page, "Hand back"), "Reason")
+
+
+def assign(page: Any) -> Any:
+    press(page, "Assign…")
+    return textbox(dialog(page, "Assign task"), "User name")
+
+
+def snooze(page: Any) -> Any:
+    press(page, "Snooze…")
+    return dialog(page, "Snooze").get_by_label("Until", exact=True)
+
+
+def modify(page: Any) -> Any:
+    press(page, "Modify…")
+    return textbox(dialog(page, "Modify"), "Variables (JSON)")
+
+
+def move(page: Any) -> Any:
+    press(page, "Modify…")
+    return dialog(page, "Modify").get_by_label("To element")
+
+
+def migrate(page: Any) -> Any:
+    press(page, "Migrate…")
+    return textbox(dialog(page, "Migrate"), "work goes on at")
+
+
+def fail(page: Any) -> Any:
+    press(page, "Fail…")
+    return textbox(dialog(page, "Fail"), "Error message")
+
+
+def edit(page: Any) -> Any:
+    press(page, "Edit amount")
+    return textbox(page, "Value of amount")
+
+
+def add(page: Any) -> Any:
+    press(page, "Add variable")
+    return textbox(page, "Variable name")
+
+
+@pytest.mark.parametrize("place", [hand_back, assign, snooze])
+def test_what_is_typed_at_a_task_survives_a_reload(task: Any, place: Any):
+    place(task).fill("<b>no flour</b>")
+    task.reload()
+    expect(place(task)).to_have_value("<b>no flour</b>")
+
+
+@pytest.mark.parametrize("place", [modify, move, migrate, fail, edit, add])
+def test_what_is_typed_at_an_instance_survives_a_reload_and_another_screen(instance: Any, place: Any):
+    place(instance).fill("<b>no flour</b>")
+    instance.reload()
+    instance.get_by_role("link", name="Processes", exact=True).click()
+    expect(instance.get_by_role("heading", level=1)).to_have_text("Processes")
+    instance.go_back()
+    expect(place(instance)).to_have_value("<b>no flour</b>")
+
+
+def test_what_is_typed_before_a_start_survives_a_reload(page: Any, work: Work, unique: str):
+    work.deploy("start > ask:user > end", unique)
+    work.deploy("start > ask:user > end", f"{unique}-2")
+    page.goto(f"/start/{unique}")
+    textbox(page, "Variables (JSON)").fill('{"amount": ')
+    textbox(page, "Start before element (optional)").fill("as")
+    page.reload()
+    expect(textbox(page, "Variables (JSON)")).to_have_value('{"amount": ')
+    expect(textbox(page, "Start before element (optional)")).to_have_value("as")
+    page.goto(f"/start/{unique}-2")
+    expect(textbox(page, "Variables (JSON)")).to_have_value("{}")  # it is of the other process
+
+
+# --- a refusal
+
+
+def test_a_dialog_that_is_refused_is_open_again_with_what_was_typed(instance: Any):
+    dialog_ = dialog(instance, "Modify")
+    modify(instance).fill('{"a": 1}')
+    dialog_.get_by_label("Activate element").fill("nope")
+    dialog_.get_by_role("button", name="Modify").click()
+    expect(dialog_.get_by_role("alert")).to_contain_text("nope")
+    expect(dialog_).to_contain_text("Request ")
+    expect(dialog_.get_by_label("Activate element")).to_have_value("nope")
+    expect(textbox(dialog_, "Variables (JSON)")).to_have_value('{"a": 1}')
+    dialog_.get_by_label("Activate element").fill("work")
+    dialog_.get_by_role("button", name="Modify").click()
+    expect(instance.get_by_role("status")).to_contain_text("modified.")
+    expect(modify(instance)).to_have_value("{}")  # what was taken is not typed any more
+    expect(instance.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_reason_that_is_refused_is_there_again(task: Any):
+    hand_back(task).fill("  ")
+    dialog(task, "Hand back").get_by_role("button", name="Hand back").click()
+    expect(dialog(task, "Hand back").get_by_role("alert")).to_contain_text("no reason was given")
+
+
+def test_a_refusal_elsewhere_opens_no_dialog(task: Any):
+    textbox(task, "Comment").fill(" ")
+    press(task, "Add comment")
+    expect(task.get_by_role("alert")).to_contain_text("it had no text")
+    expect(task.get_by_role("dialog")).to_have_count(0)
+
+
+# --- taken back, sent, or of somebody else
+
+
+@pytest.mark.parametrize("leave", ["Close", "Escape"])
+def test_what_is_taken_back_does_not_come_again(task: Any, leave: str):
+    hand_back(task).fill("no flour")
+    if leave == "Close":
+        press(dialog(task, "Hand back"), "Close")
+    else:
+        task.keyboard.press("Escape")
+    task.reload()
+    expect(hand_back(task)).to_have_value("")
+
+
+def test_a_value_that_is_not_edited_after_all_is_shown_as_it_is(instance: Any):
+    edit(instance).fill("2")
+    press(instance.get_by_role("region", name="Variables"), "Close")
+    instance.reload()
+    expect(edit(instance)).to_have_value("1")
+
+
+def test_what_was_sent_does_not_come_again(instance: Any):
+    add(instance).fill("note")
+    textbox(instance, "Variable value").fill('"x"')
+    press(instance, "Save")
+    expect(instance.get_by_role("status")).to_have_text("Variable note saved.")
+    expect(add(instance)).to_have_value("")
+    instance.reload()
+    expect(add(instance)).to_have_value("")
+
+
+def test_what_the_broker_did_not_hear_is_there_after_a_reload(unwatched: Any, instance: Any):
+    page = unwatched
+    page.goto(instance.url)
+    modify(page).fill('{"a": 1}')
+    dialog(page, "Modify").get_by_label("Activate element").fill("work")
+    page.route("**/modify", lambda route: route.abort())
+    dialog(page, "Modify").get_by_role("button", name="Modify").click()
+    expect(page.locator("#said [role=alert]")).to_contain_text("The broker did not answer.")
+    page.reload()
+    expect(modify(page)).to_have_value('{"a": 1}')
+
+
+def test_what_is_typed_for_one_job_is_not_offered_for_another(page: Any, work: Work, unique: str):
+    work.deploy("start > fork:parallel [a:job(type=w) > e1:end | b:job(type=w) > e2:end]", unique)
+    page.goto(f"/instances/{work.create(unique)}")
+    fails = page.get_by_role("button", name="Fail…")
+    message = textbox(dialog(page, "Fail"), "Error message")
+    fails.first.click()
+    message.fill("no flour")
+    page.reload()
+    fails.last.click()
+    expect(message).to_have_value("")
+    page.keyboard.press("Escape")
+    fails.first.click()
+    expect(message).to_have_value("no flour")
+
+
+def test_another_person_at_the_same_browser_does_not_see_it(task: Any):
+    hand_back(task).fill("bob is late again")
+    task.request.post("/switch-user", form={"user": "bob", "back": "/status"})
+    task.reload()
+    expect(task.get_by_role("button", name="Signed in as bob")).to_be_visible()
+    press(task, "Assign…")
+    assert "late" not in task.content()
+    task.keyboard.press("Escape")
+    assert task.evaluate("[...document.querySelectorAll('textarea')].every((one) => !one.value.includes('late'))")
+
+
+def test_a_password_is_not_kept(instance: Any):
+    keys = "Object.keys(sessionStorage).filter((key) => key.startsWith('osmia typed'))"
+    edit(instance).fill("2")
+    assert len(instance.evaluate(keys)) == 1
+    press(instance, "Signed in as demo")
+    textbox(dialog(instance, "Switch user"), "User name").fill("eve")
+    assert len(instance.evaluate(keys)) == 1  # only forms of the screen
