@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 
 import osmia_broker.http.web
 from tests.bpmn import bpmn
+from tests.web.test_task_form import DINNER, form
 
 TEMPLATES = Path(osmia_broker.http.web.__file__).parent / "templates"
 ASK = "start > ask:user > end"
@@ -190,6 +191,84 @@ def test_a_name_of_a_thousand_characters_leaves_room_for_the_rest(page: Any, wor
     assert page.get_by_role("region", name="Variables").locator("tbody tr").bounding_box()["height"] < 200
     expect(page.get_by_role("button", name="Edit " + "n" * 1000)).to_be_visible()
     expect(page.get_by_role("link", name=name)).to_have_count(1)
+
+
+def test_an_element_of_a_thousand_characters_leaves_room_for_the_rest(page: Any, work: Any, unique: str):
+    name = "words of a name " * 62
+    model = bpmn(ASK, id=unique, name=name).decode()
+    model = re.sub(r'(<bpmn:userTask id="ask")(?: name="[^"]*")?', rf'\1 name="{name}"', model)
+    work.deploy_xml(model.encode(), unique)
+    page.goto(f"/instances/{work.create(unique)}")
+    for region in ("Jobs and tasks", "History", "Tokens"):
+        assert page.get_by_role("region", name=region, exact=True).bounding_box()["height"] < 500, region
+    page.get_by_role("region", name="Jobs and tasks").get_by_role("link").click()
+    facts = page.locator("#task-facts")
+    assert facts.bounding_box()["height"] < 300
+    expect(facts.get_by_role("link", name=name.strip())).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1280, 900])
+def test_a_long_name_squeezes_no_other_column(page: Any, work: Any, unique: str, width: int):
+    work.deploy(ASK, unique, name="w" * 1000)
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto("/processes")
+    row = page.get_by_role("table", name="Processes").get_by_role("row").filter(has_text=unique)
+    assert row.get_by_text(unique, exact=True).bounding_box()["height"] < 30  # one line
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_the_fields_of_a_form_begin_where_its_heading_does(browse: Any, work: Any, unique: str):
+    work.broker.client.deploy((f"{unique}.form", form(unique, DINNER)))
+    work.deploy(f"start > ask:user(assignee=demo, form={unique}) > end", unique)
+    work.create(unique)
+    page = browse(viewport={"width": 360, "height": 780})
+    page.goto(f"/tasks?process={unique}")
+    page.get_by_role("list", name="Tasks").get_by_role("link", name="ask").click()
+    shown = page.get_by_role("region", name="Form")
+    field, heading = shown.get_by_role("textbox").bounding_box(), shown.get_by_role("heading").bounding_box()
+    assert abs(field["x"] - heading["x"]) < 4
+    assert abs(field["width"] - heading["width"]) < 8
+    mark = shown.get_by_role("link", name="bpmn.io").bounding_box()
+    assert mark["x"] + mark["width"] <= 360
+
+
+def test_a_job_that_was_done_in_the_end_says_that_an_earlier_try_failed(page: Any, work: Any, unique: str):
+    work.deploy(f"start > work:job(type={unique}) > ask:user > end", unique)
+    key = work.create(unique)
+    base = f"http://127.0.0.1:{work.broker.broker.http_port}/v2/jobs"
+    asked = {"type": unique, "timeout": 60_000, "maxJobsToActivate": 1, "requestTimeout": 20_000, "worker": "w"}
+
+    def job() -> str:
+        [found] = httpx.post(f"{base}/activation", json=asked, timeout=30).json()["jobs"]
+        return f"{base}/{found['jobKey']}"
+
+    httpx.post(f"{job()}/failure", json={"retries": 2, "errorMessage": "no flour"}).raise_for_status()
+    page.goto(f"/instances/{key}")
+    state = (
+        page.get_by_role("region", name="Jobs and tasks")
+        .get_by_role("row")
+        .filter(has_text=unique)
+        .get_by_role("cell")
+        .nth(2)
+    )
+    expect(state).to_have_text(re.compile(r"^Failed\s*no flour$"))
+    httpx.post(f"{job()}/completion", json={}).raise_for_status()
+    expect(state).to_have_text(re.compile(r"^Completed\s*An earlier try failed:\s+no flour$"))
+
+
+def test_another_page_of_a_list_is_read_from_its_first_row(page: Any, work: Any, unique: str):
+    work.deploy('start > ask:user(items="=for i in 1..51 return i") > end', unique)
+    key = work.create(unique)
+    page.goto(f"/tasks?process={unique}")
+    page.get_by_role("link", name="Next page").press("Enter")
+    expect(page.get_by_role("list", name="Tasks").get_by_role("link")).to_have_count(1)
+    expect(page.get_by_role("list", name="Tasks").get_by_role("link").first).to_be_focused()
+    page.goto(f"/instances/{key}")
+    tasks = page.get_by_role("region", name="Jobs and tasks")
+    tasks.get_by_role("link", name="Next page").press("Enter")
+    expect(tasks.get_by_role("row")).to_have_count(2)
+    expect(tasks.get_by_role("link", name="First page")).to_be_focused()
+    expect(tasks).to_be_in_viewport()
 
 
 def test_enter_at_the_box_of_a_row_opens_the_row_and_does_nothing_to_those_chosen(page: Any, work: Any, unique: str):

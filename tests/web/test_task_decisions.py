@@ -87,6 +87,21 @@ def test_a_proposal_waits_for_whoever_claims_the_task(browse, task):
     expect(other.get_by_role("button", name="Accept")).to_have_count(0)
 
 
+def test_an_answer_that_is_being_typed_is_left_alone_while_others_write(task):
+    page, key, desk = task
+    propose(desk, key)
+    page.get_by_role("button", name="Respond…").click()
+    dialog = page.get_by_role("dialog", name="Respond")
+    dialog.get_by_role("textbox", name="Answer").fill("Why so many?")
+    desk.propose(key, {"amount": 7}, user="other", text="Or seven.")
+    desk.comment(key, "Hurry up.", user="ada")
+    expect(page.get_by_text("Hurry up.")).to_be_attached()
+    expect(dialog).to_be_visible()
+    expect(dialog.get_by_role("textbox", name="Answer")).to_have_value("Why so many?")
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("Or seven.")).to_be_visible()  # what had waited meanwhile
+
+
 def test_a_held_completion_is_undone(task, work):
     page, key, desk = task
     page.get_by_role("textbox", name="Value of amount").fill("7")

@@ -97,10 +97,15 @@ async function refreshOnce(changed) {
     if (address !== location.pathname + location.search) return; // the person has gone on, maybe while another region was merged
     const next = fresh.getElementById(region.id);
     if (!next || next.isEqualNode(region)) continue;
-    if (holdsBack(region, next)) continue;
+    if (region.querySelector('dialog[open]') || holdsBack(region, next)) continue;
     await window.htmx.swap({ text: next.outerHTML, target: `#${CSS.escape(region.id)}`, swap: 'outerMorph', sourceElement: region });
   }
 }
+
+// What is around a dialog is left alone while somebody is at it.
+document.addEventListener('close', (event) => {
+  if (event.target.closest?.('[data-live]')) refresh(null);
+}, true);
 
 // A list that would jump under the pointer offers its new rows instead.
 function holdsBack(region, next) {
