@@ -251,9 +251,9 @@ def test_a_job_that_was_done_in_the_end_says_that_an_earlier_try_failed(page: An
         .get_by_role("cell")
         .nth(2)
     )
-    expect(state).to_have_text(re.compile(r"^Failed\s*no flour$"))
+    expect(state).to_have_text(re.compile(r"^Failed\s*no flour\s*$"))
     httpx.post(f"{job()}/completion", json={}).raise_for_status()
-    expect(state).to_have_text(re.compile(r"^Completed\s*An earlier try failed:\s+no flour$"))
+    expect(state).to_have_text(re.compile(r"^Completed\s*An earlier try failed:\s+no flour\s*$"))
 
 
 def test_another_page_of_a_list_is_read_from_its_first_row(page: Any, work: Any, unique: str):

@@ -95,7 +95,7 @@ def test_a_zip_stands_for_the_models_in_it(page, unique):
     [
         ("a.zip", b"no zip", "Expected a zip archive"),
         ("a.zip", b"", "Expected a zip archive"),
-        ("a.txt", b"text", "unknown resource type"),
+        ("a.txt", b"text", "Unknown resource type."),
         ("<b>a</b>.bpmn", b"", "The file is empty;"),
         ("a.bpmn", b"<x>", "Its end is missing;"),
         ("a.bpmn", b"<x", "Its end is missing;"),
