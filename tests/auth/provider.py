@@ -8,7 +8,7 @@ from functools import cache
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -33,6 +33,7 @@ class FakeProvider:
         self.status = 200
         self.before_answer: Callable[[], object] = lambda: None
         self.asked: list[str] = []  # the paths
+        self.brings_back: Callable[[str], dict[str, str]] = lambda url: {"error": "server_error"}  # of a browser
         self.codes: dict[str, dict[str, Any]] = {}  # by code: challenge, redirect_uri, claims
         self.redeemed: list[dict[str, str]] = []
         provider = self
@@ -41,7 +42,17 @@ class FakeProvider:
             def do_GET(self) -> None:
                 provider.asked.append(self.path)
                 provider.before_answer()
-                self._say(provider.status, provider._page(self.path))
+                if "/authorize?" in self.path:
+                    self._send_back()
+                else:
+                    self._say(provider.status, provider._page(self.path))
+
+            def _send_back(self) -> None:
+                target = parse_qs(urlsplit(self.path).query)["redirect_uri"][0]
+                self.send_response(303)
+                self.send_header("location", f"{target}?{urlencode(provider.brings_back(self.path))}")
+                self.send_header("content-length", "0")
+                self.end_headers()
 
             def do_POST(self) -> None:
                 form = parse_qs(self.rfile.read(int(self.headers["content-length"])).decode())

@@ -1,8 +1,9 @@
 """Signing in and out in a browser, with a password and at a provider."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,7 +15,7 @@ from osmia_broker.settings.config import Settings
 from tests.auth.conftest import ANNA, store
 from tests.auth.provider import CLIENT, SECRET, FakeProvider
 from tests.bpmn import bpmn
-from tests.doors import running_broker
+from tests.doors import RunningBroker, running_broker
 
 REQUEST = re.compile("Request [0-9a-f]{8}")
 
@@ -150,28 +151,66 @@ def test_an_open_broker_has_no_sign_in(site):
         assert answer.status_code == 303
 
 
-def test_a_person_signs_in_at_a_provider(tmp_path):
-    with FakeProvider() as provider:
-        settings = {
-            "auth": "oidc",
-            "oidc_issuer": provider.issuer,
-            "oidc_audience": "osmia",
-            "oidc_client_id": CLIENT,
-            "oidc_client_secret": SECRET,
-        }
-        with running_broker(tmp_path, **settings) as broker, httpx.Client() as http:
-            http.base_url = f"http://127.0.0.1:{broker.broker.http_port}"
-            assert "Sign in with 127.0.0.1" in http.get("/login").text
-            sent = http.get("/login/provider", params={"back": "/status"})
-            address = urlsplit(sent.headers["location"])
-            query = {name: values[0] for name, values in parse_qs(address.query).items()}
-            assert f"{address.scheme}://{address.netloc}" in provider.issuer
-            assert query["redirect_uri"] == f"{str(http.base_url).rstrip('/')}/login/callback"
-            refused = http.get("/login/callback", params={"state": query["state"], "code": "never agreed to"})
-            assert refused.status_code == 401
-            assert "Sign in" in refused.text
-            assert refused.text.count('role="alert"') == 1
-            assert REQUEST.search(refused.text[refused.text.index('class="card narrow login"') :])
+@pytest.fixture(scope="module")
+def provider() -> Iterator[FakeProvider]:
+    with FakeProvider() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def delegating(tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider) -> Iterator[RunningBroker]:
+    """A broker that lets a provider ask for passwords."""
+    settings = {
+        "auth": "oidc",
+        "oidc_issuer": provider.issuer,
+        "oidc_audience": "osmia",
+        "oidc_client_id": CLIENT,
+        "oidc_client_secret": SECRET,
+    }
+    with running_broker(tmp_path_factory.mktemp("delegating"), **settings) as broker:
+        yield broker
+
+
+@pytest.fixture
+def delegating_page(chromium: Any, delegating: RunningBroker) -> Iterator[Any]:
+    with chromium.new_context(base_url=f"http://127.0.0.1:{delegating.broker.http_port}") as context:
+        yield context.new_page()
+
+
+@pytest.mark.parametrize("key", ["Enter", "Space"])
+def test_a_person_signs_in_at_a_provider(delegating_page: Any, provider: FakeProvider, key: str):
+    page = delegating_page
+    provider.brings_back = lambda url: provider.agree(url, time())
+    page.goto("/status?from=here")
+    page.get_by_role("button", name="Sign in with 127.0.0.1").press(key)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Status")
+    assert page.url.endswith("/status?from=here")
+    page.get_by_role("button", name="Signed in as anna").click()
+    page.get_by_role("menuitem", name="Sign out").click()
+    expect(page.get_by_role("status")).to_have_text("You have signed out.")
+    page.goto("/tasks")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+def refuses(_url: str) -> dict[str, str]:
+    return {"error": "access_denied", "error_description": "<b>not</b> today"}
+
+
+def invents(url: str) -> dict[str, str]:
+    return {"code": "never agreed to", "state": parse_qs(urlsplit(url).query)["state"][0]}
+
+
+@pytest.mark.parametrize("answer", [refuses, invents])
+def test_what_a_provider_refuses_is_said_at_the_sign_in(
+    delegating_page: Any, provider: FakeProvider, answer: Callable[[str], dict[str, str]]
+):
+    page = delegating_page
+    provider.brings_back = answer
+    page.goto("/status")
+    page.get_by_role("button", name="Sign in with 127.0.0.1").click()
+    expect(page.get_by_role("alert")).to_contain_text("Sign in again.")
+    expect(page.locator(".login").get_by_role("alert")).to_contain_text(REQUEST)
+    expect(page.get_by_role("button", name="Sign in with 127.0.0.1")).to_be_visible()
 
 
 def test_settings_name_the_fields_used_here():

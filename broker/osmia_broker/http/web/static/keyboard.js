@@ -46,6 +46,13 @@ document.addEventListener('keydown', (event) => {
   }
 });
 
+// A link that looks like a button is pressed like one.
+document.addEventListener('keydown', (event) => {
+  if (event.key !== ' ' || !event.target.matches?.('a[role=button]')) return;
+  event.preventDefault();
+  event.target.click();
+});
+
 function open(address) {
   const link = document.querySelector(`#main-navigation a[href="${address}"]`);
   if (link) link.click();
