@@ -494,3 +494,30 @@ async def test_a_total_of_rows_that_are_looked_up_one_by_one_is_counted_less_far
     assert (keys(whole), whole.total, whole.has_more_total) == (expected, len(expected), False), "a page that has all"
     exact = await search(reader, USER_TASKS, Search({"candidateGroup": "hr"}, None, {"limit": 1}))
     assert (exact.total, exact.has_more_total) == (sum("hr" in fact["candidateGroup"] for fact in facts), False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "led_max"),
+    [
+        ("processDefinitionKey", BASE + 1, 10_000),
+        ("processInstanceVariables", [{"name": "amount", "value": {"$gte": 1}}], 10_000),
+        ("processInstanceVariables", [{"name": "amount", "value": {"$gte": 1}}], 0),
+    ],
+    ids=["led by a definition", "led by variables", "too many variables"],
+)
+async def test_a_total_is_counted_less_far_if_each_row_is_looked_up_by_what_leads_to_it(
+    written: Written, monkeypatch: pytest.MonkeyPatch, name: str, value: Any, led_max: int
+):
+    rows, facts = tasks(seed=7)
+    reader = await written(*rows)
+    filter = {"state": "CREATED", name: value}
+    expected = ordered([fact for fact in facts if passes(fact, filter)], [("priority", "DESC")])
+    asked = Search(filter, sorting(("priority", "DESC")), {"limit": 1})
+    exact = await search(reader, USER_TASKS, asked)
+    assert (keys(exact), exact.total, exact.has_more_total) == (expected[:1], len(expected), False)
+    monkeypatch.setattr(searching, "FEW_MAX", 0)
+    monkeypatch.setattr(searching, "LED_MAX", led_max)
+    monkeypatch.setattr(searching, "CHECKED_MAX", 2)
+    found = await search(reader, USER_TASKS, asked)
+    assert len(expected) > 4
+    assert (keys(found), found.total, found.has_more_total) == (expected[:1], 2, True)

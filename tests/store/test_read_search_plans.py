@@ -215,6 +215,12 @@ async def test_groups_are_compared_with_the_few_of_a_row_rather_than_looked_up_o
     assert all("PRIMARY KEY (user_task_key=? AND kind=?)" in step for step in checked), checked
 
 
+async def test_what_most_rows_pass_is_checked_last(written: Written, reader: Reader):
+    found = await steps(written, reader, Search({"state": "CREATED", "elementId": "ask"}))
+    conditions = {text.index("element_id =") < text.index("state =") for _, text in found if "state =" in text}
+    assert conditions == {True}, found
+
+
 async def many(written: Written, instances: int, of_process: int) -> Reader:
     """Tasks of one group; the first ones are of a process of their own."""
     rows: list[Any] = []

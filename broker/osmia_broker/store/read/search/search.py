@@ -247,12 +247,11 @@ class _Way:
         self._sight = Sight(entity, "" if is_driven else entity.index, by_keys=self._is_led)
         # Many rows pass a wide condition, as the page will show: so it is looked up for each row, until there are enough.
         self._total_sight = Sight(entity, entity.index, row_by_row=True) if self._is_wide else self._sight
-        self.total_max = total_max if self._is_wide else TOTAL_MAX
         #: whether the total is counted from keys alone, which costs little
         self._is_counted_by_keys = statements.needs_keys_only(self._total_sight, parsed.shape)
         self._checked_max = min(total_max, CHECKED_MAX)
-        if self._is_led and not statements.is_counted_fast(entity, parsed.shape):
-            self.total_max = self._checked_max
+        is_checked = self._is_wide or (self._is_led and not statements.is_counted_fast(entity, parsed.shape))
+        self.total_max = self._checked_max if is_checked else TOTAL_MAX
         self._walk = "" if is_driven and not self._is_wide else _walk_of(entity, order)
         at = {f"at{number}": value for number, value in enumerate(page.at)}
         self._values = parsed.parameters | at | {"size": self._size, "skipped": page.skipped}
@@ -278,7 +277,7 @@ class _Way:
     async def _among_all(self, total: int | None) -> tuple[list[Row], int]:
         """Find the same among all rows that pass the filter. The *total* may have been counted already, up to the bound for it."""
         is_whole_list = not self._walk and not self._shape.nodes
-        if total is None and (self._is_counted_by_keys or is_whole_list):
+        if total is None and (self._is_counted_by_keys or is_whole_list or self._is_wide):
             total = await self._total()  # it costs little, and saves reading many rows twice
         if total is None or total <= (TOTAL_MAX if self._walk else self.total_max):  # they may be few
             keys, found = await self._few(TOTAL_MAX)
@@ -308,6 +307,8 @@ class _Way:
                 continue
             if number > FEW_MAX and self._walk and is_counted_by_keys:  # the next rows of the order may be enough
                 self._sight, self._total_sight, self._is_counted_by_keys = sight, sight, True
+                if not tells_number(self._entity, by):  # each leads to the row that is counted
+                    self.total_max = self._checked_max
                 return None
             found = await self._few(TOTAL_MAX, sight)
             if found[1] <= TOTAL_MAX:

@@ -15,7 +15,7 @@ and those without, because an index can give each part in its order.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy import (
@@ -97,7 +97,7 @@ def condition_of(sight: Sight, node: Node) -> Condition:
         return any_of([condition_of(sight, one) for one in node.nodes])
     nested: dict[Nested, list[Condition]] = {}
     conditions = []
-    for one in node.nodes:
+    for one in sorted(node.nodes, key=partial(_is_loose, sight.entity)):
         table = _shared_table(sight.entity, one)
         if table is not None and isinstance(one, Leaf):
             nested.setdefault(table, []).append(_positive(sight, sight.entity.fields[one.field], one))
@@ -105,6 +105,11 @@ def condition_of(sight: Sight, node: Node) -> Condition:
             conditions.append(condition_of(sight, one))
     conditions += [_exists(sight, table, inner) for table, inner in nested.items()]
     return and_(true(), *conditions) if conditions else true()
+
+
+def _is_loose(entity: Entity, node: Node) -> bool:
+    """Whether a condition is on one of a few names, which most rows pass: so it is checked after the others, on the rows that they leave."""
+    return isinstance(node, Leaf) and entity.fields[node.field].choices is not None
 
 
 def _shared_table(entity: Entity, node: Node) -> Nested | None:
