@@ -6,9 +6,11 @@ A limit on the size of its files stands for the full disk: the parent can set an
 import http.client
 import json
 import resource
+from contextlib import suppress
 
 import pytest
 
+from osmia import OsmiaError, SyncClient
 from osmia_broker.running.child import ChildBroker
 from tests.process.program import osmia
 
@@ -27,7 +29,7 @@ def broker(tmp_path, request):
 
 def asked(broker, path):
     """The status and the body of the management door's answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", broker.ports.management, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", broker.ports.management, timeout=60)
     connection.request("GET", path)
     answer = connection.getresponse()
     body = json.loads(answer.read())
@@ -46,6 +48,9 @@ def make_room(broker):
 
 def refused_start(broker):
     """Start instances until one is refused, because the log of the database may have a little room left."""
+    with suppress(OsmiaError), SyncClient(broker.address) as client:
+        for _ in range(1000):
+            client.create_instance("dinner")
     for _ in range(100):
         done = osmia("start", "dinner", address=broker.address)
         if done.returncode:
