@@ -40,6 +40,7 @@ from osmia_broker.store.sqlite import SqliteStore, connect
 from tests import postgres
 from tests.memory_store import MemoryStore
 
+ANSWER_MS = 60_000  # a bound for a busy machine
 START_MS = 1_800_000_000_000
 GRPC_SERVER = os.environ.get("OSMIA_GRPC_SERVER") or NAMES["grpc_server"].default  # of every broker that a test starts
 
@@ -573,7 +574,7 @@ class RunningBroker:
         self._settings = {"data_dir": data_dir, **ports, "grpc_server": GRPC_SERVER, **settings}
         self._start(self._settings)
         self.address = self.addresses[-1]
-        self.client = osmia.SyncClient(self.address)
+        self.client = osmia.SyncClient(self.address, call_timeout_ms=ANSWER_MS)
 
     def _start(self, given: dict[str, Any]) -> None:
         settings = Settings(**given)

@@ -14,7 +14,7 @@ from osmia_broker.settings.config import Settings
 
 
 def ready(port: int) -> tuple[int, dict[str, str]]:
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         connection.request("GET", "/ready")
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read())

@@ -18,7 +18,7 @@ from pyzeebe.errors import (
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
 
-STEP_S = 20
+STEP_S = 60
 
 
 @pytest.fixture(scope="module")

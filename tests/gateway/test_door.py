@@ -21,7 +21,7 @@ from osmia_proto.methods import GATEWAY
 from tests.calls.scripted import job
 from tests.gateway.conftest import Wire
 
-STEP_S = 20
+STEP_S = 60
 
 
 class Scripted:

@@ -27,7 +27,7 @@ from osmia_proto import queries
 from osmia_proto.methods import EVENTS
 from tests import postgres
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker, running_broker
+from tests.doors import ANSWER_MS, RunningBroker, running_broker
 from tests.gateway.conftest import Wire
 
 MODEL = "start > ask:job > end"
@@ -107,7 +107,7 @@ def test_each_broker_that_shares_is_named_with_what_it_leads(broker: RunningBrok
     """Processes that share by their number are one broker for clients. What another one leads is named with it from its next beat on."""
     shares = [[1, 3], [2]] if broker.broker.settings.links_secret else [[1, 2, 3]]
     for address in broker.addresses:
-        with osmia.SyncClient(address) as client:
+        with osmia.SyncClient(address, call_timeout_ms=ANSWER_MS) as client:
             topology = client.topology()
             while [sorted(one.roles) for one in topology.brokers] != shares:
                 topology = client.topology()

@@ -24,7 +24,7 @@ from tests.calls.scripted import ScriptedPartition
 from tests.doors import running_broker
 from tests.gateway.conftest import Wire
 
-STEP_S = 20  # how long a test waits for an end that comes at once
+STEP_S = 60  # how long a test waits for an end that comes at once
 GRACE = timedelta(hours=1)
 POLL = {"type": "ask", "worker": "w", "timeout": 60_000, "maxJobsToActivate": 1, "requestTimeout": 3_600_000}
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE

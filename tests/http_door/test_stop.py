@@ -15,7 +15,7 @@ from osmia_broker.http.web.live import Live
 from osmia_broker.metrics import HttpCounters
 from osmia_broker.state.store_protocol import Changes
 
-STEP_S = 30  # how long a test waits for an end that comes at once
+STEP_S = 60  # how long a test waits for an end that comes at once
 GRACE = timedelta(hours=1)
 HEAD = b"POST / HTTP/1.1\r\nhost: x\r\n"
 

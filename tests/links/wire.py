@@ -9,7 +9,7 @@ from osmia_broker.links.limits import Limits
 from osmia_broker.links.link import Link
 from osmia_broker.rpc import Call, Refusal, Rpc, Shape
 
-STEP_S = 20  # a test's own bound: what it waits for comes at once
+STEP_S = 60  # a test's own bound: what it waits for comes at once
 TURNS = 40  # of the loop, after which everything has happened that can
 CLUSTER = "8d7f1c0a-4f0e-4e0b-9d5e-2f6f6a1b0c3d"
 SECRET = b"sixteen bytes or more of secret"

@@ -120,7 +120,7 @@ async def test_a_partition_that_another_broker_leads_waits_for_it(monkeypatch: p
         await it.turns()
         assert not it.partition.is_open
         store.is_held = False
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await it.wait_open()
         assert it.heard.opened == 1
         await it.do(deploy("start > ask:job > end"))

@@ -175,7 +175,7 @@ async def test_it_comes_back_when_its_turn_has_come(store: SharedStore):
         assert "broker 'two' leads it" in it.partition.why_away
         store.is_turn = True
         it.partition.look()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await it.wait_open()
         assert (await it.do(create())).process_instance_key
         assert it.heard.opened == 2
@@ -188,7 +188,7 @@ async def test_what_becomes_due_after_it_came_back_is_carried_out(store: SharedS
         [job] = await it.do(activate(timeout_ms=1_000))
         await it.partition.hand_over()
         it.partition.look()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await it.wait_open()
         await it.advance(1_001)
         assert [again.key for again in await it.do(activate())] == [job.key]
@@ -215,7 +215,7 @@ async def test_a_store_that_fails_meanwhile_is_opened_again_here(store: SharedSt
         with pytest.raises(StoreFailed):
             await taken
         assert store.closings == 0
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await it.wait_open()
 
 
@@ -265,7 +265,7 @@ async def test_a_value_that_is_refused_meanwhile_lets_the_partition_serve_on_wit
         outcomes = await asyncio.gather(*taken, return_exceptions=True)
         assert [type(one).__name__ for one in outcomes] == ["Created", "InvalidArgument"]
         assert store.closings == 0
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await it.wait_open()
         await it.advance(1_001)
         assert job.key in [again.key for again in await it.do(activate())]

@@ -51,7 +51,7 @@ async def open_calls(broker: ChildBroker) -> int:
 async def stops(broker: ChildBroker, *waiting: "asyncio.Task[object]") -> int:
     """Stop the broker, and see every waiting call end."""
     code = await asyncio.to_thread(broker.stop)
-    ended, still_waiting = await asyncio.wait(waiting, timeout=20) if waiting else (set(), set())
+    ended, still_waiting = await asyncio.wait(waiting, timeout=60) if waiting else (set(), set())
     assert not still_waiting, "a call outlived its broker"
     assert all(task.exception() is None or isinstance(task.exception(), osmia.OsmiaError) for task in ended)
     return code

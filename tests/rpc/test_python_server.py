@@ -13,7 +13,7 @@ from osmia_broker.rpc.python_server import PythonServer, limits_for
 from tests.h2.peer import Served
 
 MB = 1024**2
-STEP_S = 20
+STEP_S = 60
 
 
 class Running:

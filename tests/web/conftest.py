@@ -35,7 +35,7 @@ HARMLESS = (
     "minified copy of the development build of Inferno",  # a notice that dmn-js brings along
 )
 HERE = Path(__file__).parent
-WAIT_MS = 20_000  # a bound for a busy machine, not a pace
+WAIT_MS = 60_000  # a bound for a busy machine, not a pace
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
