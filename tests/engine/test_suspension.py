@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from osmia_broker.engine import commands
+from osmia_broker.engine import commands, due_commands
 from osmia_broker.state.rows import Job, JobState
 from tests.doors import Door
 from tests.partition.opened import activate, create, deploy, opened, steps_only
@@ -245,7 +245,7 @@ async def test_a_lease_that_is_about_to_end_is_held():
         key = (await it.do(create())).process_instance_key
         [job] = await it.do(activate("a", timeout_ms=1_000))
         await it.do(commands.SuspendProcessInstance(key))
-        await it.do(commands.ReachDeadlines((job.key,)))  # was on its way before
+        await it.do(due_commands.ReachDeadlines((job.key,)))  # was on its way before
         await it.do(commands.GiveBackJobs(((job.key, job.deadline_ms),)))
         await it.settled()
         assert not it.partition.state.deadlines.is_due(it.clock.ms)

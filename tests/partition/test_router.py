@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from osmia_broker.base.errors import InvalidArgument, NotFound, StoreFailed, Unavailable
-from osmia_broker.engine import HANDLERS, batch_commands, commands, flow_commands, task_commands
+from osmia_broker.engine import HANDLERS, batch_commands, commands, due_commands, flow_commands, task_commands
 from osmia_broker.engine.audit import ByPerson
 from osmia_broker.engine.event_commands import DropEvents, RecordEvents, StopRecording
 from osmia_broker.engine.following import FollowCluster
@@ -24,13 +24,13 @@ DEPLOY = deploy("start > ask:job > end")
 
 #: Commands that a partition gives itself, or that come from somebody who knows the partition.
 OWN = {
-    commands.CarryOut,
-    commands.ParkFollowUp,
-    commands.ParkTimer,
-    commands.ReachDeadlines,
-    commands.ExpireCreation,
-    commands.ExpireMessage,
-    commands.TriggerTimer,
+    due_commands.CarryOut,
+    due_commands.ParkFollowUp,
+    due_commands.ParkTimer,
+    due_commands.ReachDeadlines,
+    due_commands.ExpireCreation,
+    due_commands.ExpireMessage,
+    due_commands.TriggerTimer,
     commands.ActivateJobs,
     commands.GiveBackJobs,
     DropEvents,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from osmia_broker.base.errors import StoreFailed
-from osmia_broker.engine import Budget, commands
+from osmia_broker.engine import Budget, commands, due_commands
 from osmia_broker.engine.lifecycle import steps
 from osmia_broker.engine.slow import FAST_TURNS
 from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, InstanceOrigin, Job
@@ -137,7 +137,7 @@ async def test_a_follow_up_is_carried_out_once():
         await it.settled()
         jobs = len(it.store.living(Job))
         for key in keys:
-            await it.do(commands.CarryOut(key))
+            await it.do(due_commands.CarryOut(key))
         await it.settled()
         assert len(it.store.living(Job)) == jobs == 5
 

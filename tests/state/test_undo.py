@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from osmia_broker import feel
 from osmia_broker.base.errors import InvalidState, OsmiaError
-from osmia_broker.engine import Budget, Turn, commands, execute, flow_commands
+from osmia_broker.engine import Budget, Turn, commands, due_commands, execute, flow_commands
 from osmia_broker.engine.engine import HANDLERS, UndoFailed, _walk, handles
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.state.index import Index
@@ -124,12 +124,12 @@ def command(choice: int, turn: Turn, value: int) -> commands.Command:
         commands.SetVariables(some(elements), number, bool(value % 2)),
         commands.ResolveIncident(some(incidents)),
         commands.CancelProcessInstance(some(elements)),
-        commands.ReachDeadlines(tuple(jobs)),
+        due_commands.ReachDeadlines(tuple(jobs)),
         commands.GiveBackJobs(tuple((key, NOW_MS + 1) for key in jobs)),
         commands.ActivateJobs("t", "w", 1 + value, 8, keys=tuple(jobs[: value % 5])),
-        commands.CarryOut(some(follow_ups)),
-        commands.ParkFollowUp(some(follow_ups), "for once"),
-        commands.ParkTimer(some(sorted(turn.timers._rows)), "for once"),
+        due_commands.CarryOut(some(follow_ups)),
+        due_commands.ParkFollowUp(some(follow_ups), "for once"),
+        due_commands.ParkTimer(some(sorted(turn.timers._rows)), "for once"),
         commands.UpdateJobPriority(some(jobs), value % 5 - 2),
         commands.ActivateJobs("t", "w", 1 + value, 1 + value % 3, leases=True),
         flow_commands.LimitJobs("u", held_max=value),

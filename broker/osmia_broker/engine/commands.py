@@ -1,4 +1,4 @@
-"""All commands of the engine. A command is carried out as a whole, or refused without a trace.
+"""Commands of the engine: those of callers, and the steps that follow from them. A command is carried out as a whole, or refused without a trace.
 
 `intent` is its name in the error texts of the wire (gateway-rpc.md, section 1). Times are milliseconds.
 """
@@ -225,44 +225,6 @@ class EvaluateConditional(Command, frozen=True, gc=False):
     variables: Variables
 
 
-class DueCommand(Command, frozen=True, gc=False):
-    """The root of the commands about rows that have become due; the first field is the key of the row. Sent by the partition itself."""
-
-    @property
-    def row_keys(self) -> tuple[int, ...]:
-        """The keys of these rows."""
-        return (getattr(self, self.__struct_fields__[0]),)
-
-
-class TriggerTimer(DueCommand, frozen=True, gc=False):
-    """Fire a timer that has become due. Sent by the partition itself."""
-
-    intent: ClassVar[str] = "TRIGGER"
-    timer_key: int
-
-
-class ParkTimer(DueCommand, frozen=True, gc=False):
-    """Let a timer that cannot be fired wait behind an incident. Sent by the partition itself."""
-
-    intent: ClassVar[str] = "PARK"
-    timer_key: int
-    reason: str
-
-
-class ExpireMessage(DueCommand, frozen=True, gc=False):
-    """Forget a kept message whose time to live is over. Sent by the partition itself."""
-
-    intent: ClassVar[str] = "EXPIRE"
-    message_key: int
-
-
-class ExpireCreation(DueCommand, frozen=True, gc=False):
-    """Forget a creation with an idempotency key. Sent by the partition itself."""
-
-    intent: ClassVar[str] = "EXPIRE"
-    created_once_key: int
-
-
 class ElementToActivate(msgspec.Struct, frozen=True, gc=False):
     """An element that the worker of an ad-hoc subprocess wants to activate."""
 
@@ -345,33 +307,6 @@ class UpdateJobTimeout(Command, frozen=True, gc=False):
     job_key: int
     timeout_ms: int
     lease_token: str = ""
-
-
-class ReachDeadlines(DueCommand, frozen=True, gc=False):
-    """End the leases and back-offs of these jobs whose deadlines have passed. Sent by the partition itself."""
-
-    intent: ClassVar[str] = "TIME_OUT"
-    job_keys: tuple[int, ...]
-
-    @property
-    def row_keys(self) -> tuple[int, ...]:
-        """The keys of the jobs."""
-        return self.job_keys
-
-
-class CarryOut(DueCommand, frozen=True, gc=False):
-    """Carry a follow-up out that has become due. Sent by the partition itself."""
-
-    intent: ClassVar[str] = "CARRY_OUT"
-    follow_up_key: int
-
-
-class ParkFollowUp(DueCommand, frozen=True, gc=False):
-    """Let a follow-up that cannot be carried out wait behind an incident with this *reason*. Sent by the partition itself."""
-
-    intent: ClassVar[str] = "PARK"
-    follow_up_key: int
-    reason: str
 
 
 class ContinueWalk(Command, frozen=True, gc=False):

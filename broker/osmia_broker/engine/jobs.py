@@ -13,13 +13,13 @@ from osmia_broker.engine.commands import (
     CompleteJob,
     FailJob,
     GiveBackJobs,
-    ReachDeadlines,
     ThrowError,
     UpdateJobPriority,
     UpdateJobRetries,
     UpdateJobTimeout,
 )
 from osmia_broker.engine.domain_events import JOB
+from osmia_broker.engine.due_commands import ReachDeadlines
 from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.places import fire

@@ -12,9 +12,9 @@ from time import perf_counter
 from typing import Any
 
 from osmia_broker.base.errors import OsmiaError, StoreFailed
-from osmia_broker.engine.commands import (
+from osmia_broker.engine.commands import Command
+from osmia_broker.engine.due_commands import (
     CarryOut,
-    Command,
     DueCommand,
     ExpireCreation,
     ExpireMessage,

@@ -9,14 +9,8 @@ from collections.abc import Callable
 import msgspec
 
 from osmia_broker.base.errors import AlreadyExists, InvalidState
-from osmia_broker.engine.commands import (
-    CorrelateKept,
-    CorrelateMessage,
-    ExpireMessage,
-    PublishMessage,
-    StartFromKept,
-    Variables,
-)
+from osmia_broker.engine.commands import CorrelateKept, CorrelateMessage, PublishMessage, StartFromKept, Variables
+from osmia_broker.engine.due_commands import ExpireMessage
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.delivery import deliver, is_taken, note_correlation, owner_and_event
 from osmia_broker.engine.events.places import may_fire
