@@ -1,4 +1,4 @@
-"""One connection: takes frames apart, keeps their rules, and hands what they bring to streams (RFC 9113, sections 3 to 6).
+"""One connection: takes frames apart, and hands what they bring to streams (RFC 9113, sections 3 to 6). `checks` knows their form.
 
 A peer that breaks a rule of one stream loses the stream; other faults end the connection with GOAWAY. Control frames
 spend a budget, which refills with time and with answers. When it is empty, the connection ends with ENHANCE_YOUR_CALM.
@@ -8,7 +8,7 @@ import asyncio
 import logging
 from typing import Any, cast
 
-from osmia_broker.h2 import frames
+from osmia_broker.h2 import checks, frames
 from osmia_broker.h2.frame_budget import FrameBudget
 from osmia_broker.h2.frames import (
     ACK,
@@ -20,11 +20,9 @@ from osmia_broker.h2.frames import (
     HEADER,
     HEADER_BYTES,
     NO_ERROR,
-    NUMBER,
     PREFACE,
     PROTOCOL_ERROR,
     REFUSED_STREAM,
-    SETTING,
     STREAM_CLOSED,
     WINDOW_MAX,
     ConnectionFault,
@@ -223,11 +221,7 @@ class Connection(asyncio.Protocol):
             raise ConnectionFault(PROTOCOL_ERROR, "Expected a stream of a client, but found an even number or 0")
         begin, end = unpadded(data, begin, end, flags)
         if flags & frames.WITH_PRIORITY:
-            if end - begin < 5:
-                raise ConnectionFault(FRAME_SIZE_ERROR, "Expected a priority, but found the end of the frame")
-            if NUMBER.unpack_from(data, begin)[0] & WINDOW_MAX == stream_id:
-                raise ConnectionFault(PROTOCOL_ERROR, "Expected a stream to depend on another, but found itself")
-            begin += 5
+            begin = checks.after_priority(data, begin, end, stream_id)
         if flags & END_HEADERS:
             self._take_block(data[begin:end], stream_id, flags)
         else:
@@ -307,35 +301,24 @@ class Connection(asyncio.Protocol):
     # --- frames about the connection
 
     def _take_settings(self, data: bytes, begin: int, end: int, flags: int, stream_id: int) -> None:
-        if stream_id:
-            raise ConnectionFault(PROTOCOL_ERROR, "Expected SETTINGS of the connection, but found a stream")
-        if (end - begin) % SETTING.size or (flags & ACK and end > begin):
-            raise ConnectionFault(FRAME_SIZE_ERROR, "Expected whole settings, but found a part of one")
+        found = checks.settings_of(data, begin, end, flags, stream_id)
         if flags & ACK:
             self._budget.spend()
             return
         self._budget.spend(SETTINGS_COST)
         self.outbox.put(frame(frames.SETTINGS, ACK, 0))  # before content that a wider window lets through
-        for name, value in SETTING.iter_unpack(data[begin:end]):
-            self._set(name, value)
+        for name, value in found:
+            if name == frames.INITIAL_WINDOW_SIZE:
+                self._set_window(value)
 
-    def _set(self, name: int, value: int) -> None:
-        if name == frames.INITIAL_WINDOW_SIZE:
-            if value > WINDOW_MAX:
-                raise ConnectionFault(FLOW_CONTROL_ERROR, "Expected a window below 2^31, but found a larger one")
-            more, self.outbox.stream_window = value - self.outbox.stream_window, value
-            if more and not all(stream.widen(more) for stream in list(self.streams.values())):
-                raise ConnectionFault(FLOW_CONTROL_ERROR, "Expected windows below 2^31, but found a larger one")
-        elif name == frames.MAX_FRAME_SIZE and not frames.FRAME_BYTES_MAX <= value < 2**24:
-            raise ConnectionFault(PROTOCOL_ERROR, "Expected a frame size from 16384 to 16777215, but found another")
-        elif name == frames.ENABLE_PUSH and value > 1:
-            raise ConnectionFault(PROTOCOL_ERROR, "Expected ENABLE_PUSH to be 0 or 1, but found another value")
+    def _set_window(self, octets: int) -> None:
+        """Let each stream send up to *octets* at first; those that are open, too."""
+        more, self.outbox.stream_window = octets - self.outbox.stream_window, octets
+        if more and not all(stream.widen(more) for stream in list(self.streams.values())):
+            raise ConnectionFault(FLOW_CONTROL_ERROR, "Expected windows below 2^31, but found a larger one")
 
     def _take_ping(self, data: bytes, begin: int, end: int, flags: int, stream_id: int) -> None:
-        if stream_id:
-            raise ConnectionFault(PROTOCOL_ERROR, "Expected PING of the connection, but found a stream")
-        if end - begin != 8:
-            raise ConnectionFault(FRAME_SIZE_ERROR, "Expected a PING of 8 octets, but found another size")
+        checks.check_ping(begin, end, stream_id)
         self._budget.spend()
         if flags & ACK:
             self._pinged_s = 0
@@ -343,13 +326,11 @@ class Connection(asyncio.Protocol):
             self.outbox.put(frame(frames.PING, ACK, 0, data[begin:end]))
 
     def _take_window_update(self, data: bytes, begin: int, end: int, _flags: int, stream_id: int) -> None:
-        if end - begin != 4:
-            raise ConnectionFault(FRAME_SIZE_ERROR, "Expected a WINDOW_UPDATE of 4 octets, but found another size")
+        more = checks.step_of(data, begin, end)
         if self._updates_due > 0:
             self._updates_due -= 1
         else:
             self._budget.spend()
-        more = NUMBER.unpack_from(data, begin)[0] & WINDOW_MAX
         if not stream_id:
             self.outbox.window += more
             if not more or self.outbox.window > WINDOW_MAX:
@@ -363,8 +344,7 @@ class Connection(asyncio.Protocol):
             self._lose(stream, FLOW_CONTROL_ERROR if more else PROTOCOL_ERROR)
 
     def _take_rst_stream(self, _data: bytes, begin: int, end: int, _flags: int, stream_id: int) -> None:
-        if end - begin != 4:
-            raise ConnectionFault(FRAME_SIZE_ERROR, "Expected a RST_STREAM of 4 octets, but found another size")
+        checks.check_rst_stream(begin, end)
         self._check_not_idle(stream_id)
         self._budget.spend()
         stream = self.streams.get(stream_id)
@@ -377,17 +357,14 @@ class Connection(asyncio.Protocol):
         if not stream_id:
             raise ConnectionFault(PROTOCOL_ERROR, "Expected the priority of a stream, but found none")
         stream = self.streams.get(stream_id)
-        fault = FRAME_SIZE_ERROR if end - begin != 5 else 0
-        if not fault and NUMBER.unpack_from(data, begin)[0] & WINDOW_MAX == stream_id:
-            fault = PROTOCOL_ERROR
+        fault = checks.priority_fault(data, begin, end, stream_id)
         if fault and stream is not None:
             self._lose(stream, fault)
         elif fault:
             raise ConnectionFault(fault, "Expected a priority, but found another frame")
 
     def _take_goaway(self, _data: bytes, begin: int, end: int, _flags: int, stream_id: int) -> None:
-        if stream_id or end - begin < 8:
-            raise ConnectionFault(PROTOCOL_ERROR if stream_id else FRAME_SIZE_ERROR, "Expected a whole GOAWAY")
+        checks.check_goaway(begin, end, stream_id)
         self.drain()
 
     def _take_push_promise(self, *_: object) -> None:
