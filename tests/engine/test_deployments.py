@@ -202,3 +202,30 @@ def test_an_id_is_defined_once_per_deployment(door: EngineDoor, files: list[File
 def test_two_files_of_one_name_may_hold_different_processes(door: EngineDoor):
     door.deploy(plain(), plain(id="other"))
     assert versions(door) == {"process": [1], "other": [1]}
+
+
+@pytest.mark.parametrize(
+    ("line", "element", "binding", "text"),
+    [
+        ("call(process=gone)", "calledElement", "latest", "Expected process with BPMN process id 'gone' to be deployed, but not found."),
+        ("call(process=gone)", "calledElement", "versionTag", "Expected to call process with BPMN process id 'gone' and version tag 'v7', but no such process found. To resolve this incident, deploy a process with the given process id and version tag."),
+        ("call(process=gone)", "calledElement", "deployment", "Expected to call process with BPMN process id 'gone' with binding type 'deployment', but no such process found in the deployment with key"),
+        ("rule(decision=gone, result=r)", "calledDecision", "latest", "Expected to evaluate decision 'gone', but no decision found for id 'gone'"),
+        ("rule(decision=gone, result=r)", "calledDecision", "versionTag", "Expected to evaluate decision with id 'gone' and version tag 'v7', but no such decision found."),
+        ("rule(decision=gone, result=r)", "calledDecision", "deployment", "that is deployed together with the intended decision to evaluate."),
+        ("user(form_id=gone)", "formDefinition", "latest", "Expected to find a form with id 'gone', but no form with this id is found"),
+        ("user(form_id=gone)", "formDefinition", "versionTag", "Expected to use a form with id 'gone' and version tag 'v7', but no such form found."),
+        ("user(form_id=gone)", "formDefinition", "deployment", "that is deployed together with the intended form to use."),
+    ],
+)  # fmt: skip
+def test_the_incident_of_a_definition_that_is_not_there_names_the_repair(
+    door: Door, line: str, element: str, binding: str, text: str
+):
+    tag = ' versionTag="v7"' if binding == "versionTag" else ""
+    file = bpmn(f"start > t:{line} > end").decode()
+    door.deploy(
+        ("p.bpmn", file.replace(f"<zeebe:{element}", f'<zeebe:{element} bindingType="{binding}"{tag}').encode())
+    )
+    scenario = Scenario(door)
+    scenario.play("create")
+    assert text in door.incidents(scenario.instance)[0].message

@@ -8,39 +8,15 @@ from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.engine.answers import EvaluatedDecision
 from osmia_broker.engine.commands import EvaluateDecision
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.turn import Turn
-from osmia_broker.state.rows import Decision, DecisionEvaluation, ErrorType
+from osmia_broker.state.rows import Decision, DecisionEvaluation
 
 if TYPE_CHECKING:  # the package is loaded with the first decision only
     from osmia_broker.dmn import DecisionGraph, Evaluation
 
 
-def find_decision(
-    turn: Turn, decision_id: str, deployment_key: int = 0, version_tag: str = ""
-) -> "tuple[Decision, DecisionGraph]":
-    """Return the latest version of a decision, or the one of a deployment or with a tag, with the graph that it stands in.
-
-    Raises:
-        IncidentRaised: there is none. To repair it, deploy one.
-
-    """
-    decisions = turn.definitions.decisions
-    if version_tag:
-        decision = decisions.tagged(decision_id, version_tag)
-    elif deployment_key:
-        decision = decisions.as_of_deployment(decision_id, deployment_key)
-    else:
-        decision = decisions.latest(decision_id)
-    if decision is None:
-        raise IncidentRaised(
-            ErrorType.CALLED_DECISION_ERROR,
-            f"Expected to evaluate decision '{decision_id}', but no decision found for id '{decision_id}'",
-        )
-    return decision, _graph(turn, decision)
-
-
-def _graph(turn: Turn, decision: Decision) -> "DecisionGraph":
+def graph_of(turn: Turn, decision: Decision) -> "DecisionGraph":
+    """Return the graph that a decision stands in."""
     requirements = turn.definitions.requirements.get(decision.decision_requirements_key)
     assert requirements is not None, "a decision stands in a graph"
     graph: DecisionGraph = turn.definitions.model(requirements.checksum).decisions
@@ -51,7 +27,7 @@ def _graph(turn: Turn, decision: Decision) -> "DecisionGraph":
 def evaluate_decision(turn: Turn, command: EvaluateDecision) -> EvaluatedDecision:
     """Evaluate a decision for a caller. An evaluation that fails is an answer, not a refusal."""
     decision = _called(turn, command)
-    graph = _graph(turn, decision)
+    graph = graph_of(turn, decision)
     scope: dict[str, Any] = {name: msgspec.Raw(value) for name, value in command.variables.items()}
     evaluation = graph.evaluate(decision.decision_id, scope, turn.now)
     rows = {row.decision_id: row for row in turn.definitions.decisions_of(decision.decision_requirements_key)}

@@ -1,7 +1,7 @@
 """The call activity: it starts an instance of another process, waits for it, and takes its variables back."""
 
 from osmia_broker.base.errors import InvalidArgument
-from osmia_broker.engine.bindings import find_process
+from osmia_broker.engine.bindings import Binding, find_process
 from osmia_broker.engine.commands import ReturnFromCall, TerminateCalled, Variables
 from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.expressions import evaluate_text
@@ -113,7 +113,7 @@ def _passed_on(turn: Turn, instance: ElementInstance, call: CallDefinition, defi
 
 def _called(turn: Turn, instance: ElementInstance, call: CallDefinition) -> ProcessDefinition:
     process_id = evaluate_text(turn, call.process_id, instance.key)
-    definition = find_process(turn, instance, process_id, call.binding, call.version_tag)
+    definition = find_process(turn, instance, Binding(process_id, call.binding, call.version_tag))
     if turn.definitions.process(definition.key).root.start is None:
         raise IncidentRaised(
             ErrorType.CALLED_ELEMENT_ERROR,

@@ -1,7 +1,8 @@
 """Tasks: done by a worker (a job), or by the broker itself (a script, a decision)."""
 
 from osmia_broker import feel
-from osmia_broker.engine.decisions import find_decision, keep_evaluation
+from osmia_broker.engine.bindings import Binding, find_decision
+from osmia_broker.engine.decisions import graph_of, keep_evaluation
 from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.elements.publishing import publish
 from osmia_broker.engine.expressions import (
@@ -10,7 +11,7 @@ from osmia_broker.engine.expressions import (
     evaluate_text,
 )
 from osmia_broker.engine.incidents import IncidentRaised
-from osmia_broker.engine.lifecycle import Processor, deployment_of, plan_completion, processes
+from osmia_broker.engine.lifecycle import Processor, plan_completion, processes
 from osmia_broker.engine.new_jobs import create_task_job
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import Element, ElementType
@@ -61,9 +62,10 @@ class BusinessRuleTask(Processor):
             create_task_job(turn, instance, element.job)
             return
         decision_id = evaluate_text(turn, call.decision_id, instance.key)
-        deployment_key = deployment_of(turn, instance) if call.binding == "deployment" else 0
-        decision, graph = find_decision(turn, decision_id, deployment_key, call.version_tag)
-        evaluation = graph.evaluate(decision.decision_id, VariableScope(turn, instance.key), turn.now)
+        decision = find_decision(turn, instance, Binding(decision_id, call.binding, call.version_tag))
+        evaluation = graph_of(turn, decision).evaluate(
+            decision.decision_id, VariableScope(turn, instance.key), turn.now
+        )
         if evaluation.failure_message:
             raise IncidentRaised(ErrorType.DECISION_EVALUATION_ERROR, evaluation.failure_message)
         keep_evaluation(

@@ -11,6 +11,7 @@ from typing import Any, cast
 import msgspec
 
 from osmia_broker import feel
+from osmia_broker.engine.bindings import Binding, find_form
 from osmia_broker.engine.elements.activiti_tasks import (
     category_of,
     priority_of,
@@ -26,7 +27,7 @@ from osmia_broker.engine.expressions import (
     wrong_type,
 )
 from osmia_broker.engine.incidents import IncidentRaised
-from osmia_broker.engine.lifecycle import Processor, deployment_of, processes
+from osmia_broker.engine.lifecycle import Processor, processes
 from osmia_broker.engine.new_jobs import create_job, json_object
 from osmia_broker.engine.new_user_tasks import excess, insert_task
 from osmia_broker.engine.task_listeners import begin_canceling, create_native_task
@@ -191,16 +192,4 @@ def _form_key(turn: Turn, instance: ElementInstance, task: UserTaskDefinition) -
     if task.form_id is None:
         return _text(turn, instance, task, task.form_key)
     form_id = evaluate_text(turn, task.form_id, instance.key)
-    forms = turn.definitions.forms
-    bound = task.form_binding == "deployment"
-    if task.form_binding == "versionTag":
-        form = forms.tagged(form_id, task.form_version_tag)
-    else:
-        form = forms.as_of_deployment(form_id, deployment_of(turn, instance)) if bound else forms.latest(form_id)
-    if form is None:
-        raise IncidentRaised(
-            ErrorType.FORM_NOT_FOUND,
-            f"Expected to find a form with id '{form_id}', but no form with this id is found,"
-            " at least a form with this id should be available. To resolve the Incident please deploy a form with the same id",
-        )
-    return str(form.key)
+    return str(find_form(turn, instance, Binding(form_id, task.form_binding, task.form_version_tag)).key)
