@@ -24,6 +24,7 @@ from osmia_broker.running.child import ChildBroker
 FLOOR_PORT = 28800
 SCENARIOS: dict[str, list[list[str]]] = {
     "cycle": [
+        ["--scenario", "cycle", "--concurrency", "16"],  # as two-task and withresult, which are measured by it
         ["--scenario", "cycle", "--concurrency", "64"],
         ["--scenario", "cycle", "--concurrency", "128"],
         ["--scenario", "cycle", "--worker-mode", "stream", "--concurrency", "64"],
