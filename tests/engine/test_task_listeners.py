@@ -132,6 +132,13 @@ def test_a_creating_listener_may_choose_the_assignee(at: At):
     assert desk.shown("t", "state", "assignee") == ("CREATED", "ben")
 
 
+def test_a_second_creating_listener_may_choose_another_assignee(at: At):
+    desk = at('creating="c d"')
+    answer(desk, assignee="ben")
+    answer(desk, assignee="cleo")
+    assert desk.shown("t", "state", "assignee") == ("CREATED", "cleo")
+
+
 # --- correcting and denying
 
 
@@ -206,6 +213,8 @@ def test_a_denied_change_leaves_the_task_as_it_was(at: At, event: str, word: str
     ("listeners", "begin", "result"),
     [
         ("creating=c", None, {"denied": True}),
+        ("creating=c, assigning=a, assignee=ada", None, {"assignee": "ben"}),
+        ("creating=c, assignee=ada", None, {"assignee": "", "priority": 5}),
         ("assigning=a", "assign", {"denied": True, "priority": 5}),
     ],
 )

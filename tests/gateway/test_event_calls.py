@@ -239,6 +239,12 @@ async def test_without_being_asked_the_history_stays(wire: Wire, unique: str):
             INVALID,
             "at most 2000 items, but found 2001",
         ),
+        (
+            "CompleteJob",
+            {"jobKey": 1, "result": {"type": "bogus", "denied": True}},
+            INVALID,
+            "Expected result.type to be userTask or adHocSubProcess, but found 'bogus'",
+        ),
     ],
 )
 async def test_bad_values_are_refused_by_name(

@@ -518,6 +518,42 @@ def test_a_list_that_is_longer_than_anybody_needs(rest: Rest, path: str, body: d
     assert (problem["status"], problem["detail"]) == (400, words)
 
 
+# --- results of jobs
+
+
+@pytest.fixture
+def listener(rest: Rest, unique: str) -> dict[str, Any]:
+    """The job of a listener that looks at a task which is being created."""
+    rest.deploy(f"start > t:user(native=yes, creating={unique}) > end", unique)
+    rest.post("/process-instances", {"processDefinitionId": unique})
+    [job] = rest.post("/jobs/activation", {"type": unique, "timeout": 60_000, "maxJobsToActivate": 1})["jobs"]
+    return dict(job)
+
+
+def test_nobody_acts_at_the_creation_of_a_task_which_is_an_empty_text(listener: dict[str, Any]):
+    assert (listener["userTask"]["action"], listener["userTask"]["assignee"]) == ("", None)
+
+
+@pytest.mark.parametrize("type", ["bogus", "user_task"])
+def test_a_result_of_an_unknown_type_is_refused(rest: Rest, listener: dict[str, Any], type: str):
+    problem = rest.refusal("POST", f"/jobs/{listener['jobKey']}/completion", {"result": {"type": type}})
+    words = f"Expected result.type to be userTask or adHocSubProcess, but found '{type}'"
+    assert (problem["status"], problem["detail"]) == (400, words)
+
+
+@pytest.mark.parametrize(
+    ("type", "priority"),
+    [("userTask", 7), ("USERTASK", 7), ("", 7), (None, 7), ("adHocSubProcess", 50)],
+)
+def test_the_type_says_which_members_of_a_result_count(
+    rest: Rest, listener: dict[str, Any], type: str | None, priority: int
+):
+    result = {"type": type, "corrections": {"priority": 7}, "isCompletionConditionFulfilled": True}
+    rest.post(f"/jobs/{listener['jobKey']}/completion", {"result": result})
+    task = rest.get(f"/user-tasks/{listener['userTask']['userTaskKey']}")
+    assert (task["state"], task["priority"]) == ("CREATED", priority)
+
+
 # --- creation by version tag
 
 TAGGED = '<bpmn:extensionElements><zeebe:versionTag value="{}"/></bpmn:extensionElements>'

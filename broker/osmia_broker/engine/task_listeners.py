@@ -215,6 +215,16 @@ def transition_of(turn: Turn, instance: ElementInstance) -> tuple[UserTask, Task
     return task, transition
 
 
+def has_own_assignee(turn: Turn, instance: ElementInstance, creation: TaskTransition) -> bool:
+    """Whether the model gives the task that is being created an assignee."""
+    definition = model_of(turn, instance).user_task
+    return (
+        definition is not None
+        and definition.assignee is not None
+        and "assignee" in msgspec.json.decode(creation.changes)
+    )
+
+
 def listener_done(turn: Turn, task: UserTask, transition: TaskTransition, corrections: Changes) -> None:
     """Go on with a change after a listener: with the next one, or to its end. Later corrections replace earlier ones.
 

@@ -24,12 +24,14 @@ from osmia_broker.engine.task_commands import (
 )
 from osmia_broker.engine.task_listeners import (
     ASSIGNING,
+    CREATING,
     MAY_BE_DENIED,
     UPDATING,
     Change,
     change_task,
     completion,
     deny_change,
+    has_own_assignee,
     listener_done,
     transition_of,
 )
@@ -176,6 +178,15 @@ def _listener_completed(turn: Turn, job: Job, element: ElementInstance, command:
     if result.denied and result.corrections:
         raise InvalidArgument(
             f"Expected to complete job with key '{job.key}' with corrections or a denial, but found both"
+        )
+    if (
+        transition.event == CREATING
+        and "assignee" in result.corrections
+        and has_own_assignee(turn, element, transition)
+    ):
+        raise InvalidArgument(
+            f"Expected a result of the job with key '{job.key}' that leaves the assignee of the model to listeners for"
+            f" '{ASSIGNING}', but found that it corrects the assignee"
         )
     put_local(turn, element, command.variables)
     if result.denied:

@@ -7,6 +7,7 @@ from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import Caller, checks
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.instances import NO_MARKS, Marks
+from osmia_broker.calls.job_results import is_of_listener
 from osmia_broker.calls.user_tasks import corrections_of
 from osmia_broker.engine.commands import (
     ActivateInstruction,
@@ -81,10 +82,10 @@ def job_result(result: gateway.JobResult) -> AdHocResult | TaskListenerResult | 
     """Translate what a worker decided: for an ad-hoc subprocess, or as a task listener. None if nothing is decided by it.
 
     Raises:
-        InvalidArgument: a correction is wrong.
+        InvalidArgument: the type or a correction is wrong.
 
     """
-    if result.denied or result.HasField("corrections"):
+    if is_of_listener(result.type, has_its_members=result.denied or result.HasField("corrections")):
         return TaskListenerResult(
             result.denied, checks.storable("deniedReason", result.deniedReason), _corrections(result.corrections)
         )

@@ -6,6 +6,7 @@ from msgspec import Raw, field
 
 from osmia_broker.calls import checks
 from osmia_broker.calls.documents import parse_variables
+from osmia_broker.calls.job_results import is_of_listener
 from osmia_broker.calls.user_tasks import corrections_of
 from osmia_broker.engine.commands import AdHocResult, ElementToActivate
 from osmia_broker.engine.listener_results import TaskListenerResult
@@ -57,13 +58,13 @@ def result_of(given: JobResult | None) -> AdHocResult | TaskListenerResult | Non
     """Translate a result; None if nothing is decided by it.
 
     Raises:
-        InvalidArgument: a correction is wrong.
+        InvalidArgument: the type or a correction is wrong.
 
     """
     if given is None:
         return None
     corrections = {name: value for name, value in (given.corrections or {}).items() if value is not None}
-    if given.denied or corrections:
+    if is_of_listener(given.type or "", has_its_members=bool(given.denied or corrections)):
         reason = checks.storable("deniedReason", given.denied_reason or "")
         return TaskListenerResult(bool(given.denied), reason, corrections_of(corrections))
     activate = tuple(

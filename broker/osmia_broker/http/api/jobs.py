@@ -226,6 +226,7 @@ def _user_task(job: ActivatedJob) -> dict[str, Any] | None:
     """Return what a task listener sees of its task, with keys as text."""
     seen = listened_task(job)
     if seen is not None:
+        seen["action"] = seen["action"] or ""  # nobody has acted when a task is created or canceled
         seen["formKey"] = key_text(seen["formKey"] or 0)
         seen["userTaskKey"] = str(seen["userTaskKey"])
     return seen
