@@ -136,9 +136,14 @@ def test_what_is_no_document(rest: Rest):
     assert rest.http.post("/documents", files={"file": ("x", b"2")}, params={"storeId": "gcp"}).status_code == 400
     bad = {"file": ("x", b"2"), "metadata": (None, "{")}
     assert rest.http.post("/documents", files=bad).status_code == 400
-    stored = store(rest)
-    problem = rest.refusal("GET", f"/documents/{stored['documentId']}", params={"contentHash": "0"})
-    assert problem["status"] == 400
+
+
+@pytest.mark.parametrize(("method", "way"), [("GET", ""), ("POST", "/links")])
+def test_a_document_with_another_content_than_the_request_means(rest: Rest, method: str, way: str):
+    path = f"/documents/{store(rest)['documentId']}{way}"
+    problem = rest.refusal(method, path, params={"contentHash": "0"})
+    assert (problem["status"], problem["title"]) == (400, "INVALID_ARGUMENT")
+    assert "to have the content hash of the request, but found another" in problem["detail"]
 
 
 @pytest.mark.parametrize("at", ["9999-12-31T23:59:59-10:00", "9999-12-31T23:59:59.999999-00:01"])

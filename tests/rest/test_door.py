@@ -218,6 +218,45 @@ def test_the_description_names_every_operation_with_its_types(rest: Rest):
     json.dumps(document)
 
 
+DOCUMENT = "/documents/{documentId}"
+IN_THE_ADDRESS = {
+    ("get", "/jobs/statistics/global"): ["from!", "to!", "jobType"],
+    ("post", "/documents"): ["storeId", "documentId"],
+    ("post", "/documents/batch"): ["storeId"],
+    ("get", DOCUMENT): ["storeId", "contentHash", "expires", "signature"],
+    ("delete", DOCUMENT): ["storeId"],
+    ("post", DOCUMENT + "/links"): ["storeId", "contentHash"],
+    ("post", "/variables/search"): ["truncateValues"],
+    ("post", "/user-tasks/{userTaskKey}/variables/search"): ["truncateValues"],
+    ("post", "/user-tasks/{userTaskKey}/effective-variables/search"): ["truncateValues"],
+}
+
+
+def test_the_description_names_what_may_stand_in_the_address(rest: Rest):
+    document = rest.get("/openapi.json")
+    found = {}
+    for path, methods in document["paths"].items():
+        for method, described in methods.items():
+            asked = [one for one in described.get("parameters", []) if one["in"] == "query"]
+            found[method, path] = [one["name"] + "!" * one["required"] for one in asked]
+    assert {place: names for place, names in found.items() if names} == IN_THE_ADDRESS
+
+
+@pytest.mark.parametrize(
+    ("path", "parts", "required"),
+    [
+        ("/deployments", {"resources": "array", "tenantId": "string"}, ["resources"]),
+        ("/documents", {"file": "string", "metadata": "object"}, ["file"]),
+        ("/documents/batch", {"files": "array", "metadataList": "array"}, ["files"]),
+    ],
+)
+def test_the_description_names_the_parts_of_a_form(rest: Rest, path: str, parts: dict[str, str], required: list[str]):
+    [form] = rest.get("/openapi.json")["paths"][path]["post"]["requestBody"]["content"].items()
+    assert form[0] == "multipart/form-data"
+    assert {name: part["type"] for name, part in form[1]["schema"]["properties"].items()} == parts
+    assert form[1]["schema"]["required"] == required
+
+
 def test_requests_are_counted_by_route_not_by_address(rest: Rest):
     rest.ask("POST", CANCEL.format(12345))
     metrics, _ = rest.broker.broker.metrics.render()

@@ -98,17 +98,19 @@ def _operation(one: Operation) -> dict[str, Any]:
         "summary": one.summary,
         "responses": _responses(one),
     }
-    if one.path_types:
+    if one.path_types or one.query:
         described["parameters"] = [
             {"name": name, "in": "path", "required": True, "schema": _of_path(type)}
             for name, (_, type) in one.path_types.items()
+        ] + [
+            {"name": asked.name, "in": "query", "required": asked.is_required, "schema": asked.schema}
+            for asked in one.query
         ]
     if one.body_type is not None:
         content = {one.takes: {"schema": _schema(one.body_type, one.base)}}
         described["requestBody"] = {"required": one.needs_body, "content": content}
     elif one.takes != "application/json":
-        content = {one.takes: {"schema": {"type": "object"}}}
-        described["requestBody"] = {"required": True, "content": content}
+        described["requestBody"] = {"required": True, "content": {one.takes: {"schema": _of_parts(one)}}}
     return described
 
 
@@ -138,6 +140,11 @@ def _schema(type: Any, base: str) -> dict[str, Any]:
     schemas, _ = _described(base)
     schema: dict[str, Any] = schemas[type]
     return schema
+
+
+def _of_parts(one: Operation) -> dict[str, Any]:
+    required = [part.name for part in one.parts if part.is_required]
+    return {"type": "object", "properties": {part.name: part.schema for part in one.parts}, "required": required}
 
 
 def _of_path(type: type) -> dict[str, Any]:

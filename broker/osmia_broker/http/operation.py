@@ -118,6 +118,18 @@ H = TypeVar("H", bound=Handler)
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A value that a request gives beside its body: a parameter behind the `?` of the address, or a part of a multipart body."""
+
+    name: str
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})  # JSON Schema
+    is_required: bool = False
+
+
+FILE: Mapping[str, Any] = {"type": "string", "contentMediaType": "application/octet-stream"}
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """One operation of the API."""
 
@@ -138,6 +150,8 @@ class Operation:
     is_open: bool  # callers need no sign-in: it tells nothing about processes, or asks for one itself
     decode: Callable[[bytes], Any]
     members: frozenset[str]  # of the request's body; empty if it is no object with fixed ones
+    query: tuple[Asked, ...]  # described; the handler reads them
+    parts: tuple[Asked, ...]  # of a multipart body, likewise
 
     def arguments(self, values: Mapping[str, str]) -> dict[str, Any]:
         """Convert the values of the path.
@@ -218,6 +232,8 @@ def operation(
     waits: bool = False,
     is_open: bool = False,
     base: str = BASE,
+    query: tuple[Asked, ...] = (),
+    parts: tuple[Asked, ...] = (),
 ) -> Callable[[H], H]:
     """Register the decorated function as the operation *method* *path*. See the module's docstring."""
 
@@ -244,6 +260,8 @@ def operation(
                 waits=waits,
                 is_open=is_open,
                 members=members_of(body_type),
+                query=query,
+                parts=parts,
                 decode=msgspec.json.Decoder(body_type or msgspec.Raw, dec_hook=types.convert, float_hook=Digits).decode,
             )
         )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from osmia_broker.http.operation import BASE, Call, operation, snake
+from osmia_broker.http.operation import BASE, Asked, Call, operation, snake
 from osmia_broker.http.problem import bad_request
 from osmia_broker.http.types import Body, Item, Key
 from osmia_broker.store.read.search.entity import Entity
@@ -68,7 +68,8 @@ def serve_search(
         chosen = whole if whole is not None and not truncates(call) else entity
         return results(await search(call.reader, chosen, asked_by(body), scope=conditions))
 
-    serve(handle, entity, path, name=name, tag=tag, summary=summary)
+    query = () if whole is None else (TRUNCATES,)
+    serve(handle, entity, path, name=name, tag=tag, summary=summary, query=query)
 
 
 def serve_get(
@@ -95,6 +96,9 @@ def asked_by(body: Any) -> Search:
     return Search() if body is None else Search(body.filter, body.sort, body.page)
 
 
+TRUNCATES = Asked("truncateValues", {"type": "boolean", "default": True})
+
+
 def truncates(call: Call) -> bool:
     """Whether long values are to be cut, which is the default.
 
@@ -118,6 +122,7 @@ def serve(
     summary: str,
     base: str = BASE,
     body: Any = None,
+    query: tuple[Asked, ...] = (),
 ) -> None:
     """Register *handle* as an operation that takes a question about *entity* and answers with a page of items.
 
@@ -125,7 +130,7 @@ def serve(
     """
     question = body or question_type(entity, name)
     _describe(handle, name, path, summary, body=question, answer=answer_type(entity, name))
-    operation("POST", path, tag=tag, base=base)(handle)
+    operation("POST", path, tag=tag, base=base, query=query)(handle)
 
 
 def _describe(handle: Any, name: str, path: str, summary: str, *, body: Any, answer: Any) -> None:

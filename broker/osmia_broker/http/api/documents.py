@@ -9,7 +9,7 @@ import msgspec
 
 from osmia_broker.base.errors import InvalidArgument, NotFound, OsmiaError
 from osmia_broker.http.document_references import BINARY, Reference, disposition, media_type_of, reference_to
-from osmia_broker.http.operation import BASE, MULTIPART, Call, Reply, Upload, operation
+from osmia_broker.http.operation import BASE, FILE, MULTIPART, Asked, Call, Reply, Upload, operation
 from osmia_broker.http.problem import HttpRefusal, bad_request, invalid, status_and_title
 from osmia_broker.http.types import Body, Item, Key, Long, Text, convert
 from osmia_broker.store.documents import STORE_ID, Document
@@ -62,11 +62,28 @@ class Link(Item):
     expires_at: str
 
 
+_STORE = Asked("storeId", {"type": "string", "enum": [STORE_ID]})
+_HASH = Asked("contentHash")
+_METADATA = {"type": "object"}
+_ONE_FILE = (Asked("file", FILE, is_required=True), Asked("metadata", _METADATA))
+_FILES = (
+    Asked("files", {"type": "array", "items": FILE}, is_required=True),
+    Asked("metadataList", {"type": "array", "items": _METADATA}),
+)
+
 _read_metadata = msgspec.json.Decoder(Metadata, dec_hook=convert).decode
 _read_all_metadata = msgspec.json.Decoder(list[Metadata], dec_hook=convert).decode
 
 
-@operation("POST", "/documents", tag=TAG, takes=MULTIPART, status=201)
+@operation(
+    "POST",
+    "/documents",
+    tag=TAG,
+    takes=MULTIPART,
+    status=201,
+    query=(_STORE, Asked("documentId")),
+    parts=_ONE_FILE,
+)
 async def create_document(call: Call) -> Reference:
     """Store a file as a document."""
     _check_store(call.query)
@@ -77,7 +94,7 @@ async def create_document(call: Call) -> Reference:
     return await _create(call, files[0], _decoded(_read_metadata, given), call.query.get("documentId", [""])[-1])
 
 
-@operation("POST", "/documents/batch", tag=TAG, takes=MULTIPART, status=201)
+@operation("POST", "/documents/batch", tag=TAG, takes=MULTIPART, status=201, query=(_STORE,), parts=_FILES)
 async def create_documents(call: Call) -> Stored | Reply:
     """Store files as documents, each on its own."""
     _check_store(call.query)
@@ -102,7 +119,7 @@ async def create_documents(call: Call) -> Stored | Reply:
     return stored
 
 
-@operation("GET", DOCUMENT, tag=TAG, is_open=True)
+@operation("GET", DOCUMENT, tag=TAG, is_open=True, query=(_STORE, _HASH, Asked("expires"), Asked("signature")))
 async def get_document(call: Call, document_id: str) -> Reply:
     """Return the content of a document, to a caller who has signed in or has a link to it."""
     query = call.query
@@ -112,23 +129,19 @@ async def get_document(call: Call, document_id: str) -> Reply:
         await call.require_caller()
     _check_store(query)
     document, content = await call.services.documents.get(document_id)
-    wanted = query.get("contentHash", [document.content_hash])[-1]
-    if wanted != document.content_hash:
-        raise InvalidArgument(
-            f"Expected document '{document_id}' to have the content hash of the request, but found another"
-        )
+    _check_hash(document, query)
     headers = (("content-disposition", disposition(document)), ("x-content-type-options", "nosniff"))
     return Reply(body=content, media_type=media_type_of(document), headers=headers)
 
 
-@operation("DELETE", DOCUMENT, tag=TAG, status=204)
+@operation("DELETE", DOCUMENT, tag=TAG, status=204, query=(_STORE,))
 async def delete_document(call: Call, document_id: str) -> None:
     """Delete a document."""
     _check_store(call.query)
     await call.services.documents.delete(document_id)
 
 
-@operation("POST", DOCUMENT + "/links", tag=TAG, status=201)
+@operation("POST", DOCUMENT + "/links", tag=TAG, status=201, query=(_STORE, _HASH))
 async def create_document_link(call: Call, document_id: str, body: LinkRequest | None = None) -> Link:
     """Make an address under which a document can be read for some time."""
     _check_store(call.query)
@@ -137,6 +150,7 @@ async def create_document_link(call: Call, document_id: str, body: LinkRequest |
         raise invalid(f"The value for timeToLive is '{lifetime_ms}' but must be within the [1,{LINK_MS_MAX}] range.")
     documents = call.services.documents
     document = await documents.find(document_id)
+    _check_hash(document, call.query)
     expires_ms = documents.now_ms() + lifetime_ms
     signature = await documents.signature(document_id, expires_ms)
     host = call.caller.metadata.get("host", "localhost")
@@ -189,6 +203,14 @@ def _check_store(query: Mapping[str, list[str]]) -> None:
     wanted = query.get("storeId", [STORE_ID])[-1]
     if wanted != STORE_ID:
         raise InvalidArgument(f"Expected the document store '{STORE_ID}', but found '{wanted[:100]}'")
+
+
+def _check_hash(document: Document, query: Mapping[str, list[str]]) -> None:
+    wanted = query.get("contentHash", [document.content_hash])[-1]
+    if wanted != document.content_hash:
+        raise InvalidArgument(
+            f"Expected document '{document.id}' to have the content hash of the request, but found another"
+        )
 
 
 async def _check_signature(call: Call, id: str, query: Mapping[str, list[str]]) -> None:

@@ -11,7 +11,7 @@ from osmia_broker.calls.task_lists import TaskLists
 from osmia_broker.calls.task_proposals import HOLD_MS, Undecided
 from osmia_broker.calls.until import until_ms
 from osmia_broker.http.api.search_user_tasks import readable
-from osmia_broker.http.operation import OWN, Call, operation
+from osmia_broker.http.operation import OWN, Asked, Call, operation
 from osmia_broker.http.searching import item_type, question_type, results, serve
 from osmia_broker.http.types import Body, Item, Key, Text, json_text, variables_text
 from osmia_broker.store.read.entities import USER_TASKS
@@ -296,7 +296,7 @@ async def comment_user_task(call: Call, user_task_key: Key, body: Comment) -> Wr
     )
 
 
-@operation("GET", TASK + "/comments", tag=TAG, base=OWN)
+@operation("GET", TASK + "/comments", tag=TAG, base=OWN, query=(Asked("after"),))
 async def get_user_task_comments(call: Call, user_task_key: Key) -> UserTaskComments:
     """List the comments on a user task, oldest first; `?after=` goes on."""
     await readable(call).item(int64("userTaskKey", user_task_key), "read the comments on")

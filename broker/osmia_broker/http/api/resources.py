@@ -3,7 +3,7 @@
 from osmia_broker.calls import checks
 from osmia_broker.engine.answers import Deployed
 from osmia_broker.http.batches import BatchCreated
-from osmia_broker.http.operation import MULTIPART, Call, operation
+from osmia_broker.http.operation import FILE, MULTIPART, Asked, Call, operation
 from osmia_broker.http.problem import invalid
 from osmia_broker.http.types import Body, Item, Key
 
@@ -85,7 +85,10 @@ class Deleted(Item):
     batch_operation: BatchCreated | None
 
 
-@operation("POST", "/deployments", tag=TAG, takes=MULTIPART)
+_PARTS = (Asked(RESOURCES_PART, {"type": "array", "items": FILE}, is_required=True), Asked(TENANT_PART))
+
+
+@operation("POST", "/deployments", tag=TAG, takes=MULTIPART, parts=_PARTS)
 async def create_deployment(call: Call) -> Deployment:
     """Deploy files: all of them, or none."""
     files = [(one.file_name, one.content) for one in call.uploads if one.name == RESOURCES_PART]

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from osmia_broker.http.operation import Call, operation
+from osmia_broker.http.operation import Asked, Call, operation
 from osmia_broker.http.problem import invalid
 from osmia_broker.http.searching import asked_by, results, serve, serve_search
 from osmia_broker.http.types import Item
@@ -54,7 +54,11 @@ class _Question(Struct):
     resolution: Any
 
 
-@operation("GET", "/jobs/statistics/global", tag=TAG)
+_MOMENT = {"type": "string", "format": "date-time"}
+_PERIOD = (Asked("from", _MOMENT, is_required=True), Asked("to", _MOMENT, is_required=True))
+
+
+@operation("GET", "/jobs/statistics/global", tag=TAG, query=(*_PERIOD, Asked("jobType")))
 async def get_global_job_statistics(call: Call) -> Any:
     """Count the jobs that were created, completed and failed between `from` and `to`, of all types or of `jobType`."""
     period = {name: call.query[name][-1] for name in ("from", "to") if name in call.query}

@@ -5,6 +5,7 @@ from typing import Any
 from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.searching import (
+    TRUNCATES,
     Results,
     asked_by,
     results,
@@ -105,4 +106,5 @@ serve(
     name=_NAME,
     tag=TAG,
     summary="Search the variables that a user task sees. An inner one hides an outer one of the same name.",
+    query=(TRUNCATES,),
 )
