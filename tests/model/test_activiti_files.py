@@ -197,13 +197,39 @@ def test_the_process_says_whether_it_is_of_the_dialect() -> None:
     assert not read(camunda).is_extensible
 
 
-@pytest.mark.parametrize("exporter", ["Activiti Modeler", "Alfresco Process Modeler", "activiti"])
-def test_a_file_of_the_modeller_needs_no_namespace(exporter: str) -> None:
-    text = file('<bpmn:userTask id="it" name="${a}"/>').decode()
-    bare = text.replace('xmlns:activiti="http://activiti.org/bpmn"', f'exporter="{exporter}"')
-    task = read(bare.encode()).elements["it"].user_task
+OF_THE_MODELLER = [
+    'exporter="Activiti Modeler"',
+    'exporter="Alfresco Process Modeler"',
+    'exporter="activiti"',
+    'id="model-2f8b6f46-6c87-4f4d-9902-f446dc01493c"',
+]
+
+
+def bare(attribute: str, content: str) -> bytes:
+    """A file with another mark than the namespace."""
+    declared = b'xmlns:activiti="http://activiti.org/bpmn"'
+    text = file(content)
+    assert declared in text
+    return text.replace(declared, attribute.encode())
+
+
+@pytest.mark.parametrize("mark", OF_THE_MODELLER)
+def test_a_file_of_the_modeller_needs_no_namespace(mark: str) -> None:
+    task = read(bare(mark, '<bpmn:userTask id="it" name="${a}"/>')).elements["it"].user_task
     assert task is not None
     assert task.name is not None
+
+
+@pytest.mark.parametrize("mark", OF_THE_MODELLER)
+def test_the_loop_of_a_file_of_the_modeller_has_a_cardinality(mark: str) -> None:
+    loop = "<bpmn:multiInstanceLoopCharacteristics><bpmn:loopCardinality>3</bpmn:loopCardinality></bpmn:multiInstanceLoopCharacteristics>"
+    assert read(bare(mark, f'<bpmn:userTask id="it">{loop}</bpmn:userTask>')).elements["it"].loop is not None
+
+
+@pytest.mark.parametrize("mark", ["", 'id="model-1"', 'id="Definitions_1"', 'exporter="Camunda Modeler"'])
+def test_the_process_of_another_file_says_that_it_is_executable(mark: str) -> None:
+    [fault] = faults(bare(mark, '<bpmn:userTask id="it"/>'))
+    assert fault.reason.startswith("Must contain at least one executable process")
 
 
 def test_a_reference_may_be_qualified_with_the_namespace_of_the_file() -> None:

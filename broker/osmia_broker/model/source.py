@@ -1,5 +1,6 @@
 """Access to one BPMN element while the file is read: its children, its attributes, its extensions and its faults."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -15,6 +16,7 @@ TRUE = ("true", "1")  # xsd:boolean
 
 
 _ACTIVITI_TOOLS = ("activiti", "alfresco")  # a file without any attribute of the dialect names its tool alone
+_ACTIVITI_ID = re.compile("model-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # or has an id as that tool gives them
 _SHARED = frozenset({"message", "signal", "error", "escalation"})
 
 
@@ -36,7 +38,8 @@ class File:
         shared = {node.get("id", ""): node for node in root if namespace(node) == BPMN and local_name(node) in _SHARED}
         is_extensible = next(root.iter(f"{{{ZEEBE}}}*"), None) is None
         exporter = root.get("exporter", "").lower()
-        declares = ACTIVITI in namespaces or any(tool in exporter for tool in _ACTIVITI_TOOLS)
+        is_of_tool = any(tool in exporter for tool in _ACTIVITI_TOOLS) or _ACTIVITI_ID.fullmatch(root.get("id", ""))
+        declares = ACTIVITI in namespaces or bool(is_of_tool)
         is_activiti = declares and is_extensible
         return File(shared, declares, is_activiti, is_activiti and ZEEBE not in namespaces, is_extensible)
 
