@@ -8,7 +8,7 @@ from bpmn_fragments import PROCESS, definitions, element, faults, flow, process,
 from bpmn import bpmn
 from osmia_broker import model
 from osmia_broker.model import Element, ElementType
-from osmia_broker.model.expressions import Expression
+from osmia_broker.model.expressions import Expression, Static
 from osmia_broker.model.graph import UserTaskDefinition
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -464,3 +464,23 @@ def test_faulty_headers_of_a_listener_are_refused(header: str) -> None:
     content = f'<zeebe:taskDefinition type="x"/><zeebe:executionListeners>{own}</zeebe:executionListeners>'
     [fault] = faults(element("serviceTask", "it", content))
     assert "eader key" in fault.reason
+
+
+@pytest.mark.parametrize(
+    ("old", "event"),
+    [
+        ("create", "creating"),
+        ("assignment", "assigning"),
+        ("update", "updating"),
+        ("complete", "completing"),
+        ("cancel", "canceling"),
+    ],
+)
+def test_an_event_of_a_task_listener_has_an_older_name(old: str, event: str) -> None:
+    both = "".join(f'<zeebe:taskListener eventType="{one}" type="{one}"/>' for one in (old, event))
+    extensions = f"<zeebe:userTask/><zeebe:taskListeners>{both}</zeebe:taskListeners>"
+    definition = read(element("userTask", "it", extensions)).elements["it"].user_task
+    assert definition is not None
+    assert {name: [one.type for one in found] for name, found in definition.listeners.items()} == {
+        event: [Static(old), Static(event)]
+    }

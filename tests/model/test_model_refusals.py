@@ -235,7 +235,11 @@ UNSUPPORTED = "Elements of type '{}' are currently not supported"
             for target in ("1", "a.", ".a", "a..b", "a b", "a-b", "null", "a.if", "x.instance.y", "ä")
         ),
         (mapping('source="=1" target=""'), "it > extensionElements > ioMapping > input", EMPTY.format("target")),
-        (mapping('source="" target="a"'), "it > extensionElements > ioMapping > input", EMPTY.format("source")),
+        (
+            mapping('source="" target="a"', "output"),
+            "it > extensionElements > ioMapping > output",
+            EMPTY.format("source"),
+        ),
         (mapping('target="a"', "output"), "it > extensionElements > ioMapping > output", EMPTY.format("source")),
         (
             mapping('source="x" target="a"', "output"),

@@ -38,6 +38,8 @@ BINDINGS = ("latest", "deployment", "versionTag")
 
 LISTENER_EVENTS = ("start", "end", "beforeAll")
 TASK_LISTENER_EVENTS = ("creating", "assigning", "updating", "completing", "canceling")
+#: The names of the same events before 8.8, which the reference still reads.
+_OLD_EVENTS = dict(zip(("create", "assignment", "update", "complete", "cancel"), TASK_LISTENER_EVENTS, strict=True))
 
 _PATH = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*(\.[a-zA-Z_][a-zA-Z0-9_]*)*")
 _RESERVED = frozenset(["null", "true", "false", "function", "if", "then", "else", "for", "between", "instance", "of"])
@@ -307,6 +309,8 @@ def _listeners(source: Source, kind: str, events: tuple[str, ...]) -> dict[str, 
             type = source.required(node, "type")
             if not event or not type:
                 continue
+            if kind == "task":
+                event = _OLD_EVENTS.get(event, event)
             if event not in events:
                 source.fault(f"Expected an eventType of {', '.join(events)}, but found '{quote(event)}'", node)
                 continue
