@@ -189,6 +189,18 @@ def test_no_docstring_begins_with_a_question():
     )
 
 
+OF_GRPC = {"PROTOCOL-HTTP2.md", "compression.md", "statuscodes.md"}  # its published documents
+
+
+def test_no_text_names_a_document_that_a_reader_does_not_have():
+    here = {path.name for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))}
+    none(
+        f"{path.relative_to(ROOT)} names {name}, which is no document of this repository"
+        for path in MODULES.values()
+        for name in set(re.findall(r"[\w.-]+\.md\b", path.read_text())) - here - OF_GRPC
+    )
+
+
 def test_files_stay_readable():
     lines = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in MODULES.values()}
     none(

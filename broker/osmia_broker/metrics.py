@@ -17,7 +17,7 @@ from osmia_broker import __version__
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-# Values of a label taken from a model (process id, job type). Beyond these it becomes `other` (web-and-cli.md, section 5).
+# Values of a label taken from a model (process id, job type). Beyond these it becomes `other`.
 NAMES_MAX = 200
 OTHER = "other"
 
@@ -291,7 +291,7 @@ class Metrics:
 
 
 class _Families:
-    """The counted numbers as families, in the order of web-and-cli.md, section 5."""
+    """The counted numbers as families."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics

@@ -183,7 +183,7 @@ class Channel:
     async def _with_token(
         tokens: Tokens, call: Any, request: Message, timeout_s: float | None, metadata: Metadata | None
     ) -> Any:
-        """Make a call with the present token; if the broker refuses it, once more with a new one (clients.md, section 2)."""
+        """Make a call with the present token; if the broker refuses it, once more with a new one."""
         authorization = await tokens.authorization()
         try:
             return await call(request, timeout=timeout_s, metadata=_with(metadata, authorization))

@@ -1,6 +1,6 @@
 """Read the refusal of a deployment: its problems one by one, as people mend them.
 
-The broker answers with the text that modelling tools read (gateway-rpc.md, DeployResource), each reason with its line and name behind it:
+The broker answers with the text that modelling tools read, each reason with its line and name behind it:
 
     Expected to deploy new resources, but encountered the following errors:
     'dinner.bpmn': - Element: decide

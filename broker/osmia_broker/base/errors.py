@@ -147,7 +147,7 @@ class LeaseHeld(StoreFailed):
 
 
 def framed(error: OsmiaError) -> str:
-    """Put a refused command into the wire's frame; leave other errors as they are (gateway-rpc.md, section 1)."""
+    """Put a refused command into the wire's frame; leave other errors as they are."""
     if isinstance(error, Rejection) and error.intent:
         return f"Command '{error.intent}' rejected with code '{error.code}': {error}"
     return str(error)

@@ -14,7 +14,7 @@ from osmia_broker.state.task_rows import Channel
 
 AUTHORIZATION = "authorization"  # holds the caller's credentials
 
-USER_METADATA = "osmia-user"  #: names the user while sign-in is off (user-tasks.md, section 4)
+USER_METADATA = "osmia-user"  #: names the user while sign-in is off
 
 GROUPS_METADATA = "osmia-groups"  #: names the user's groups while sign-in is off, separated by commas
 

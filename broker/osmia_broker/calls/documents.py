@@ -1,4 +1,4 @@
-"""Variables as they travel: a JSON object in a text field, checked here before any effect (gateway-rpc.md, section 1)."""
+"""Variables as they travel: a JSON object in a text field, checked here before any effect."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from osmia_broker.calls.checks import quoted
 from osmia_broker.engine.commands import Variables
 from osmia_broker.state.json_text import canonical
 
-DEPTH_MAX = 200  # levels of a document; clients' parsers give up soon after (reliability.md, section 5)
+DEPTH_MAX = 200  # levels of a document; clients' parsers give up soon after
 DOCUMENT_BYTES_MAX = 2 * 1024 * 1024  # of UTF-8
 VARIABLES_MAX = 20_000  # of a document; each takes up to 20 µs of everybody's time
 INTEGERS = range(-(2**63), 2**64)

@@ -24,7 +24,7 @@ from osmia_broker.engine.commands import ActivateJobs
 from osmia_broker.partition import AnyPartition
 from osmia_broker.state.partitioning import partition_of_key
 
-POLLS_MAX = 50_000  # parked at a time (reliability.md, section 6)
+POLLS_MAX = 50_000  # parked at a time
 FOLLOWED_BYTES = 100_000  # of jobs; the full answer of another partition still fits into one message with them
 STREAM_JOBS = 32  # pushed to a stream and not yet written; a client that does not read keeps no more from others
 STREAM_STALL_S = 1.0  # a longer write means that the client does not read: its jobs go to others
@@ -354,8 +354,6 @@ class Dispatcher:
 
     def open(self, stream: JobStream) -> None:
         """Push jobs to *stream* from now on. Jobs that wait already are left to polls, as long as streams have room for all that come.
-
-        The source is gateway-rpc.md, StreamActivatedJobs.
 
         Raises:
             OsmiaError: the broker is stopping.

@@ -1,4 +1,4 @@
-"""Calls of people on user tasks: claim, assign, update, complete, comment, drafts; and global task listeners (user-tasks.md, sections 6 and 7)."""
+"""Calls of people on user tasks: claim, assign, update, complete, comment, drafts; and global task listeners."""
 
 import asyncio
 import json

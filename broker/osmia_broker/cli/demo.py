@@ -1,4 +1,4 @@
-"""`osmia demo`: show a broker, a process and a person's task in a minute (web-and-cli.md, section 3).
+"""`osmia demo`: show a broker, a process and a person's task in a minute.
 
 At a terminal a person does the work, and the demo prints what happens. Without one the demo plays every part itself, and exits 0 only if
 each step had its effect.

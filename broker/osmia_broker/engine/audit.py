@@ -1,4 +1,4 @@
-"""The audit log: which commands are operations of people, and what the log keeps of each (contract-8.10.md, sections 2 and 3).
+"""The audit log: which commands are operations of people, and what the log keeps of each.
 
 A door wraps the command of a person in `ByPerson`. Its entry is written in the same turn as its effects, so both are committed or neither.
 Commands of workers are never wrapped: they pay nothing. User tasks have a log of their own (`TaskEvent`).

@@ -1,4 +1,4 @@
-"""Batch operations: one command for many items, worked off in slices, each a follow-up (contract-8.10.md, section 2).
+"""Batch operations: one command for many items, worked off in slices, each a follow-up.
 
 The items are rows. A slice takes the next living ones, carries the command out for each on its own, and writes the outcome into the item
 and the counts in the same commit. So a crash loses no item and repeats none. With several partitions, each works off a share (`batch_shares`).

@@ -1,4 +1,4 @@
-"""Create, update and delete cluster variables, which every expression can read (contract-8.10.md, section 2)."""
+"""Create, update and delete cluster variables, which every expression can read."""
 
 from osmia_broker.base.errors import AlreadyExists, InvalidArgument, NotFound
 from osmia_broker.engine.batch_commands import DeleteClusterVariable, PutClusterVariable

@@ -1,6 +1,6 @@
 """Commands of the engine: those of callers, and the steps that follow from them. A command is carried out as a whole, or refused without a trace.
 
-`intent` is its name in the error texts of the wire (gateway-rpc.md, section 1). Times are milliseconds.
+`intent` is its name in the error texts of the wire. Times are milliseconds.
 """
 
 from typing import ClassVar

@@ -62,7 +62,7 @@ def keep_evaluation(
 
 
 def _called(turn: Turn, command: EvaluateDecision) -> Decision:
-    """Return the decision that the command names. The id wins over the key; an unknown decision is an invalid argument (gateway-rpc.md)."""
+    """Return the decision that the command names. The id wins over the key; an unknown decision is an invalid argument."""
     decisions = turn.definitions.decisions
     if command.decision_id:
         found, named = decisions.latest(command.decision_id), f"id '{command.decision_id}'"

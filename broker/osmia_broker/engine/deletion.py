@@ -1,4 +1,4 @@
-"""Delete definitions: a process, a graph of decisions, or a form (gateway-rpc.md, DeleteResource; contract-8.10.md, section 2).
+"""Delete definitions: a process, a graph of decisions, or a form.
 
 A deleted process takes no new instances; those that run go on to their end. Without the latest version, the one before it is the latest again,
 and its start events wait. The number of a deleted version is not used again.

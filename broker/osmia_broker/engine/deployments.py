@@ -1,4 +1,4 @@
-"""Deploy files: give versions to what is new, keep those of unchanged files, do all of it or nothing (gateway-rpc.md, DeployResource).
+"""Deploy files: give versions to what is new, keep those of unchanged files, do all of it or nothing.
 
 A reference with `bindingType="deployment"` leads to the definition that was deployed together with the process. So a process with such
 a reference gets a new version, although its file is unchanged, if a file beside it is new or another one than the process is bound to.

@@ -1,4 +1,4 @@
-"""Map the variables of elements as an Activiti extension file says (user-tasks.md, section 5).
+"""Map the variables of elements as an Activiti extension file says.
 
 A mapped element has its variables in its own scope: those that the mapping made, then those that its work gave. At its end, the mapping
 chooses what leaves it. The values of the file may hold `${…}`; what a person or a worker submits is never evaluated.

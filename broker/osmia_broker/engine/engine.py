@@ -139,7 +139,7 @@ def _take(turn: Turn, element: ElementInstance) -> None:
         raise_incident(turn, element, ErrorType.IO_MAPPING_ERROR, str(fault))
     except (Missing, Rejection):
         raise
-    except Exception as defect:  # the instance stops, the partition goes on (reliability.md, promise 12)
+    except Exception as defect:  # the instance stops, the partition goes on
         where = {"element_id": element.element_id, "process_instance_key": element.process_instance_key}
         log.exception("step failed", extra=where)
         turn.take_back(savepoint)

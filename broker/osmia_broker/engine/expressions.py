@@ -1,7 +1,6 @@
 """Evaluate expressions of the model in the scope of an element instance, and check the type of the result.
 
-A failed evaluation, or a result of another type, stops the step with an incident. Its text is that of the reference broker
-(user-tasks.md, section 3; bpmn-execution.md, section 9).
+A failed evaluation, or a result of another type, stops the step with an incident. Its text is that of the reference broker.
 """
 
 import msgspec
@@ -16,7 +15,7 @@ from osmia_broker.state.rows import ErrorType
 from osmia_broker.state.storable import is_storable
 
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
-GLOBAL_NAME = "camunda"  # what the broker itself gives to expressions (contract-8.10.md, section 2)
+GLOBAL_NAME = "camunda"  # what the broker itself gives to expressions
 QUOTED_CHARACTERS = 100  # of a value that an incident repeats
 
 

@@ -1,4 +1,4 @@
-"""Find what the extension file of an Activiti process says about one element instance (user-tasks.md, section 5)."""
+"""Find what the extension file of an Activiti process says about one element instance."""
 
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.extension_files import ElementMapping

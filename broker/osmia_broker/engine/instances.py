@@ -19,7 +19,7 @@ from osmia_broker.engine.variables import merge, put_local
 from osmia_broker.model.graph import Element, ElementType, Process
 from osmia_broker.state.rows import ElementInstance, ProcessDefinition
 
-#: No start instruction may name one (gateway-rpc.md).
+#: No start instruction may name one.
 NOT_STARTABLE = frozenset({ElementType.START_EVENT, ElementType.BOUNDARY_EVENT})
 
 

@@ -1,6 +1,6 @@
 """Jobs: hand them to workers until a deadline, and take the reports of workers.
 
-The table of calls and states in reliability.md, section 2, was measured cell by cell on the reference broker.
+The table of calls and states was measured cell by cell on the reference broker.
 """
 
 from collections.abc import Callable
@@ -62,8 +62,7 @@ def _from_now(turn: Turn, ms: int) -> int:
 def activate_jobs(turn: Turn, command: ActivateJobs) -> list[ActivatedJob]:
     """Hand out jobs in order until there are enough, none is left, or the answer would grow too large.
 
-    A lease is a token that changes with each activation. Once a job has been leased, a worker that is late cannot report on it any more
-    (contract-8.10.md, section 2).
+    A lease is a token that changes with each activation. Once a job has been leased, a worker that is late cannot report on it any more.
     """
     handed_out: list[ActivatedJob] = []
     room = command.size_max

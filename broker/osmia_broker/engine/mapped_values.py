@@ -1,4 +1,4 @@
-"""The values that the mappings of one element have made so far (bpmn-execution.md, section 6).
+"""The values that the mappings of one element have made so far.
 
 A later mapping reads them with their types: a duration is still a duration. A nested target hides an outer variable only for the
 keys that it makes, and only while mappings read: `foo.bar` may come from a mapping and `foo.baz` from the outer `foo`. The mapped

@@ -1,4 +1,4 @@
-"""The marks of process instances: business ids, and the keys by which a repeated creation is recognised (contract-8.10.md, section 2)."""
+"""The marks of process instances: business ids, and the keys by which a repeated creation is recognised."""
 
 from osmia_broker.base.errors import AlreadyExists, InvalidState, NotFound
 from osmia_broker.engine.answers import Created

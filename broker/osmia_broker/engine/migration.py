@@ -1,4 +1,4 @@
-"""Migrate a running process instance to another definition (bpmn-execution.md, section 10).
+"""Migrate a running process instance to another definition.
 
 Every active element is mapped to one of the same type. Its jobs, incidents, timers and subscriptions follow with their keys. An event that is
 waited for follows if it is mapped too; otherwise it is closed, and the events that only the other definition has are opened.

@@ -1,4 +1,4 @@
-"""Modify a running process instance: activate elements by hand, terminate element instances, move tokens (bpmn-execution.md, section 10).
+"""Modify a running process instance: activate elements by hand, terminate element instances, move tokens.
 
 All instructions are checked before anything is done. Activations come before terminations, so that no scope ends in between for want of
 tokens. Scopes that have to be opened around an element get their input mappings, listeners and events as ever.

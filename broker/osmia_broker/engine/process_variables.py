@@ -1,6 +1,6 @@
 """The variables that an Activiti process starts with: given ones, defaults of its extension file, the user who starts it.
 
-The refusals and the types are those of Activiti (user-tasks.md, section 5).
+The refusals and the types are those of Activiti.
 """
 
 from collections.abc import Callable

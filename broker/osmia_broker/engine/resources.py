@@ -144,7 +144,7 @@ def compile_resource(name: str, content: bytes) -> NewResource:
 
 
 def kind_of(name: str) -> str:
-    """Return the kind of a file by the ending of its name, which is case-sensitive (gateway-rpc.md, DeployResource)."""
+    """Return the kind of a file by the ending of its name, which is case-sensitive."""
     for ending, kind in _KINDS.items():
         if name.endswith(ending):
             return kind

@@ -1,4 +1,4 @@
-"""Changes of user tasks, and the task listeners that they wait for (user-tasks.md, section 7).
+"""Changes of user tasks, and the task listeners that they wait for.
 
 A change of a native task is done at once, or waits as a `TaskTransition` until the jobs of its listeners are done, one after the other. A
 listener may correct attributes, and deny an assignment, an update or a completion: then the task is as it was before.

@@ -15,7 +15,7 @@ from osmia_broker.state.task_rows import UserTask
 
 
 class Right(StrEnum):
-    """The things that a person may be allowed to do with a user task (contract-8.10.md, section 2)."""
+    """The things that a person may be allowed to do with a user task."""
 
     READ = "read"  # it, its form, variables, comments and history; comment it, and keep a draft
     CLAIM = "claim"  # or give it to somebody, or take it back

@@ -20,7 +20,7 @@ from osmia_broker.state.state import State
 STEPS_PER_TURN = 1_000  # about 10 ms; a longer walk goes on after others had their turn
 CPU_READ_S = SLOW_STEP_S / 10  # a reading of the processor's time serves all walks that begin within it
 TURN_S = 0.005  # after it, a walk goes on later; the step that uses it up is finished
-PATH_STEPS_MAX = 10_000  # steps of one path without a wait state (reliability.md, section 5)
+PATH_STEPS_MAX = 10_000  # steps of one path without a wait state
 PATHS = 10  # times as many steps may a walk take in all: by default more than a fork of 20,000 tasks takes
 
 

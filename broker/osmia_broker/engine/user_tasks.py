@@ -1,4 +1,4 @@
-"""Carry out the commands of people on user tasks: claim, assign, update, complete, comment, save a draft (user-tasks.md, section 6)."""
+"""Carry out the commands of people on user tasks: claim, assign, update, complete, comment, save a draft."""
 
 from typing import Any
 

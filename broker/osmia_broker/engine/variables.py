@@ -1,4 +1,4 @@
-"""Variables between scopes: documents, the merge outwards, input and output mappings (bpmn-execution.md, section 6)."""
+"""Variables between scopes: documents, the merge outwards, input and output mappings."""
 
 from collections.abc import Iterable, Mapping
 
@@ -16,7 +16,7 @@ from osmia_broker.model.events import CREATE
 from osmia_broker.model.graph import MultiInstance, VariableMapping
 from osmia_broker.state.rows import ElementInstance, ErrorType
 
-#: 3.5 MiB of names and values. A job that shows them all must fit a message (reliability.md, 5).
+#: 3.5 MiB of names and values. A job that shows them all must fit a message.
 INSTANCE_CHARACTERS_MAX = 3_670_016
 
 # Of the values that the mappings of one element make; later ones may replace earlier ones.

@@ -1,6 +1,6 @@
 """Bound the cost of one expression.
 
-A hostile or mistaken expression fails by itself at these bounds and hurts no neighbour (reliability page, section 5).
+A hostile or mistaken expression fails by itself at these bounds and hurts no neighbour.
 """
 
 import msgspec

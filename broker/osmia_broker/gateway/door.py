@@ -22,7 +22,7 @@ from osmia_broker.rpc import Call, Refusal, Rpc, Shape
 from osmia_broker.state.task_rows import Channel
 from osmia_proto.methods import Method
 
-DETAILS_CHARACTERS_MAX = 1_000  # no person reads more (reliability.md, section 5)
+DETAILS_CHARACTERS_MAX = 1_000  # no person reads more
 DETAILS_BYTES_MAX = 2_000  # of text that is not ASCII: each travels as three, and clients refuse headers above 8 KiB
 REQUEST_ID = "osmia-request-id"
 REQUEST_ID_CHARACTERS_MAX = 64  # a UUID has 36

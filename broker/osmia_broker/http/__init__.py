@@ -1,1 +1,1 @@
-"""The HTTP door: the REST API v2 below `/v2` and Osmia's own operations below `/osmia/v1`, and their description (contract-8.10.md, section 3)."""
+"""The HTTP door: the REST API v2 below `/v2` and Osmia's own operations below `/osmia/v1`, and their description."""

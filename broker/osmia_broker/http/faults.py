@@ -1,4 +1,4 @@
-"""The faults of a request's members, collected: a refusal lists all of them at once (user-tasks.md, section 7)."""
+"""The faults of a request's members, collected: a refusal lists all of them at once."""
 
 from osmia_broker.http.problem import invalid
 

@@ -1,6 +1,6 @@
 """Refuse a member of a request that is probably a misspelt one.
 
-The reference ignores members that it does not know, and so must a server that newer clients call (user-tasks.md, section 7). But
+The reference ignores members that it does not know, and so must a server that newer clients call. But
 `{"variabels": …}` would then complete a task without its variables, and nobody would hear of it. So a member is refused if it is unknown
 to every operation, if it is one or two letters away from a member of this operation, and if that member is missing.
 """

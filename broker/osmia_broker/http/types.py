@@ -1,4 +1,4 @@
-"""Types of JSON values in requests and answers, and how a request's values become them (user-tasks.md, section 7).
+"""Types of JSON values in requests and answers, and how a request's values become them.
 
 Clients of many languages send keys as numbers or as text, and numbers where text is meant. Such values are accepted; answers always hold
 keys as text, because a JavaScript number cannot hold one. Integers of 64 bits may be texts of digits too: a published client sends all of

@@ -1,4 +1,4 @@
-"""Read the dates and periods that a model may give a user task (user-tasks.md, section 4).
+"""Read the dates and periods that a model may give a user task.
 
 The `zeebe:` dialect takes date-times with an offset only. The `activiti:` dialect takes all forms of Joda-Time: dates, date-times
 with or without offset, and periods from now. The deployment and the engine read them with the same functions.

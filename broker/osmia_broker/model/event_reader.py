@@ -1,4 +1,4 @@
-"""Read the triggers of events: which may stand at which place, and what they mean (bpmn-execution.md, sections 5 and 11)."""
+"""Read the triggers of events: which may stand at which place, and what they mean."""
 
 from collections.abc import Callable
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Read the extension file of an Activiti process: `<name>-extensions.json` beside `<name>.bpmn` (user-tasks.md, section 5).
+"""Read the extension file of an Activiti process: `<name>-extensions.json` beside `<name>.bpmn`.
 
 It declares the variables of the processes in the BPMN file, and which variables go into and out of their elements. `assignments` and
 `templates` tell the modeller's own story and are not used: the attributes of the BPMN file decide.

@@ -1,7 +1,7 @@
 """Collect the faults of a model, with their places, and write them in the form of the wire.
 
 A refused deployment says `'<resource name>': ` and then the text of the `InvalidModel`. Modelling tools read its lines `- Element: …` and
-`- ERROR: …` (gateway-rpc.md, DeployResource).
+`- ERROR: …`.
 """
 
 import re

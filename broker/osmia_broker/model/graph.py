@@ -115,7 +115,7 @@ class UserTaskDefinition:
     """The assignment, dates and form of a user task. None: the model does not set it.
 
     *lenient* is true in the Activiti dialect: there a null assignee means nobody, in the `zeebe:` dialect it is an incident. Null candidates
-    are an incident in both (Activiti refuses the command; user-tasks.md, section 3).
+    are an incident in both (Activiti refuses the command).
 
     A constant date has one of the forms of `dates.py` for its dialect.
 

@@ -1,7 +1,7 @@
 """Check a file by the rules of the BPMN schema: known elements, unique ids, required attributes, references that exist.
 
-The rules apply to the whole file, also to processes that are not executable. They are more tolerant than the schema (bpmn-execution.md,
-section 13): the order of children, `targetNamespace` and the diagram are not checked.
+The rules apply to the whole file, also to processes that are not executable. They are more tolerant than the schema: the
+order of children, `targetNamespace` and the diagram are not checked.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""JSON values of an Activiti extension file, whose texts may contain `${…}` at any depth (user-tasks.md, section 5).
+"""JSON values of an Activiti extension file, whose texts may contain `${…}` at any depth.
 
 A text that is one expression gives the value of the expression with its type. An expression that fails, because a variable is missing for
 example, stays as it is written.

@@ -1,4 +1,4 @@
-"""Read the values of timers (bpmn-execution.md, section 5): moments, durations and cycles. Deployment and engine use the same functions.
+"""Read the values of timers: moments, durations and cycles. Deployment and engine use the same functions.
 
 A cycle is `R<n>/<period>`, `R/<period>` (without end), each also with a moment to begin at (`R3/2030-01-01T00:00:00Z/PT1H`), or a cron
 expression of six fields (seconds first, in UTC). The day of the month may be `L` (the last), `LW` (the last weekday) or `15W` (the weekday nearest

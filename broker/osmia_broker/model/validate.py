@@ -1,4 +1,4 @@
-"""Check that a process can run (bpmn-execution.md, section 11): one rule for each demand on a kind of element.
+"""Check that a process can run: one rule for each demand on a kind of element.
 
 A new rule is a function with `@requires` and the types it applies to.
 """
@@ -255,7 +255,7 @@ def _is_without_start(subprocess: Element, faults: Faults) -> None:
 
 @requires(*ElementType)
 def _has_listeners_in_place(element: Element, faults: Faults) -> None:
-    """Refuse execution listeners where nothing begins or ends (bpmn-execution.md, section 3)."""
+    """Refuse execution listeners where nothing begins or ends."""
     if element.start_listeners and element.type in (ElementType.START_EVENT, ElementType.BOUNDARY_EVENT):
         faults.about(
             element.id, "Execution listeners of type 'start' are not supported by start events and boundary events"

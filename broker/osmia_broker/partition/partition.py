@@ -31,7 +31,7 @@ from osmia_broker.state.state import State
 from osmia_broker.state.store_protocol import Alone, Leadership, Store
 
 BATCH_COMMANDS_MAX = 1_000  # that share a commit; what had to be loaded first, and due work, comes on top
-QUEUE_COMMANDS_MAX = 1_000  # undelivered answers; beyond it a caller has to come back later (reliability.md, section 5)
+QUEUE_COMMANDS_MAX = 1_000  # undelivered answers; beyond it a caller has to come back later
 
 
 class Partition:

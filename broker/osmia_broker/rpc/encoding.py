@@ -103,5 +103,5 @@ def unpacked(message: bytes, encoding: bytes, bytes_max: int) -> bytes:
 
 
 def too_large(bytes_max: int, octets: int) -> Refusal:
-    """Refuse a message in the words of the reference broker, by which clients know that repeating does not help (gateway-rpc.md)."""
+    """Refuse a message in the words of the reference broker, by which clients know that repeating does not help."""
     return Refusal("RESOURCE_EXHAUSTED", f"gRPC message exceeds maximum size {bytes_max}: {octets}")

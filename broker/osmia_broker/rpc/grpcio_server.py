@@ -9,11 +9,11 @@ import grpc
 from osmia_broker.rpc.face import Refusal, Rpc, Shape
 from osmia_broker.tls import Loaded, TlsFiles
 
-STREAMS_PER_CONNECTION = 1_000  # reliability.md, section 6
+STREAMS_PER_CONNECTION = 1_000  # calls that one connection carries at a time
 
 
 def options(message_bytes_max: int, *, shares_port: bool = False) -> list[tuple[str, int]]:
-    """Return channel options. Clients ping every 31-45 s in silent calls, Node also without calls: all must stay connected (clients.md, 3)."""
+    """Return channel options. Clients ping every 31-45 s in silent calls, Node also without calls: all must stay connected."""
     return [
         ("grpc.so_reuseport", int(shares_port)),  # else a taken port is an error, not a second broker beside the first
         ("grpc.max_receive_message_length", message_bytes_max),

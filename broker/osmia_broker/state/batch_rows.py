@@ -6,7 +6,7 @@ from osmia_broker.state.kinds import Changing, StoredRow, stored
 
 
 class BatchType(StrEnum):
-    """The kinds of batch operations, by what is done to each item (contract-8.10.md, section 1)."""
+    """The kinds of batch operations, by what is done to each item."""
 
     CANCEL_PROCESS_INSTANCE = "CANCEL_PROCESS_INSTANCE"
     DELETE_DECISION_INSTANCE = "DELETE_DECISION_INSTANCE"

@@ -1,7 +1,7 @@
 r"""The one spelling of a JSON value: variables are stored in it, so that equal values are equal texts.
 
 Characters stand for themselves instead of as escapes (`"caf\u00e9"` is `"café"`), nothing is blank, and a number has no exponent:
-`1e2` is `100.0` (gateway-rpc.md, section 1). Otherwise a number keeps its digits, `1.10` among them; `spellings` has the others of a number.
+`1e2` is `100.0`. Otherwise a number keeps its digits, `1.10` among them; `spellings` has the others of a number.
 """
 
 from collections.abc import Mapping

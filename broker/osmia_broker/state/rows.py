@@ -46,7 +46,7 @@ RUNNING = tuple(
 
 
 class JobState(StrEnum):
-    """The states of a job (reliability.md, section 2)."""
+    """The states of a job."""
 
     ACTIVATABLE = "ACTIVATABLE"  # waiting for a worker
     ACTIVATED = "ACTIVATED"  # held by a worker until its deadline
@@ -58,7 +58,7 @@ class JobState(StrEnum):
 
 
 class JobKind(StrEnum):
-    """The purposes of a job (gateway-rpc.md, section 3)."""
+    """The purposes of a job."""
 
     BPMN_ELEMENT = "BPMN_ELEMENT"
     EXECUTION_LISTENER = "EXECUTION_LISTENER"
@@ -67,7 +67,7 @@ class JobKind(StrEnum):
 
 
 class ErrorType(StrEnum):
-    """The reasons for an incident (bpmn-execution.md, section 9)."""
+    """The reasons for an incident."""
 
     IO_MAPPING_ERROR = "IO_MAPPING_ERROR"
     JOB_NO_RETRIES = "JOB_NO_RETRIES"

@@ -14,7 +14,7 @@ from osmia_broker.state.filter import Filter
 RowValues = tuple[Any, ...]  #: a row's fields in the order of its dataclass
 InstanceRows = dict[type, list[Any]]  #: the living rows of one process instance, by row class
 
-PARTITION_BITS = 51  #: a key is partition << 51 | counter (gateway-rpc.md, section 1)
+PARTITION_BITS = 51  #: a key is partition << 51 | counter
 MATCHES_MAX = 100  #: keys in one answer to `MatchWanted`; their process instances are loaded with it
 LANES_MAX = 500  #: keys that share the jobs of one type, in memory
 LANE_JOBS = 100  #: activatable jobs of a lane with a key that are loaded at a time

@@ -11,7 +11,7 @@ from osmia_broker.state.kinds import MIGRATED, Changing, StoredRow, stored
 
 
 class UserTaskState(StrEnum):
-    """The states of a user task (user-tasks.md, section 6). Those that end in ING last while task listeners work."""
+    """The states of a user task. Those that end in ING last while task listeners work."""
 
     CREATING = "CREATING"
     CREATED = "CREATED"  # with or without an assignee

@@ -1,4 +1,4 @@
-"""The attributes that only a user task of the Activiti dialect computes: name, documentation, category, priority (user-tasks.md, sections 1 and 4).
+"""The attributes that only a user task of the Activiti dialect computes: name, documentation, category, priority.
 
 They are evaluated before the mapping of an extension file puts variables into the task, so they read those of the process and of a loop.
 """

@@ -33,7 +33,7 @@ from osmia_broker.state.rows import (
 
 # Living instances below one outermost caller: a process that calls itself twice has no depth to speak of.
 CALLED_MAX = 100_000
-CALL_DEPTH_MAX = 1_000  # callers above one another, as later releases of the reference (reliability.md, section 5)
+CALL_DEPTH_MAX = 1_000  # callers above one another, as later releases of the reference
 
 
 @processes(ElementType.CALL_ACTIVITY)

@@ -1,4 +1,4 @@
-"""Compensation: handlers undo what activities have done (BPMN 2.0, 10.7; bpmn-execution.md, section 5).
+"""Compensation: handlers undo what activities have done (BPMN 2.0, 10.7).
 
 A throwing event calls the handlers of all completed activities of its scope at once, or of one activity, and waits until they have completed.
 Activities inside completed subprocesses are reached too, unless their subprocess has a handler of its own.

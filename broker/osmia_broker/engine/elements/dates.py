@@ -10,7 +10,7 @@ from osmia_broker.model.expressions import Expression
 from osmia_broker.model.text import trimmed
 from osmia_broker.state.rows import ElementInstance, ErrorType
 
-BROKER_ZONE = "Etc/UTC"  #: what a local date-time of FEEL means (user-tasks.md, section 4)
+BROKER_ZONE = "Etc/UTC"  #: what a local date-time of FEEL means
 
 
 def due(turn: Turn, instance: ElementInstance, expression: Expression, *, lenient: bool) -> tuple[str, int] | None:
@@ -50,7 +50,7 @@ def moment_ms(text: str) -> int:
 def zoned_text(text: str) -> str | None:
     """Return a date-time with an offset (RFC 3339) as it is stored; None if *text* is none.
 
-    The seconds may be missing, and the name of a zone may follow in brackets, as headers have it (user-tasks.md, section 2); a zone that
+    The seconds may be missing, and the name of a zone may follow in brackets, as headers have it; a zone that
     has another offset at this time says something else, so that *text* is none.
     """
     moment = _read_strictly(text) if is_zoned_date_time(text) else None

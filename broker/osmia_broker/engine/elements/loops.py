@@ -32,7 +32,7 @@ from osmia_broker.model.graph import Element, ElementType, MultiInstance, Standa
 from osmia_broker.state.json_text import document
 from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType, Loop, LoopResult
 
-INSTANCES_MAX = 100_000  # of one loop (reliability.md, section 5)
+INSTANCES_MAX = 100_000  # of one loop
 INSTANCES_PER_SLICE = 100  # about 5 ms
 RESULTS_PER_ROW = 64  # a result rewrites one row, and a finished loop ends few
 LIVE_RESULTS_MAX = 1_000  # up to so many, the output collection is visible while the loop runs; rewriting it each time costs its square

@@ -1,7 +1,4 @@
-"""User tasks: work for a person. A native task is on its own; any other also has a job, whose headers say who may do it and until when.
-
-The attributes are those of user-tasks.md, sections 1 to 4.
-"""
+"""User tasks: work for a person. A native task is on its own; any other also has a job, whose headers say who may do it and until when."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Messages: published to the events that wait for their name and key, and kept for those that wait later.
 
-A message reaches at most one subscription of each process id, the one that was opened first, and starts at most one instance of it
-(bpmn-execution.md, section 5). A process that a message with a key has started takes the next message with this key when it has ended.
+A message reaches at most one subscription of each process id, the one that was opened first, and starts at most one instance of it. A process
+that a message with a key has started takes the next message with this key when it has ended.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Errors and escalations: thrown inside a process instance, and caught by the nearest event outwards (bpmn-execution.md, section 5).
+"""Errors and escalations: thrown inside a process instance, and caught by the nearest event outwards.
 
 The search goes from the thrower outwards, place by place: the boundary events of an activity, then the event subprocesses of the scope around
 it, then the boundary events of that scope, and from a called process to its call activity. At one place the exact code wins over an event

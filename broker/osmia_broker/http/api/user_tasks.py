@@ -1,4 +1,4 @@
-"""Commands for user tasks (user-tasks.md, section 7)."""
+"""Commands for user tasks."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The `activiti:` dialect: attributes of Activiti and Alfresco (user-tasks.md sections 1, 3 and 4).
+"""The `activiti:` dialect: attributes of Activiti and Alfresco.
 
 A text with `${…}` or `#{…}` in it is JUEL; any other is a constant. The job type of a service task is its `implementation`, where
 Alfresco names a connector; the engine's built-in tasks and Java classes (`activiti:type`, `activiti:class` …) are refused.

@@ -1,4 +1,4 @@
-"""The `zeebe:` dialect: extension elements of Camunda 8 (bpmn-execution.md section 2, user-tasks.md sections 1 to 4).
+"""The `zeebe:` dialect: extension elements of Camunda 8.
 
 A text that starts with `=` is FEEL; any other is a constant.
 """
