@@ -1,6 +1,6 @@
 """Pace and safety of a partition: one writer, batches that share a commit, answers after it."""
 
-from osmia_broker.partition.any_partition import AnyPartition, Partitions, Submits
+from osmia_broker.partition.any_partition import AnyPartition, Follows, Partitions, Submits
 from osmia_broker.partition.batch import NOBODY, Waiter
 from osmia_broker.partition.clock import Clock, PinnableClock, SystemClock
 from osmia_broker.partition.following import Following
@@ -21,6 +21,7 @@ __all__ = [
     "Following",
     "FollowingAnywhere",
     "FollowingElsewhere",
+    "Follows",
     "Listener",
     "MovingPartition",
     "OlderIds",

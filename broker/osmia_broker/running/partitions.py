@@ -17,6 +17,7 @@ from osmia_broker.partition import (
     Following,
     FollowingAnywhere,
     FollowingElsewhere,
+    Follows,
     MovingPartition,
     OlderIds,
     OutboxDelivery,
@@ -117,12 +118,19 @@ def _alone(settings: Settings, own: Mapping[int, Partition], database: Database,
     if not others:
         return OpenedPartitions(first, own)
     following = Following(first, others, clock, partial(contents_of, database.reader))
-    delivery = OutboxDelivery(own.values(), parts, following)
-    return OpenedPartitions(Router(parts, following, delivery, older_ids=_older_ids(settings, database)), own)
+    return OpenedPartitions(_router(settings, database, own, parts, following), own)
 
 
-def _older_ids(settings: Settings, database: Database) -> OlderIds | None:
-    return OlderIds(database.reader, settings.partitions) if settings.unique_business_ids else None
+def _router(
+    settings: Settings,
+    database: Database,
+    own: Mapping[int, Partition],
+    parts: Sequence[AnyPartition],
+    following: Follows,
+) -> Router:
+    """Return the face of all *parts*, with the messages that go out from those of this process."""
+    older_ids = OlderIds(database.reader, settings.partitions) if settings.unique_business_ids else None
+    return Router(parts, following, OutboxDelivery(own.values(), parts, following), older_ids=older_ids)
 
 
 async def _together(
@@ -146,16 +154,12 @@ async def _together(
     parts: list[AnyPartition] = [own.get(number) or remotes[number] for number in range(1, settings.partitions + 1)]
     if 1 in own:
         following = Following(own[1], parts[1:], clock, partial(contents_of, database.reader))
-        router = Router(
-            parts, following, OutboxDelivery(own.values(), parts, following), older_ids=_older_ids(settings, database)
-        )
+        router = _router(settings, database, own, parts, following)
         serving.begin(own.values(), router, following)
         peers = Peers(links, remotes.values())
     else:
         elsewhere = FollowingElsewhere(own)
-        router = Router(
-            parts, elsewhere, OutboxDelivery(own.values(), parts, elsewhere), older_ids=_older_ids(settings, database)
-        )
+        router = _router(settings, database, own, parts, elsewhere)
         serving.begin(own.values(), router)
         peers = Peers(links, remotes.values(), elsewhere)
     opened.push_async_callback(links.stop, settings.shutdown_grace.total_seconds())
@@ -202,8 +206,7 @@ async def _shared(
     here = Following(own[1], parts[1:], clock, partial(contents_of, database.reader))
     reported = FollowingElsewhere(own)
     following = FollowingAnywhere(own[1], here, reported)
-    delivery = OutboxDelivery(own.values(), parts, following)
-    router = Router(parts, following, delivery, older_ids=_older_ids(settings, database))
+    router = _router(settings, database, own, parts, following)
     serving.begin(own.values(), router, here)
     peers = Peers(links, remotes, reported)
     sharing = SharedPartitions(parts, sharers, links)
