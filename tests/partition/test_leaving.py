@@ -73,7 +73,7 @@ async def test_what_was_taken_is_answered_and_then_the_store_is_given_back(store
 
 
 async def test_a_partition_closes_as_ever_after_its_hand_over_was_cancelled(store: SharedStore):
-    """A broker that stops ends the moves that are under way, and then closes its partitions."""
+    """Whoever hands a partition over may leave; nobody waits for the end of the move then."""
     async with opened(store) as it:
         await it.do(deploy(MODEL))
         store.may_write.clear()
