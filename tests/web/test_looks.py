@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 
 import osmia_broker.http.web
 from tests.bpmn import bpmn
+from tests.web.test_form_fields import FIELDS
 from tests.web.test_task_form import DINNER, form
 
 TEMPLATES = Path(osmia_broker.http.web.__file__).parent / "templates"
@@ -230,6 +231,26 @@ def test_the_fields_of_a_form_begin_where_its_heading_does(browse: Any, work: An
     assert abs(field["width"] - heading["width"]) < 8
     mark = shown.get_by_role("link", name="bpmn.io").bounding_box()
     assert mark["x"] + mark["width"] <= 360
+
+
+def test_the_marks_of_a_form_are_seen_in_the_dark(browse: Any, work: Any, unique: str):
+    fields = [one for one in FIELDS if one["type"] in ("number", "datetime", "radio", "table", "dynamiclist")]
+    work.broker.client.deploy((f"{unique}.form", form(unique, *fields)))
+    work.deploy(f"start > ask:user(assignee=demo, form={unique}) > end", unique)
+    work.create(unique)
+    page = browse(color_scheme="dark")
+    page.goto(f"/tasks?process={unique}")
+    page.get_by_role("list", name="Tasks").get_by_role("link", name="ask").click()
+    shown = page.get_by_role("region", name="Form")
+    arrow = shown.locator(".fjs-number-arrow-container svg").first
+    assert arrow.bounding_box()["width"] >= 8
+    marks = shown.locator(".fjs-input-adornment svg, .fjs-repeat-row-remove svg, .fjs-number-arrow-container svg, th")
+    lights = marks.evaluate_all(
+        "marks => marks.map((one) => Math.max(...getComputedStyle(one).color.match(/[\\d.]+/g).slice(0, 3)))"
+    )
+    assert len(lights) >= 8
+    assert min(lights) > 150
+    assert shown.get_by_role("radio").first.evaluate("one => getComputedStyle(one).appearance") == "none"
 
 
 def test_a_job_that_was_done_in_the_end_says_that_an_earlier_try_failed(page: Any, work: Any, unique: str):

@@ -4,6 +4,7 @@ With OSMIA_SHOTS=folder the screenshots are kept there, for people to look at.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ import axe_playwright_python
 import httpx
 import pytest
 
+from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
 from tests.web.conftest import Watched, sync_api
+from tests.web.test_form_fields import FIELDS
+from tests.web.test_task_form import form
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
@@ -41,6 +45,7 @@ SCREENS = {
     "decision": "/decisions/{decision}",
     "deploy": "/deploy",
     "start": "/start/dinner",
+    "start-form": "/start/every",
     "search": "/search?q=dinner",
     "status": "/status",
     "not-found": "/nothing",
@@ -49,6 +54,7 @@ GAPS = """[...document.querySelectorAll("tr")].flatMap(row => {
     const [method, path] = [...row.querySelectorAll("code")].map(one => one.getClientRects()[0]);
     return method.top === path.top ? [path.left - method.right] : [];
 })"""  # between a method and its path, where both stand in one line
+ASK = "start > ask:user > end"
 HARMFUL = ("serious", "critical")
 FORM = b"""{"id": "meal", "type": "default", "components": [
   {"type": "textfield", "key": "dinner", "label": "What is for dinner?", "validate": {"required": true}},
@@ -73,6 +79,9 @@ def full_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBro
             ("meal.form", FORM),
             ("form.bpmn", TASK_WITH_FORM.encode()),
         )
+        shown = '<bpmn:extensionElements><zeebe:formDefinition formId="every"/></bpmn:extensionElements>'
+        asks = re.sub(r"(<bpmn:startEvent [^>]*>)", rf"\1{shown}", bpmn(ASK, id="every", name="Every field").decode())
+        broker.client.deploy(("every.form", form("every", *FIELDS)), ("every.bpmn", asks.encode()))
         stops = TASK_WITH_FORM.replace('"with-form"', '"stops"').replace('"meal"', '"no-such-form"')
         broker.client.deploy(("stops.bpmn", stops.encode()))
         yield broker

@@ -62,7 +62,7 @@ export function restore(form) {
     known.set(field, key);
     const text = kept(key);
     if (text !== null && (!isNew || field.value === begun(field))) field.value = text;
-    else if (!isNew) field.value = begun(field);
+    if ((text === null && !isNew) || field.selectedIndex < 0) field.value = begun(field); // of another form, or not to be chosen any more
   }
 }
 
