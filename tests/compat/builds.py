@@ -24,6 +24,7 @@ JAVA_CLIENTS = {"zeebe-client-java": "8.6.0", "camunda-client-java": "8.9.0"}
 CONTRACT_TOOL = "schemathesis==4.32.5"
 PYTHON_REST_CLIENT = "camunda-orchestration-sdk==10.0.1"
 NODE_REST_CLIENTS = {"@camunda8/orchestration-cluster-api": "8.8.4", "@camunda8/sdk": "8.8.13"}
+TRIES = 3  # to fetch: a registry may fail once
 BUILD_S = 600  # a step on a machine that has nothing of it yet; a build takes about 20 s where the packages have been fetched before
 GO_ENVIRONMENT = {
     "GOSUMDB": "off",  # the versions are fixed; a checksum server may be out of reach
@@ -52,7 +53,7 @@ def built(program: str, versions: str, needs: str, fetch: Sequence[Step], build:
             folder.mkdir()
             shutil.copy(source, folder)
             for step in fetch:
-                if failure := _failure(step, folder):
+                if failure := _failure(step, folder, TRIES):
                     _cannot_run(f"needs {versions}, but it could not be fetched: {failure}")
             for step in build:
                 failure = _failure(step, folder)
@@ -67,8 +68,14 @@ def _cannot_run(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def _failure(step: Step, folder: Path) -> str:
-    """Run *step* in *folder*; return the end of its output if it failed."""
+def _failure(step: Step, folder: Path, tries: int = 1) -> str:
+    """Run *step* in *folder* until it succeeds, but no more than *tries* times; return the end of its output if it failed."""
+    while (failure := _run(step, folder)) and tries > 1:
+        tries -= 1
+    return failure
+
+
+def _run(step: Step, folder: Path) -> str:
     environment = {**os.environ, **GO_ENVIRONMENT}
     try:
         done = subprocess.run(
