@@ -10,6 +10,8 @@ import pytest
 
 # Read when gRPC is imported. Its handlers break some of the programs that tests start.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+# A command of a test that has lost its address must reach nobody, least of all the broker of whoever runs the tests.
+os.environ["OSMIA_ADDRESS"] = "127.0.0.1:9"
 
 from tests import postgres
 from tests.doors import Door, EngineDoor, GrpcDoor, ProcessesDoor, RunningBroker, SeveralDoor, running_broker

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from osmia_broker.base.system_errors import in_words
+
 HTTP_1, HTTP_2 = "http/1.1", "h2"  # as TLS names them
 LINK = "osmia-link"  # between the processes of a cluster
 
@@ -131,4 +133,4 @@ def _words(error: OSError, paths: tuple[Path, ...]) -> str:
         mismatch = error.reason == "KEY_VALUES_MISMATCH"
         found = "a key that is not of this certificate" if mismatch else error.reason or "no certificate or key in PEM"
         return f"Expected a certificate and its key in {names}, but found: {found}"
-    return f"Expected to read '{error.filename}', but found: {error.strerror}"
+    return f"Expected to read '{error.filename}', but found: {in_words(error)}"

@@ -78,7 +78,7 @@ def test_an_answer_that_was_cut_says_that_there_may_be_more():
     ("text", "mend"),
     [
         ("'t.txt': unknown resource type", ".dmn or .form"),
-        ("'e.bpmn': Fatal Error: no element found", "not empty"),
+        ("'e.bpmn': Fatal Error: no element found", "this one is empty"),
         ("'e.bpmn': Fatal Error: the file ends before its elements do", "the whole file"),
     ],
 )
@@ -101,7 +101,7 @@ def test_an_id_of_two_files_has_one_line_and_a_remedy(what):
     told = lines(text)
     assert told == [
         f"Error: Nothing was deployed: {text}",
-        "  try: one of the two files, or another id in one of them",
+        "  try: osmia lint FILE   (one of the two, or another id in one of them)",
     ]
 
 

@@ -61,7 +61,7 @@ def test_a_dry_run_refuses_what_the_broker_refuses(osmia, model, tmp_path):
     other.write_bytes(bpmn("start > a:job(type=) > end"))
     assert "The files cannot be deployed: q.bpmn:" in osmia.refused(1, "deploy", tmp_path, "--dry-run")
     other.write_bytes(b"no model")
-    assert "try: the file as the modeler saves it" in osmia.refused(1, "deploy", other)
+    assert "try: osmia lint FILE   (as the modeler saves it" in osmia.refused(1, "deploy", other)
 
 
 def test_what_is_saved_is_deployed_again_and_a_fault_ends_nothing(osmia, unique, model, monkeypatch):

@@ -64,7 +64,7 @@ def test_an_address_of_another_program_is_called_so(status, details):
     failure = called(status, details)
     assert (failure.exit, failure.why) == (3, details)
     assert "does not speak gRPC" in failure.what
-    assert "--address with the gRPC port" in failure.mend
+    assert failure.mend.startswith("--address 127.0.0.1:26500   (the gRPC port")
 
 
 def test_an_address_with_tls_of_a_broker_in_plain_text_is_mended_by_leaving_it_out():
@@ -84,10 +84,10 @@ def test_a_name_that_leads_nowhere_is_no_broker_that_is_not_ready():
     ("address", "mend", "has_why"),
     [
         ("127.0.0.1:26500", "osmia demo", False),
-        ("localhost:1", "osmia demo", False),
-        ("[::1]:26500", "osmia demo", False),
-        ("broker.example.org:26500", "another --address or OSMIA_ADDRESS", True),
-        ("10.0.0.1:26500", "another --address", True),
+        ("localhost:1", "osmia broker --grpc-port 1", False),
+        ("[::1]:26500", "osmia broker --host ::1", False),
+        ("broker.example.org:26500", "--address HOST:PORT   (where one runs; or OSMIA_ADDRESS)", True),
+        ("10.0.0.1:26500", "--address HOST:PORT", True),
     ],
 )
 def test_only_a_broker_on_this_machine_can_be_started_here(address, mend, has_why):
@@ -95,6 +95,27 @@ def test_only_a_broker_on_this_machine_can_be_started_here(address, mend, has_wh
     failure = from_call(error, address)
     assert mend in failure.mend
     assert bool(failure.why) is has_why
+
+
+@pytest.mark.parametrize(
+    ("environ", "what", "mend"),
+    [
+        ({"OSMIA_USER": "anna"}, "wants a password for 'anna'", "osmia login --user anna"),
+        ({"OSMIA_USER": "a b"}, "wants a password for 'a b'", "osmia login --user 'a b'"),
+        ({"OSMIA_USER": "anna", "OSMIA_TOKEN": "x"}, "does not know you", "osmia login --user NAME"),
+        ({"OSMIA_USER": "anna", "OSMIA_PASSWORD_FILE": "x"}, "does not know you", "osmia login --user NAME"),
+        ({}, "does not know you", "osmia login --user NAME"),
+    ],
+)
+def test_a_name_without_a_password_is_no_sign_in(monkeypatch, environ, what, mend):
+    for name in ("OSMIA_USER", "OSMIA_PASSWORD", "OSMIA_PASSWORD_FILE", "OSMIA_TOKEN", "OSMIA_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    failure = called(StatusCode.UNAUTHENTICATED, "Expected the metadata or header 'authorization' …, but found none")
+    assert what in failure.what
+    assert failure.mend.startswith(f"{mend}   (")
+    assert failure.exit == 7
 
 
 def test_a_missing_thing_is_looked_for_in_its_list():
@@ -121,16 +142,21 @@ def test_a_program_gets_an_object():
         ("CLIENT: Sent message larger than max (5000128 vs. 4194304)", 1, "message is too large", "--max-message-size"),
         ("SERVER: Received message larger than max (10485812 vs. 4194304)", 1, "message is too large", "fewer files"),
         ("gRPC message exceeds maximum size 4194304: 5000128", 1, "message is too large", "fewer files"),
-        ("Expected the database to answer, but found: database or disk is full", 3, "disk of the broker", "make room"),
-        ("Expected at most 1000 commands to wait, but found more", 3, "turned the call away", "again in a moment"),
+        (
+            "Expected the database to answer, but found: database or disk is full",
+            3,
+            "disk of the broker",
+            "room on its disk",
+        ),
+        ("Expected at most 1000 commands to wait, but found more", 3, "turned the call away", "the same again"),
     ],
 )
-def test_only_a_busy_broker_is_to_be_asked_again_in_a_moment(details, exit, what, mend):
+def test_only_a_busy_broker_is_to_be_asked_the_same_again(details, exit, what, mend):
     failure = called(StatusCode.RESOURCE_EXHAUSTED, details)
     assert (failure.exit, failure.why) == (exit, details)
     assert what in failure.what
     assert mend in failure.mend
-    assert ("in a moment" in failure.mend) == (mend == "again in a moment")
+    assert ("the same again" in failure.mend) == (mend == "the same again")
 
 
 def test_the_failure_of_a_child_broker_is_its_own():
@@ -190,11 +216,11 @@ def test_a_child_broker_that_says_nothing_has_not_started(exit_code, words, why)
         ("start", "osmia start --help"),
         ("message publish", "osmia message publish --help"),
         ("message publish m --ttl soon", "osmia message publish --help"),
-        ("timers --state lost", "osmia timers --help"),
-        ("subscriptions --type timer", "osmia subscriptions --help"),
+        ("timers --state lost", "osmia timers --state waiting"),
+        ("subscriptions --type timer", "osmia subscriptions --type message"),
         ("incident resolve", "osmia incidents"),
         ("instance migrate 1", "osmia instance migrate --help"),
-        ("start p --var x", "--var amount=12"),
+        ("start p --var x", "osmia start p --var NAME=VALUE"),
         ("deploy /no/such/file.bpmn", "osmia deploy my-process.bpmn"),
         ("tasks --timeout soon", "osmia tasks --help"),
         ("tasks --timeout 5", "Expected --timeout to be a duration such as 5s, but found '5'"),
@@ -205,11 +231,11 @@ def test_a_child_broker_that_says_nothing_has_not_started(exit_code, words, why)
         ("task complete x", "Expected KEY to be a whole number, but found 'x'."),
         ("tasks --address ftp://x", "--address 127.0.0.1:26500"),
         ("jobs --state lost", "--state activatable"),
-        ("instance cancel 1", "the same with --yes"),
-        ("completion tcsh", "osmia completion --help"),
+        ("instance cancel 1", "osmia instance cancel 1 --yes"),
+        ("completion tcsh", "osmia completion bash"),
         ("completion", "osmia completion "),
         ("broker --grpc-port 70000", ""),
-        ("broker --host 0.0.0.0", "set --insecure"),
+        ("broker --host 0.0.0.0", "--auth basic   (or --insecure"),
         ("broker --memory-limit 0", "such as '24 MiB'"),
         ("broker --advertised-address foo", "such as broker.example.org:26500"),
         ("broker --grpc-port 4711 --management-port 4711", "--management-port 4712"),
@@ -261,7 +287,8 @@ def test_feel_prints_the_value(line, out, capsys):
 def test_feel_puts_a_caret_under_the_fault(capsys):
     assert run(["feel", "1 + )"]) == 1
     drawn = capsys.readouterr().err.splitlines()
-    assert drawn[1:3] == ["  1 + )", "      ^"]
+    assert drawn[0] == "Error: This is no FEEL expression: expected a value, but found ')'."
+    assert drawn[1:] == ["  1 + )", "      ^"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

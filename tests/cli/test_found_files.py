@@ -38,10 +38,20 @@ def test_files_directories_and_patterns(folder, given, files):
     assert [str(path.relative_to(folder)) for path in found([str(folder / name) for name in given])] == files
 
 
-@pytest.mark.parametrize("name", ["none.bpmn", "*.xyz", "nowhere/"])
-def test_a_name_without_a_file_is_refused(folder, name):
-    with pytest.raises(Failure, match="There is no file to deploy"):
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("none.bpmn", "There is no file '{}'."),
+        ("*.xyz", "There is no file that '{}' means."),
+        ("nowhere/", "There is no file '{}'."),
+        ("empty/", "There is no model in the directory '{}', nor in those below."),
+    ],
+)
+def test_a_name_without_a_file_is_refused(folder, name, what):
+    (folder / "empty").mkdir()
+    with pytest.raises(Failure) as refused:
         found([str(folder / name)])
+    assert refused.value.what == what.format(folder / name)
 
 
 def test_files_are_known_by_their_names_and_a_copy_is_left_out(tmp_path):

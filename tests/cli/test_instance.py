@@ -199,7 +199,9 @@ def test_a_process_is_deleted_by_key_or_id(osmia, unique):
     assert osmia.done("resource", "delete", first, "--yes") == f"Deleted {first}\n"
     assert osmia.json("processes", "-p", unique) == []
     assert "try: osmia processes --all" in osmia.refused(4, "resource", "delete", first, "--yes")
-    assert "try: the same with --yes" in osmia.refused(2, "resource", "delete", first)
+    assert f"try: osmia resource delete {first} --address {osmia.broker.address} --yes" in osmia.refused(
+        2, "resource", "delete", first
+    )
 
 
 def test_a_deleted_process_is_listed_and_shown_while_instances_of_it_run(osmia, unique):
@@ -302,11 +304,23 @@ def test_a_value_that_nothing_has_is_named_beside_those_that_there_are(osmia, un
     assert text in osmia.err
 
 
+def test_a_migration_to_a_number_that_is_no_key_says_what_it_would_have_to_be(osmia, unique):
+    osmia.deploy("start > a:user > end", unique)
+    key = osmia.create(unique)
+    told = osmia.refused(4, "instance", "migrate", key, "--to", "9")
+    assert told.splitlines() == [
+        "Error: There is no version of a process with key 9.",
+        "  try: osmia processes --all   (it lists the keys of all versions)",
+    ]
+    told = osmia.refused(4, "instance", "migrate", key, "--to", unique[:-1])
+    assert f"try: osmia instance migrate {key} --to {unique}" in told
+
+
 @pytest.mark.parametrize("words", [["incidents"], ["incident", "resolve", "--all"]])
 def test_a_misspelt_kind_of_incident_names_those_that_there_are(osmia, words):
     told = osmia.refused(2, *words, "--type", "no-retrys")
     assert "Expected --type to be one of IO_MAPPING_ERROR, JOB_NO_RETRIES," in told
-    assert "try: --type " in told
+    assert f"try: osmia {' '.join(words)} --type JOB_NO_RETRIES" in told
     assert osmia("incidents", "--type", "job-no-retries") == 0
 
 

@@ -75,7 +75,7 @@ def test_a_command_calls_the_broker_of_its_profile(said, running):
         3,
         "Error: No broker answers at 127.0.0.1:1, the address of the profile 'nowhere'.",
     )
-    assert "try: --address HOST:PORT of another, or osmia profile use NAME" in told
+    assert "try: osmia profile list   (osmia profile use NAME takes another)" in told
     code, told = said("--profile", "nowhere", "--address", "127.0.0.1:1", "status", "--timeout", "1s")
     assert (code, "profile" in told) == (3, False)
 
@@ -93,7 +93,7 @@ def test_removing_a_profile_counts_those_that_are_left(said):
     [
         (4, "profile use wrok", "There is no profile 'wrok'."),
         (4, "profile remove nothing", "There is no profile 'nothing'."),
-        (4, "--profile wrok status", "try: --profile work"),
+        (4, "--profile wrok status", "try: osmia --profile work status"),
         (2, "profile add x not:an:address", "Expected"),
         (2, "profile add x", "but found no more words"),
     ],
@@ -109,5 +109,5 @@ def test_a_file_that_is_no_file_of_profiles_is_reported(said, tmp_path):
     (tmp_path / "osmia").mkdir()
     for content in ("", "[]", "{}", '{"inUse": "a", "profiles": {"a": {"port": 1}}}'):
         (tmp_path / "osmia" / "profiles.json").write_text(content)
-        with pytest.raises(Failure, match="cannot be read"):
+        with pytest.raises(Failure, match="but found another text"):
             profiles.load()

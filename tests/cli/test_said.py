@@ -46,7 +46,7 @@ def test_a_missing_file_is_answered_with_the_same_command(capsys, tmp_path, monk
 def test_a_restore_of_nothing_asks_for_a_backup(capsys, tmp_path):
     assert run(["restore", str(tmp_path / "nowhere"), "--data-dir", str(tmp_path / "new")]) == 4
     told = capsys.readouterr().err
-    assert "try: the directory that osmia backup has made" in told
+    assert "try: osmia restore BACKUP   (a directory that osmia backup has made)" in told
     assert "--data-dir" not in told
 
 
@@ -92,7 +92,7 @@ def test_a_secret_whose_file_is_missing_is_said_in_plain_words(osmia, monkeypatc
     monkeypatch.setenv("OSMIA_PASSWORD_FILE", "nofile")
     told = osmia.refused(2, "tasks")
     assert "to be a text file, but found 'nofile': No such file or directory." in told
-    assert "try: a file that is there" in told
+    assert "try: unset OSMIA_PASSWORD_FILE" in told
     assert "Errno" not in told
 
 

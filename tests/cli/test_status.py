@@ -62,8 +62,11 @@ def test_a_partition_that_cannot_work_makes_the_broker_not_ready_and_says_why(st
     code, out, err = status_of(*failures)
     assert code == 3
     assert "NOT healthy" in out
-    mend = "make room on its disk; it goes on by itself" if "full" in why else "the log of the broker"
-    assert err == f"Error: The broker at 127.0.0.1:26500 is not ready.\n  why: {why}\n  try: {mend}\n"
+    mend = "when there is room on its disk" if "full" in why else "the log of the broker says more"
+    assert (
+        err
+        == f"Error: The broker at 127.0.0.1:26500 is not ready.\n  why: {why}\n  try: osmia status   (again{',' if 'full' in why else ';'} {mend})\n"
+    )
 
 
 def test_a_program_reads_the_failure_of_each_partition(status_of):

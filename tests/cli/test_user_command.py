@@ -134,7 +134,7 @@ def test_the_password_may_come_from_a_pipe(tmp_path):
         ),
         (
             ["--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.key"],
-            "Expected to read '/nowhere.pem', but found: No such file or directory.\n  try: the files that tls_cert, tls_key",
+            "Expected to read '/nowhere.pem', but found: No such file or directory.\n  try: osmia broker --data-dir",
         ),
         (["--tls-cert", "x"], "Expected tls_key too, because tls_cert is set"),
         (["--auth", "oidc"], "Expected oidc_issuer, because auth is oidc"),

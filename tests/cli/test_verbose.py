@@ -44,8 +44,8 @@ def test_a_fault_of_the_broker_says_where_there_is_more(osmia, monkeypatch):
     request = told[0].rpartition(" ")[2]
     assert told[1:] == [
         f"Error: The broker at {osmia.broker.address} has a fault.",
+        f"  The log of the broker has more about request {request}.",
         "  why: Expected Status to succeed, but found a defect: KeyError",
-        f"  try: the log of the broker has more about request {request}",
     ]
 
 

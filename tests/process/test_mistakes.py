@@ -165,7 +165,7 @@ def test_a_misspelt_variable_is_refused_beside_them(tmp_path, command):
     )
     assert done.returncode == 2
     assert "Error: Expected a setting that Osmia knows, but found OSMIA_GRPC_PROT.\n" in done.stderr
-    assert done.stderr.endswith("  try: did you mean OSMIA_GRPC_PORT?\n")
+    assert done.stderr.endswith('  try: export OSMIA_GRPC_PORT="$OSMIA_GRPC_PROT"; unset OSMIA_GRPC_PROT\n')
 
 
 class Daemon(ChildBroker):

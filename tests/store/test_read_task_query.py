@@ -113,6 +113,8 @@ async def test_a_query_means_a_filter(text, filter):
         ("amount:>1_000", "'amount:' to be a number"),
         ("amount:>\u0661", "'amount:' to be a number"),
         ('group:"night shift', "every quote to be closed"),
+        ("group:", "a value behind 'group:', but found none"),
+        ("is:mine due: x", "a value behind 'due:', but found none"),
         ("x" * 2001, "at most 2000 characters"),
     ],
 )

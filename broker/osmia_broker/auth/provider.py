@@ -22,6 +22,7 @@ from osmia_broker import __version__
 from osmia_broker.base.addresses import is_safe_url
 from osmia_broker.base.discovery import Document, document_url
 from osmia_broker.base.errors import Unauthenticated, Unavailable
+from osmia_broker.base.system_errors import in_words
 
 KEYS_FRESH_S = 600
 PAUSE_S = 10  # between two questions that a caller can cause
@@ -246,4 +247,4 @@ def _fetch(url: str, form: Mapping[str, str] | None = None, headers: Mapping[str
 def _words(error: Exception) -> str:
     """Describe *error* without what was sent."""
     reason = getattr(error, "reason", None)
-    return str(reason or error)[:300]
+    return in_words(reason if isinstance(reason, OSError) else error)[:300]

@@ -15,6 +15,7 @@ import msgspec
 from osmia_broker.auth import passwords
 from osmia_broker.auth.user import User, is_name
 from osmia_broker.base import private_files
+from osmia_broker.base.system_errors import in_words
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ def read(path: Path) -> Users:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise UsersFileError(f"Expected to read the users from '{path}', but found: {error.strerror}") from error
+        raise UsersFileError(f"Expected to read the users from '{path}', but found: {in_words(error)}") from error
     if mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise UsersFileError(
             f"Expected that only the owner may change '{path}', but found mode {stat.S_IMODE(mode):o}; try chmod 600"

@@ -23,6 +23,13 @@ def own_shell(environ: Mapping[str, str] | None = None) -> str:
     return Path(environ.get("SHELL", "")).name
 
 
+def user_without_password(environ: Mapping[str, str] | None = None) -> str:
+    """Return the user whom the environment names without anything to sign in with; else an empty text."""
+    environ = os.environ if environ is None else environ
+    secrets = ("OSMIA_PASSWORD", "OSMIA_PASSWORD_FILE", "OSMIA_TOKEN", "OSMIA_TOKEN_FILE")
+    return "" if any(environ.get(one) for one in secrets) else environ.get("OSMIA_USER", "")
+
+
 def names_collector(environ: Mapping[str, str] | None = None) -> bool:
     """Return whether the standard variables of OpenTelemetry say where traces go."""
     environ = os.environ if environ is None else environ

@@ -214,16 +214,15 @@ def osmia(
 
 def run(arguments: list[str]) -> int:
     """Carry out one call and return its exit code. A failure has then been reported on stderr."""
-    return carried_out(lambda: _called(arguments), arguments)
+    said = translated(arguments)
+    return carried_out(lambda: _called(said), said)
 
 
 def _called(arguments: list[str]) -> int:
     command = typer.main.get_command(app)
     try:
         "".join(arguments).encode()
-        ended = command.main(
-            translated(arguments), prog_name="osmia", complete_var=COMPLETE_VARIABLE, standalone_mode=False
-        )
+        ended = command.main(arguments, prog_name="osmia", complete_var=COMPLETE_VARIABLE, standalone_mode=False)
     except UnicodeEncodeError as error:
         raise usage("Expected arguments in UTF-8, but found bytes that are not.") from error
     except typer.Abort:
@@ -233,12 +232,25 @@ def _called(arguments: list[str]) -> int:
         if message.startswith("Usage: "):  # a command without its verb: Typer gives the help of the command
             streams.say(message.rstrip())
             return Exit.USAGE
-        raise misuse(message, getattr(error, "ctx", None), COMMANDS, value=refused_value(error)) from error
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context is not None else _path(command, arguments)
+        raise misuse(message, context, path, COMMANDS, value=refused_value(error)) from error
     except SystemExit as exit:
         if isinstance(exit.__context__, BrokenPipeError):  # Typer's way to end when the reader of the output has left
             return Exit.DONE
         raise
     return ended if isinstance(ended, int) else Exit.DONE
+
+
+def _path(command: Any, arguments: list[str]) -> str:
+    """Return the words of the command that *arguments* name: Typer does not say where an option without its value stands."""
+    words, nouns = ["osmia"], COMMANDS.keys()
+    for one in arguments:
+        if one in nouns:
+            words.append(one)
+            command = command.get_command(None, one)
+            nouns = getattr(command, "commands", {}).keys()
+    return " ".join(words)
 
 
 COMPLETE_VARIABLE = "_OSMIA_COMPLETE"  # set by the completion scripts

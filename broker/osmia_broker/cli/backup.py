@@ -49,7 +49,10 @@ def backup(
 
     source = data_dir_of(data_dir)
     target = target or _new_directory()
-    with failing(_elsewhere(source)), bar(session, "Copying") as progress:
+    with (
+        failing(_elsewhere(source), "osmia backup TARGET   (a new directory; nothing is overwritten)"),
+        bar(session, "Copying") as progress,
+    ):
         made = copies.back_up(source, target, progress)
     report(session, made, target, f"Copied '{source}':")
 
@@ -57,7 +60,7 @@ def backup(
 def _elsewhere(source: Path) -> str:
     """Return what to try if *source* has no database: a broker on PostgreSQL keeps all but its rows there."""
     if any((*source.glob(BROKER_FILE), *source.glob(f"*/{BROKER_FILE}"))):  # each process of a broker has one
-        return "pg_dump, if the rows of this broker are in PostgreSQL; or another --data-dir DIR"
+        return "pg_dump URL > FILE   (its rows are in PostgreSQL; or another --data-dir DIR)"
     return "osmia backup TARGET --data-dir DIR   (the data directory of the broker)"
 
 
@@ -68,9 +71,7 @@ def _new_directory() -> Path:
     except config.ConfigError as error:
         raise usage(f"{error}.", error.hint) from error
     if place is None:
-        raise usage(
-            "Expected a directory for the copy, but found none.", "osmia backup TARGET, or set OSMIA_BACKUP_DIR"
-        )
+        raise usage("Expected a directory for the copy, but found none.", "osmia backup TARGET   (or OSMIA_BACKUP_DIR)")
     return place / f"osmia-{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}"
 
 
@@ -96,8 +97,8 @@ def report(session: Session, made: "Backup", place: Path, verb: str) -> None:
 
 
 @contextmanager
-def failing(mend: str) -> Iterator[None]:
-    """Turn what is wrong with a copy into a `Failure`. *mend* is what to try where there is nothing to copy."""
+def failing(mend: str, occupied: str = "") -> Iterator[None]:
+    """Turn what is wrong with a copy into a `Failure`. *mend* is what to try where there is nothing to copy, *occupied* where there is no room for the copy."""
     from osmia_broker.store.backup import BackupFailed, NoData, Occupied
 
     try:
@@ -105,7 +106,7 @@ def failing(mend: str) -> Iterator[None]:
     except NoData as error:
         raise Failure(Exit.NOT_FOUND, f"{error}.", mend=mend) from error
     except Occupied as error:
-        raise Failure(Exit.CONFLICT, f"{error}.", mend="a new directory; nothing is overwritten") from error
+        raise Failure(Exit.CONFLICT, f"{error}.", mend=occupied) from error
     except BackupFailed as error:
         raise Failure(Exit.REFUSED, f"{error}.", code="BACKUP") from error
 

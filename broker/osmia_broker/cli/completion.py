@@ -31,7 +31,7 @@ USES = {
 
 @app.command()
 def completion(
-    shell: Annotated[Shell | None, typer.Argument(help="The shell.")] = None,
+    shell: Annotated[Shell | None, typer.Argument(metavar="SHELL", help="The shell.")] = None,
 ) -> None:
     """Print the completion script for a shell.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from osmia_broker.base import ports
+from osmia_broker.base.system_errors import in_words
 from osmia_broker.cli import streams
 from osmia_broker.cli.failures import from_child, usage
 
@@ -39,7 +40,7 @@ def _free_port(port: int, chosen: list[int]) -> int:
         while free in chosen or not ports.is_free("127.0.0.1", free):
             free = ports.next_free("127.0.0.1", free + 1)
     except OSError as none:
-        raise usage(f"{none}.", "osmia demo --port-base 27000") from none
+        raise usage(f"{in_words(none)}.", "osmia demo --port-base 27000") from none
     if free != port:
         is_refused = error is not None and error.errno in (errno.EACCES, errno.EPERM)
         why = "is not allowed for this user" if is_refused else "is in use"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from osmia_broker.base.system_errors import in_words
 from osmia_broker.cli.deploy_faults import refused
 from osmia_broker.cli.failures import Exit, Failure, from_call, report, until_interrupted, usage
 from osmia_broker.cli.output import Column, Output, Row, counted
@@ -233,9 +234,16 @@ def found(names: list[str], command: str = "osmia deploy") -> list[Path]:
     for name in names:
         matches = _matches(Path(name))
         if not matches:
-            raise usage(f"There is no file to deploy at '{name}'.", _nearby(Path(name), command))
+            raise usage(_nothing_at(Path(name)), _nearby(Path(name), command))
         paths.update(dict.fromkeys(matches))
     return list(paths)
+
+
+def _nothing_at(path: Path) -> str:
+    """Say why *path* means no file."""
+    if path.is_dir():
+        return f"There is no model in the directory '{path}', nor in those below."
+    return f"There is no file that '{path}' means." if glob.has_magic(str(path)) else f"There is no file '{path}'."
 
 
 NEARBY_MAX = 5  # files that a hint names
@@ -288,7 +296,7 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise usage(f"Expected to read '{path}', but found: {error.strerror or error}.") from error
+        raise usage(f"Expected to read '{path}', but found: {in_words(error)}.") from error
 
 
 def _matches(path: Path) -> list[Path]:

@@ -10,11 +10,11 @@ from osmia_broker.cli.failures import Exit, Failure, unframed
 
 #: A reason that the broker gives, and the command or change that mends it.
 REMEDIES = (
-    ("unknown resource type", "files whose names end in .bpmn, .xml, .dmn or .form"),
-    ("the file ends before", "the whole file: the end of this one is missing"),
-    ("no element found", "files that are not empty"),
-    ("Fatal Error", "the file as the modeler saves it: this one is no XML"),
-    ("Duplicated ", "one of the two files, or another id in one of them"),
+    ("unknown resource type", "osmia lint FILE   (its name ends in .bpmn, .xml, .dmn or .form)"),
+    ("the file ends before", "osmia lint FILE   (the whole file: the end of this one is missing)"),
+    ("no element found", "osmia lint FILE   (when the modeler has saved it: this one is empty)"),
+    ("Fatal Error", "osmia lint FILE   (as the modeler saves it: this one is no XML)"),
+    ("Duplicated ", "osmia lint FILE   (one of the two, or another id in one of them)"),
 )
 
 

@@ -2,13 +2,14 @@
 
     Error: <what happened>
       why: <a reason that the first line has no room for>
-      try: <a command or a setting>
+      try: <a command>
 
 The broker's own sentence about a refused call is the first line: it says what happened. With `--output json` the same is
 `{"error": {"code", "message", "hint", "requestId"}}`. Both go to stderr.
 """
 
 import re
+import shlex
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,7 +18,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from osmia_broker.base.surroundings import user_without_password
+from osmia_broker.base.system_errors import in_words
 from osmia_broker.cli import streams
+from osmia_broker.cli.advice import typed
 
 if TYPE_CHECKING:
     from osmia._reasons import Reason
@@ -44,7 +48,9 @@ ERROR, WHY, TRY = "Error: ", "  why: ", "  try: "
 
 
 class Failure(Exception):
-    """A command failed. *what* is a sentence, *why* the broker's own words, *mend* a command or setting to try now.
+    """A command failed. *what* is a sentence, *why* the broker's own words, *mend* a command to try now.
+
+    A *mend* that begins with an option or a variable is completed to the command that was typed, see `advice`.
 
     *details* are for what has many reasons, such as a deployment: one line each, before the other two.
     """
@@ -89,7 +95,7 @@ def usage(what: str, mend: str = "") -> Failure:
 
 def unwritten(error: OSError) -> Failure:
     """Return the failure for output that could not be written because of *error*."""
-    return Failure(Exit.REFUSED, "The output cannot be written.", why=error.strerror or str(error), code="OUTPUT")
+    return Failure(Exit.REFUSED, "The output cannot be written.", why=in_words(error), code="OUTPUT")
 
 
 def report(failure: Failure, arguments: list[str]) -> int:
@@ -98,6 +104,7 @@ def report(failure: Failure, arguments: list[str]) -> int:
         option in ("--output=json", "-ojson") or (option in ("-o", "--output") and value == "json")
         for option, value in zip(arguments, [*arguments, ""][1:], strict=True)
     )
+    failure.mend = typed(failure.mend, arguments)
     streams.say(failure.json() if wants_json else failure.text())
     return failure.exit
 
@@ -162,11 +169,11 @@ EXITS = {
     "DEADLINE_EXCEEDED": Exit.TIMED_OUT,
 }
 
-SIGN_IN = "osmia login --user NAME, or --issuer URL of a provider; or OSMIA_USER and OSMIA_PASSWORD; or OSMIA_TOKEN"
+SIGN_IN = "osmia login --user NAME   (or --issuer URL of a provider; or OSMIA_USER and OSMIA_PASSWORD; or OSMIA_TOKEN)"
 WRONG_PAIR = "the name and the password of a user, but found others"  # as the broker says it
 #: What happened and what to try, where the broker's own words say it to nobody but an expert.
 SENTENCES = {
-    "DEADLINE_EXCEEDED": ("No answer from {address} in time.", "a longer --timeout, such as --timeout 60s"),
+    "DEADLINE_EXCEEDED": ("No answer from {address} in time.", "--timeout 60s"),
     "UNAUTHENTICATED": (
         "The broker at {address} does not know you.",
         SIGN_IN,
@@ -177,7 +184,7 @@ SENTENCES = {
 }
 
 
-WHO = "--user NAME --groups NAME,…   (who acts; or OSMIA_USER and OSMIA_GROUPS)"
+WHO = "--user NAME --groups NAME,NAME   (who acts; or OSMIA_USER and OSMIA_GROUPS)"
 _FRAME = re.compile(r"Command '\w+' rejected with code '\w+': ")  # of the wire, around the broker's sentence
 LOOPBACK = re.compile(r"(127\.[\d.]+|localhost|\[::1\]):\d+")
 
@@ -204,6 +211,10 @@ def from_call(error: "OsmiaError", address: str, found_by: str = "", profile: st
     if status == "UNAUTHENTICATED" and WRONG_PAIR in sentence:
         what = f"Wrong name or password for the broker at {address}."
         return Failure(exit, what, mend=SENTENCES[status][1], code=status)
+    if status == "UNAUTHENTICATED" and (name := user_without_password()):
+        what = f"The broker at {address} wants a password for '{name}', the user of OSMIA_USER."
+        mend = f"osmia login --user {shlex.quote(name)}   (or OSMIA_PASSWORD beside OSMIA_USER)"
+        return Failure(exit, what, mend=mend, code=status)
     if status in SENTENCES:
         what, mend = SENTENCES[status]
         return Failure(exit, what.format(address=address), why=sentence, mend=mend, code=status)
@@ -221,11 +232,10 @@ def sentence_of(text: str) -> str:
 
 
 REFUSED_CONNECTION = re.compile(r"connection refused", re.IGNORECASE)
-LOOPBACK_MEND = "osmia demo   (starts one here)"
-OTHER_MEND = "another --address or OSMIA_ADDRESS; there, osmia broker starts one"
-PROFILE_MEND = "--address HOST:PORT of another, or osmia profile use NAME   (osmia profile list shows them)"
-TLS_MEND = "--address https://HOST:PORT and OSMIA_CA_CERT=ca.pem, as the broker was started"
-PORT_MEND = "--address with the gRPC port of the broker, which is 26500 unless it was set"
+GRPC_PORT = 26500  # of a broker that was told no other
+OTHER_MEND = "--address HOST:PORT   (where one runs; or OSMIA_ADDRESS)"
+PROFILE_MEND = "osmia profile list   (osmia profile use NAME takes another)"
+TLS_MEND = "OSMIA_CA_CERT=FILE   (the authority of its certificate; and https:// before the address)"
 
 
 def _unreachable(reason: "Reason", details: str, address: str, profile: str) -> Failure:
@@ -235,9 +245,12 @@ def _unreachable(reason: "Reason", details: str, address: str, profile: str) -> 
     is_here = LOOPBACK.fullmatch(address) is not None
     what, why, mend = sentence_of(reason.told(address)), details, TLS_MEND
     if reason.name == STRANGER:
-        what, mend = f"At {address} answers a program that does not speak gRPC.", PORT_MEND
+        what = f"At {address} answers a program that does not speak gRPC."
+        mend = (
+            f"--address {address.rpartition(':')[0]}:{GRPC_PORT}   (the gRPC port of a broker that was told no other)"
+        )
     elif reason.name == NOBODY:
-        what, mend = f"No broker answers at {address}.", LOOPBACK_MEND if is_here else OTHER_MEND
+        what, mend = f"No broker answers at {address}.", _starting(address) if is_here else OTHER_MEND
         if profile:
             what, mend = f"No broker answers at {address}, the address of the profile '{profile}'.", PROFILE_MEND
     elif reason.name == PLAIN:
@@ -247,17 +260,25 @@ def _unreachable(reason: "Reason", details: str, address: str, profile: str) -> 
     return Failure(Exit.UNREACHABLE, what, why=why, mend=mend, code="UNAVAILABLE")
 
 
+def _starting(address: str) -> str:
+    """Return the command that starts a broker at *address*, which is of this machine."""
+    host, _, port = address.rpartition(":")
+    words = [] if host in ("127.0.0.1", "localhost") else ["--host", host.strip("[]")]
+    words += [] if port == str(GRPC_PORT) else ["--grpc-port", port]
+    return f"osmia broker {' '.join(words)}   (starts one there)" if words else "osmia demo   (starts one here)"
+
+
 def _exhausted(details: str, address: str, *, is_too_large: bool) -> Failure:
     """Return the failure for one of the three causes of RESOURCE_EXHAUSTED. Only a busy broker takes the same call later."""
     if is_too_large:
         what, exit = f"The message is too large for the broker at {address}.", Exit.REFUSED
-        mend = "smaller variables or fewer files, or a broker with a larger --max-message-size"
+        mend = "osmia broker --max-message-size 16MiB   (or smaller variables, or fewer files)"
     elif "disk" in details.lower():
         what, exit = f"The disk of the broker at {address} is full.", Exit.UNREACHABLE
-        mend = "make room on its disk, then the same again"
+        mend = "osmia status   (again, when there is room on its disk)"
     else:
         what, exit = f"The broker at {address} turned the call away.", Exit.UNREACHABLE
-        mend = "the same again in a moment"
+        mend = "osmia status   (then the same again)"
     return Failure(exit, what, why=details, mend=mend, code="RESOURCE_EXHAUSTED")
 
 

@@ -6,7 +6,6 @@ from typing import Annotated
 import msgspec
 import typer
 
-from osmia_broker.cli import streams
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import Exit, Failure
 from osmia_broker.cli.options import Var, Vars
@@ -46,9 +45,9 @@ def feel(
 
 
 def _fault(session: Session, drawing: str, message: str) -> Failure:
-    """Return the failure. The drawing tells a person the reason; a program finds it in the failure."""
-    is_drawn = session.output is not Output.JSON
-    if is_drawn:
-        streams.say(drawing)
-    why = "" if is_drawn else message
-    return Failure(Exit.REFUSED, "This is no FEEL expression.", why=why, code="PARSE_ERROR")
+    """Return the failure. A person gets a drawing with it; a program finds the reason in the message."""
+    reason, *lines = drawing.splitlines()
+    if session.output is Output.JSON:
+        return Failure(Exit.REFUSED, "This is no FEEL expression.", why=message, code="PARSE_ERROR")
+    what = f"This is no FEEL expression: {reason[0].lower()}{reason[1:].removesuffix('.')}."
+    return Failure(Exit.REFUSED, what, code="PARSE_ERROR", details=[line.removeprefix("  ") for line in lines])

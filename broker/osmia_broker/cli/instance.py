@@ -216,7 +216,7 @@ def modify(
     if not (activate or terminate or moves):
         raise usage("Expected --activate, --terminate or --move, but found none.", "--move decide=eat")
     if given and not (activate or moves):
-        raise usage("Variables need an element to activate.", f"osmia instance variables {key} --var …")
+        raise usage("Variables need an element to activate.", f"osmia instance variables {key} --var NAME=VALUE")
     terminated = [_element(one) for one in terminate or ()]
     with session.client(found_by=LIST) as client:
         first = [{"": given} if given else {}]  # the variables go along with the first instruction
@@ -247,7 +247,7 @@ def migrate(
     """
     given = dict(_pair(one, "--map FROM=TO", "--map decide=choose") for one in maps or ())
     with session.client(found_by=LIST) as client:
-        target = find_process(client, to)
+        target = find_process(client, to, f"osmia instance migrate {key} --to {{}}")
         active = {element.element_id for element in client.get_instance(key).elements}
         mapping = {element: element for element in sorted(active)} | given
         client.migrate_instance(key, target_definition_key=target.key, mapping=mapping)

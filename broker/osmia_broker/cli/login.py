@@ -84,7 +84,7 @@ def _expect_taken(session: Session, signed_in: Profile) -> None:
         _call(session, signed_in)
     except Failure as failure:
         if failure.code == "UNAUTHENTICATED":
-            failure.mend = "osmia login, once more"
+            failure.mend = "osmia login   (once more)"
         raise
 
 
@@ -104,7 +104,7 @@ def _with_password(profile: Profile, user: str, password_file: str) -> Profile:
             "osmia login --user NAME --password-file FILE   (or --issuer URL for a provider)",
         )
     if not password_file and not is_at_terminal:
-        raise usage("Nobody is at the terminal to type a password.", "--password-file FILE, or - for stdin")
+        raise usage("Nobody is at the terminal to type a password.", "--password-file FILE   (- is standard input)")
     name = user or str(typer.prompt("User", err=True))
     password = (
         first_line(password_file)
@@ -143,7 +143,7 @@ def _at_provider(session: Session, profile: Profile, issuer: str, client_id: str
     refusal = Failure(
         Exit.NOT_ALLOWED,
         f"The provider gave no token that the broker at {profile.address} can read.",
-        mend="the settings of the client at the provider: its tokens have to be JWTs for the broker's audience",
+        why="Tokens for it have to be JWTs for the audience of the broker: the provider has settings for that.",
         code="UNAUTHENTICATED",
     )
     for token in granted.tokens:

@@ -46,7 +46,7 @@ def _missing(found: "re.Match[str]") -> str:
 
 def _choices(found: "re.Match[str]") -> str:
     option, value, choices = found.groups()
-    return f"Expected {option} to be one of {choices.replace(chr(39), '')}, but found {value}."
+    return f"Expected {option} to be one of {choices.replace(chr(39), '')}, but found '{value}'."
 
 
 def _empty(found: "re.Match[str]") -> str:
@@ -56,10 +56,11 @@ def _empty(found: "re.Match[str]") -> str:
 
 EMPTY = "an empty word"
 NARROWING = {"process", "type"}  #: options that say which of all; an empty word behind them would stand for all
+CHOICE = re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Value error, '(.*)' is not one of (.*?)\.?$")
 #: What Typer and its parsers say, and the sentence for a person.
 SENTENCES = (
     (re.compile(rf"^Invalid value for '([^'.]+)(?:\.\.\.)?'(?: / '-\w')?: {EMPTY}$"), _empty),
-    (re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Value error, ('.*') is not one of (.*?)\.?$"), _choices),
+    (CHOICE, _choices),
     (
         re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Input should be a valid integer.*$"),
         r"Expected \1 to be a whole number.",
@@ -104,12 +105,11 @@ def refused_value(error: Exception) -> str | None:
     return str(faults()[0]["input"]) if faults is not None else None
 
 
-def misuse(message: str, context: Any, commands: dict[str, str], *, value: str | None = None) -> Failure:
-    """Return the failure for *message*, which Typer gives in *context* (None outside of all commands).
+def misuse(message: str, context: Any, path: str, commands: dict[str, str], *, value: str | None = None) -> Failure:
+    """Return the failure for *message*, which Typer gives about the command *path*, in *context* if it knows one.
 
     *commands* are all of `osmia`. *value* is the word that was refused.
     """
-    path = context.command_path if context is not None else "osmia"
     mend = _meant(message, context, path) or f"{path} --help"
     noun = path.removeprefix("osmia").strip().split(" ")[0]
     wanted = LISTS.get(noun, f"{noun}s")
@@ -117,6 +117,8 @@ def misuse(message: str, context: Any, commands: dict[str, str], *, value: str |
         mend = f"osmia {wanted}"
     elif wanted in commands and NO_KEY.match(message):
         mend = f"osmia {wanted}   (it lists the keys)"
+    elif choice := CHOICE.match(message):
+        mend = _chosen(path, *choice.groups())
     for form, sentence in SENTENCES:
         message = form.sub(sentence, message)
     message = SEVERAL.sub(r"Expected \1 to be ", message)
@@ -124,6 +126,13 @@ def misuse(message: str, context: Any, commands: dict[str, str], *, value: str |
         found = f"'{value}'" if value else "an empty word"
         message = f"{message.removesuffix('.')}, but found {found}."
     return usage(message, mend)
+
+
+def _chosen(path: str, name: str, value: str, choices: str) -> str:
+    """Return the command with the choice that *value* is nearly, or with the first."""
+    words = re.findall(r"'([^']+)'", choices)
+    near = get_close_matches(value, words, n=1) or words[:1]
+    return f"{name} {near[0]}" if name.startswith("-") else f"{path} {near[0]}"
 
 
 def _meant(message: str, context: Any, path: str) -> str:

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from osmia_broker.cli import preflight
+from osmia_broker.base.system_errors import in_words
 from osmia_broker.cli.failures import usage
 
 PASSWORD_BYTES_MAX = 8_192
@@ -23,6 +23,6 @@ def first_line(file: str) -> str:
                 content = opened.read(PASSWORD_BYTES_MAX)
         return content.decode().split("\n", 1)[0].removesuffix("\r")
     except OSError as error:
-        raise usage(f"Expected to read the password from '{file}', but found: {preflight.reason(error)}.") from error
+        raise usage(f"Expected to read the password from '{file}', but found: {in_words(error)}.") from error
     except UnicodeDecodeError as error:
         raise usage("Expected a password in UTF-8, but found bytes that are not.") from error

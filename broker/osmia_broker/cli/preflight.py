@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 from osmia_broker.base import ports
 from osmia_broker.base.errors import OtherPartitions
+from osmia_broker.base.system_errors import in_words
 from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.running.open_tracing import is_installed
 from osmia_broker.settings.config import Settings
@@ -65,8 +66,8 @@ def _refusal(door: str, host: str, port: int) -> _Refusal | None:
         return _Refusal(f"Port {port} is in use{by}.", "PORT_IN_USE", f"{door}-port", free)
     if error.errno in (errno.EACCES, errno.EPERM):
         what = f"This user may not listen on port {port}."
-        return _Refusal(what, "PORT_NOT_ALLOWED", f"{door}-port", free, reason(error))
-    return _Refusal(f"No door can listen at '{host}'.", "HOST_NOT_HERE", f"{door}-host", "127.0.0.1", reason(error))
+        return _Refusal(what, "PORT_NOT_ALLOWED", f"{door}-port", free, in_words(error))
+    return _Refusal(f"No door can listen at '{host}'.", "HOST_NOT_HERE", f"{door}-host", "127.0.0.1", in_words(error))
 
 
 def _together(refused: Sequence[_Refusal], given: Mapping[str, str]) -> Failure:
@@ -98,7 +99,7 @@ def prepare_data_dir(path: Path, *, mend: str) -> None:
         if error.errno in FULL:
             return  # a broker on a full disk can still be read from
         verb = "write in" if path.is_dir() else "create"
-        raise usage(f"Expected to {verb} the directory '{path}', but found: {reason(error)}.", mend) from error
+        raise usage(f"Expected to {verb} the directory '{path}', but found: {in_words(error)}.", mend) from error
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -118,7 +119,7 @@ def refuse_unusable_access(settings: Settings) -> None:
             TlsFiles(settings.tls_cert, settings.tls_key, settings.tls_client_ca).load()
         users = users_file.read(settings.users_path) if settings.auth == "basic" else None
     except TlsError as error:
-        raise usage(f"{error}.", "the files that tls_cert, tls_key and tls_client_ca name (PEM)") from error
+        raise usage(f"{error}.", "--tls-cert FILE --tls-key FILE   (in PEM)") from error
     except users_file.UsersFileError as error:
         raise usage(f"{error}.") from error
     if users == {}:
@@ -146,7 +147,7 @@ def start_failed(error: Exception, settings: Settings) -> Failure:
         return _second_broker(settings.data_dir)
     refuse_mistakes(settings)
     if isinstance(error, OSError):
-        return Failure(Exit.REFUSED, "The broker cannot start.", why=reason(error), code="START_FAILED")
+        return Failure(Exit.REFUSED, "The broker cannot start.", why=in_words(error), code="START_FAILED")
     if settings.database_url:
         return _unusable_server(error)
     found = partitions_of(settings.data_dir)
@@ -207,8 +208,3 @@ def _is_locked(lock: Path) -> bool:
     finally:
         os.close(descriptor)  # gives the lock back
     return False
-
-
-def reason(error: OSError) -> str:
-    """Return the system's words for *error*, without number and path."""
-    return error.strerror or str(error)

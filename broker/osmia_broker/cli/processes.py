@@ -51,8 +51,10 @@ def missing_process(client: "SyncClient", process: str) -> str:
     return f"There is no process '{process}'. " + (f"Did you mean '{near[0]}'?" if near else "See: osmia processes")
 
 
-def find_process(client: "SyncClient", key_or_id: str) -> "ProcessDefinition":
+def find_process(client: "SyncClient", key_or_id: str, command: str = "osmia process show {}") -> "ProcessDefinition":
     """Return the definition with this key, or the latest version of the process with this id. A deleted one is found while it drains.
+
+    *command* has a place for the nearest process id.
 
     Raises:
         Failure: NOT_FOUND, with the nearest process id.
@@ -65,7 +67,11 @@ def find_process(client: "SyncClient", key_or_id: str) -> "ProcessDefinition":
         found.sort(key=lambda one: (one.deleted_ms == 0, one.version), reverse=True)
     if found:
         return found[0]
-    raise unknown_process(client, key_or_id, "osmia process show {}")
+    failure = unknown_process(client, key_or_id, command)
+    if key is not None:
+        failure.what = f"There is no version of a process with key {key}."
+        failure.mend = "osmia processes --all   (it lists the keys of all versions)"
+    raise failure
 
 
 def unknown_process(client: "SyncClient", process_id: str, command: str, *, why: str = "") -> Failure:

@@ -6,6 +6,7 @@ in this order: --address; --profile or OSMIA_PROFILE; OSMIA_ADDRESS or ZEEBE_ADD
 
 import json
 import os
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from osmia_broker.base.system_errors import in_words
 from osmia_broker.cli.failures import Exit, Failure, usage
 
 PROFILE, ADDRESSES = "OSMIA_PROFILE", ("OSMIA_ADDRESS", "ZEEBE_ADDRESS")
@@ -88,8 +90,11 @@ def load() -> Profiles:
         return Profiles(str(found["inUse"]), by_name)
     except FileNotFoundError:
         return Profiles()
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise usage(f"Expected profiles in '{place}', but it cannot be read: {error}.", "remove the file") from error
+    except OSError as error:
+        raise usage(f"Expected to read '{place}', but found: {in_words(error)}.") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        mend = f"rm {shlex.quote(str(place))}   (the profiles in it are lost)"
+        raise usage(f"Expected profiles in '{place}', but found another text.", mend) from error
 
 
 def _profile(renewal: dict[str, Any] | None = None, **fields: Any) -> Profile:
@@ -113,7 +118,7 @@ def changing() -> Iterator[Profiles]:
             yield profiles
             private_files.replace(place, _content(profiles))
     except OSError as error:
-        raise usage(f"Expected to write '{place}', but found: {error.strerror or error}.") from error
+        raise usage(f"Expected to write '{place}', but found: {in_words(error)}.") from error
 
 
 def _content(profiles: Profiles) -> bytes:

@@ -9,6 +9,9 @@ from osmia_broker.cli.backup import DataDir, bar, data_dir_of, failing, report
 from osmia_broker.cli.preflight import starting
 from osmia_broker.cli.session import Session, with_session
 
+OF_BACKUP = "osmia restore BACKUP   (a directory that osmia backup has made)"
+NEW = "--data-dir NEW   (one that is missing or empty; nothing is overwritten)"
+
 app = typer.Typer(add_completion=False)
 
 
@@ -29,7 +32,7 @@ def restore(
     from osmia_broker.store import backup as copies
 
     target = data_dir_of(data_dir)
-    with failing("the directory that osmia backup has made, in place of this one"), bar(session, "Copying") as progress:
+    with failing(OF_BACKUP, NEW), bar(session, "Copying") as progress:
         made = copies.restore(backup, target, progress)
     report(session, made, target, f"Restored the state of {made.made}:")
     session.say(f"Start a broker on it: {starting(target)}")

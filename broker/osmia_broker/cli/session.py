@@ -4,11 +4,14 @@ import functools
 import inspect
 import logging
 import os
+import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,7 +27,9 @@ if TYPE_CHECKING:
     from osmia.access import SignIn
 
 EVERYWHERE = "Options of every command"
+DETAILS_WIDTH = 76  # of 80 columns, behind an indent
 TIMEOUT = timedelta(seconds=10)
+FILE_VARIABLE = re.compile(r"OSMIA_\w+_FILE")
 REQUEST_ID = "osmia-request-id"  # the metadata by which the broker's log names the calls of a command
 
 
@@ -188,9 +193,8 @@ class Session:
             client = SyncClient(address or self.address, call_timeout_ms=timeout_ms, sign_in=sign_in, metadata=metadata)
         except ValueError as error:
             is_address = str(error).startswith("Expected an address")
-            mend = (
-                "--address 127.0.0.1:26500" if is_address else "a file that is there" if "_FILE" in str(error) else ""
-            )
+            file = FILE_VARIABLE.search(str(error))
+            mend = "--address 127.0.0.1:26500" if is_address else f"unset {file[0]}" if file else ""
             raise usage(f"{error}.", mend) from error
         with self._saying_more(client.address, profile, request_id), client:
             try:
@@ -200,7 +204,7 @@ class Session:
                 failure = from_call(error, client.address, found_by, by)
                 failure.request_id = request_id
                 if failure.exit is Exit.DEFECT:
-                    failure.mend = f"the log of the broker has more about request {request_id}"
+                    failure.details.append(f"The log of the broker has more about request {request_id}.")
                 raise failure from error
             except Failure as failure:
                 failure.request_id = request_id
@@ -282,7 +286,7 @@ class Session:
         if self.says_yes:
             return
         if not sys.stdin.isatty():
-            raise usage(f"{question} Nobody is at the terminal to answer.", "the same with --yes")
+            raise usage(f"{question} Nobody is at the terminal to answer.", "--yes")
         if not typer.confirm(question, err=True):
             self.say("Nothing was done.")
             raise typer.Abort
@@ -316,8 +320,12 @@ def chosen(rows: Sequence[Row], columns: tuple[Column, ...], names: str) -> tupl
     wanted = []
     for name in filter(None, (name.strip().lower() for name in names.split(","))):
         if name not in by_name:
-            known = ", ".join(dict.fromkeys(column.field for column in by_name.values()))
-            raise usage(f"This list has no field '{name}'.", f"--columns {columns[0].field}   (or {known})")
+            known = list(dict.fromkeys(column.field for column in by_name.values()))
+            near = get_close_matches(name, by_name, n=1)
+            field = by_name[near[0]].field if near else columns[0].field
+            failure = usage(f"This list has no field '{name}'.", f"--columns {field}")
+            failure.details = textwrap.wrap(f"It has {', '.join(known)}.", DETAILS_WIDTH)
+            raise failure
         wanted.append(by_name[name])
     if not wanted:
         raise usage("Expected names of fields in --columns, but found none.", f"--columns {columns[0].field}")

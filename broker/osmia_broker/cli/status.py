@@ -31,7 +31,11 @@ def status(session: Session) -> None:
     if failures:
         what = f"The broker at {address} is not ready."
         why = "; ".join(failures)
-        mend = "make room on its disk; it goes on by itself" if "disk is full" in why else "the log of the broker"
+        mend = (
+            "osmia status   (again, when there is room on its disk)"
+            if "disk is full" in why
+            else "osmia status   (again; the log of the broker says more)"
+        )
         raise Failure(Exit.UNREACHABLE, what, why=why, mend=mend, code="NOT_READY")
 
 

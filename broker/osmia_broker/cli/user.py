@@ -179,7 +179,7 @@ def _password(name: str, file: str) -> str:
     elif sys.stdin.isatty():
         given = typer.prompt(f"Password of {name}", hide_input=True, confirmation_prompt=True, err=True)
     else:
-        raise usage("Nobody is at the terminal to type a password.", "--password-file FILE, or - for stdin")
+        raise usage("Nobody is at the terminal to type a password.", "--password-file FILE   (- is standard input)")
     try:
         passwords.expect_strong(name, given)
     except ValueError as error:

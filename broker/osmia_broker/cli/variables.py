@@ -4,12 +4,15 @@ A JSON value keeps the text that was typed, so a 64-bit number or a long decimal
 """
 
 import json
+import shlex
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from osmia_broker.base.system_errors import in_words
 from osmia_broker.cli.failures import usage
 
 Variables = dict[str, Any]  #: values are `msgspec.Raw` JSON or plain text
@@ -37,11 +40,16 @@ def _assignment(text: str) -> tuple[str, Any]:
     """Read one `--var`. `k:=v` must be JSON, `k==v` is text, `k=v` is JSON if it parses, else text."""
     name, equals, value = text.partition("=")
     if not equals or not name.strip(":").strip():
-        raise usage(f"Expected --var NAME=VALUE, but found '{text}'.", "--var amount=12, --var name==12 (text)")
+        raise usage(
+            f"Expected --var NAME=VALUE, but found '{text}'.",
+            "--var NAME=VALUE   (NAME:=JSON must be JSON, NAME==TEXT is text)",
+        )
     if value.startswith("="):
         return name, value[1:]
     if name.endswith(":"):
-        return name[:-1], _json(value, f"the value of --var {name[:-1]}")
+        return name[:-1], _json(
+            value, f"the value of --var {name[:-1]}", f"--var {shlex.quote(f'{name[:-1]}={value}')}"
+        )
     return name, either(value)
 
 
@@ -54,13 +62,11 @@ def either(value: str) -> Any:
     return msgspec.Raw(value.encode())
 
 
-def _json(value: str, what: str) -> msgspec.Raw:
+def _json(value: str, what: str, mend: str) -> msgspec.Raw:
     try:
         msgspec.json.decode(value)
     except msgspec.DecodeError as error:
-        raise usage(
-            f"Expected {what} to be JSON, but found {fault(value, error)}.", "quotes around text: '\"pizza\"'"
-        ) from error
+        raise usage(f"Expected {what} to be JSON, but found {fault(value, error)}.", mend) from error
     return msgspec.Raw(value.encode())
 
 
@@ -109,9 +115,23 @@ def fault(text: str, error: Exception) -> str:
     return f"a value beyond the bounds of JSON ({error})"
 
 
+def _nearby(path: Path) -> str:
+    """Return the option with the file that *path* probably means, or with a place for one."""
+    folder = path.parent
+    files = sorted(one.name for one in folder.iterdir() if one.is_file()) if folder.is_dir() else []
+    named = [one for one in files if one.endswith(".json")]
+    near = [*get_close_matches(path.name, files, n=1), *(named if len(named) == 1 else [])]
+    return (
+        f"--vars {shlex.quote(f'@{folder / near[0]}')}"
+        if near
+        else "--vars JSON   (or @FILE with a file that is there)"
+    )
+
+
 def _file(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise usage(f"Expected to read variables from '{path}', but found: {why}.", "--vars @FILE") from error
+        raise usage(
+            f"Expected to read variables from '{path}', but found: {in_words(error)}.", _nearby(path)
+        ) from error

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from osmia_broker.base.system_errors import in_words
 from osmia_broker.base.whole_numbers import INT32_MAX
 from osmia_broker.cli import streams
 from osmia_broker.cli.failures import usage
@@ -103,7 +104,7 @@ async def outcome(command: list[str], job: "Job") -> dict[str, Any] | None:
         # In a group of its own: a Ctrl-C at the terminal is for the worker, which lets the command end its job.
         process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe, process_group=0)
     except OSError as error:
-        raise JobFailure(f"Expected to run {command[0]}, but found: {error.strerror or error}") from error
+        raise JobFailure(f"Expected to run {command[0]}, but found: {in_words(error)}") from error
     try:
         out, err = await process.communicate(job.variables_json.encode())
     finally:

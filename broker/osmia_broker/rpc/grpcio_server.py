@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 import grpc
 
+from osmia_broker.base.system_errors import in_words
 from osmia_broker.rpc.face import Refusal, Rpc, Shape
 from osmia_broker.tls import Loaded, TlsFiles
 
@@ -53,7 +54,7 @@ class GrpcioServer:
                 else self._server.add_insecure_port(where)
             )
         except RuntimeError as error:
-            raise OSError(f"Expected to listen on port {port} of {host}, but found: {error}") from error
+            raise OSError(f"Expected to listen on port {port} of {host}, but found: {in_words(error)}") from error
         await self._server.start()
         return bound
 

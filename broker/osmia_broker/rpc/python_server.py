@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from osmia_broker.base.open_files import connections_max
+from osmia_broker.base.system_errors import in_words
 from osmia_broker.h2 import Connection, Limits, Site
 from osmia_broker.rpc.exchange import Exchange, Service
 from osmia_broker.rpc.face import Rpc
@@ -63,7 +64,7 @@ class PythonServer:
                 )
                 self._listeners.append(server)
         except OSError as error:
-            raise OSError(f"Expected to listen on port {port} of {host}, but found: {error}") from error
+            raise OSError(f"Expected to listen on port {port} of {host}, but found: {in_words(error)}") from error
         self._sweep()
         return int(self._listeners[0].sockets[0].getsockname()[1])
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from osmia_broker.base import cluster_id, private_files
+from osmia_broker.base import cluster_id, private_files, system_errors
 from osmia_broker.base.addresses import without_password
 from osmia_broker.base.errors import StoreFailed
 from osmia_broker.metrics import PartitionCounters
@@ -120,8 +120,10 @@ def _fix_count(data_dir: Path, count: int) -> None:
         found = int(file.read_text("ascii"))
     except FileNotFoundError:
         found = 1 if is_used else 0
-    except (OSError, ValueError) as error:
-        raise StoreFailed(f"Expected {file.name} to have the number of partitions, but found: {error}") from error
+    except OSError as error:
+        raise StoreFailed(f"Expected to read {file.name}, but found: {system_errors.in_words(error)}") from error
+    except ValueError as error:
+        raise StoreFailed(f"Expected {file.name} to have the number of partitions, but found another text") from error
     if not found and count > 1:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         private_files.replace(file, f"{count}\n".encode())

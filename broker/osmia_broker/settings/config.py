@@ -10,6 +10,7 @@ pod that runs beside a service named `osmia`.
 """
 
 import os
+import shlex
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -20,6 +21,7 @@ from typing import Any
 
 from osmia_broker.base.addresses import is_loopback
 from osmia_broker.base.edits import misspelt
+from osmia_broker.base.system_errors import in_words
 from osmia_broker.settings import rules as setting_rules
 from osmia_broker.settings import values as setting_values
 from osmia_broker.settings.rules import DOORS
@@ -245,7 +247,7 @@ class Settings:
             name = f"{door}_host" if getattr(self, f"{door}_host") else "host"
             raise ConfigError(
                 f"Expected {name} to be a loopback address, but found '{host}', which other machines reach",
-                "set tls_cert, tls_key and auth; or set --insecure to open it without TLS and sign-in; or keep 127.0.0.1",
+                "--tls-cert FILE --tls-key FILE --auth basic   (or --insecure, without TLS and sign-in; or keep 127.0.0.1)",
             )
 
     def unsafe_doors(self) -> list[str]:
@@ -381,7 +383,8 @@ def _in_one_spelling(given: dict[str, tuple[Any, str]]) -> dict[str, tuple[Any, 
             continue
         if found.get(name, ("", ""))[0]:
             raise ConfigError(
-                f"Expected {name} or {file_name}, but found both, in {found[name][1]} and {source}", "leave one out"
+                f"Expected {name} or {file_name}, but found both, in {found[name][1]} and {source}",
+                _unset(source, found[name][1]),
             )
         found[name] = (_InFile(path), source)
     return found
@@ -397,9 +400,9 @@ def _secret(name: str, path: Path, source: str) -> Any:
     try:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as fault:
-        why = fault.strerror if isinstance(fault, OSError) else "bytes that are no text"
         raise ConfigError(
-            f"Expected {spelt} to be a text file, but found '{path}': {why}", "a file that is there"
+            f"Expected {spelt} to be a text file, but found '{path}': {in_words(fault)}",
+            f"ls -l {shlex.quote(str(path.parent))}   (for a file that is there)",
         ) from fault
     if not text:
         raise ConfigError(f"Expected {spelt} to be a file that holds {name}, but found '{path}' empty")
@@ -407,6 +410,11 @@ def _secret(name: str, path: Path, source: str) -> Any:
         return _read(name, text, f"the text in '{path}', which {spelt} names,")
     except ConfigError as fault:
         raise ConfigError(str(fault), setting_values.EXAMPLES.get(name, "")) from None
+
+
+def _unset(*sources: str) -> str:
+    """Return the command that takes away one of two *sources*; empty if neither is a variable."""
+    return next((f"unset {one}" for one in sources if one.startswith(PREFIX)), "")
 
 
 def passed_over(environ: Mapping[str, str] | None = None) -> list[str]:
@@ -436,7 +444,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
             values[name] = _read(name, value, variable)
         elif near := misspelt(name, GIVEN):
             raise ConfigError(
-                f"Expected a setting that Osmia knows, but found {variable}", f"did you mean {PREFIX}{near.upper()}?"
+                f"Expected a setting that Osmia knows, but found {variable}",
+                f'export {PREFIX}{near.upper()}="${variable}"; unset {variable}',
             )
     return values
 
@@ -456,13 +465,13 @@ def _from_file(path: Path) -> dict[str, Any]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
-            f"Expected to read settings from '{path}', but found: {error.strerror}",
-            "osmia broker --config FILE   (a file that is there), or without --config",
+            f"Expected to read settings from '{path}', but found: {in_words(error)}",
+            "osmia broker --config FILE   (a file that is there; or without --config)",
         ) from error
     except ValueError as error:  # TOML's faults and broken UTF-8
         raise ConfigError(
-            f"Expected '{path}' to be TOML, but found: {error}",
-            'NAME = VALUE, one a line; a text stands in quotes: data_dir = "/var/lib/osmia"',
+            f"Expected '{path}' to be TOML, but found: {in_words(error)}",
+            'data_dir = "/var/lib/osmia"   (NAME = VALUE, one a line; a text stands in quotes)',
         ) from error
     for name in document:
         if name not in GIVEN:
@@ -482,5 +491,5 @@ def _read(name: str, value: object, spelt: str) -> Any:
 def _unknown(name: str, path: Path) -> ConfigError:
     """Refuse a name in the settings file, where each name is meant for the broker."""
     near = get_close_matches(name.lower(), GIVEN, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(sorted(GIVEN))}"
+    hint = f"{near[0]} = VALUE" if near else "osmia config schema   (it has all settings)"
     return ConfigError(f"Expected a setting that Osmia knows, but found {name} in {path}", hint)

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 DOORS = ("grpc", "http", "management")
 SECRET_BYTES_MIN = 16  # of the secret of links: who listens in on a greeting can try shorter ones at home
 
-Breaches = Iterator[tuple[str, str]]  #: what is wrong, and a hint
+WORDS = {"oidc_issuer": "https://HOST", "oidc_audience": "NAME"}  #: values in a hint
+
+Breaches = Iterator[tuple[str, str]]  #: what is wrong, and the option or variable that puts it right
 
 
 def breaches(settings: "Settings") -> Breaches:
@@ -32,21 +34,28 @@ def _is_set(settings: "Settings", name: str) -> bool:
     return bool(getattr(settings, name) != settings.__dataclass_fields__[name].default)
 
 
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def _half_a_sign_in(settings: "Settings") -> Breaches:
     """Refuse settings that protect less than their owner believes."""
     for name, other in (("tls_cert", "tls_key"), ("tls_key", "tls_cert"), ("tls_client_ca", "tls_cert")):
         if getattr(settings, name) and not getattr(settings, other):
-            yield f"Expected {other} too, because {name} is set, but found none", f"set {other}"
+            yield f"Expected {other} too, because {name} is set, but found none", f"{_flag(other)} FILE"
     of_provider = [name for name in settings.__dataclass_fields__ if name.startswith("oidc_")]
     for name, kind in (("users_file", "basic"), *((name, "oidc") for name in of_provider)):
         if settings.auth != kind and _is_set(settings, name):
-            yield f"Expected auth to be {kind}, because {name} is set, but found {settings.auth}", ""
+            yield f"Expected auth to be {kind}, because {name} is set, but found {settings.auth}", f"--auth {kind}"
     if settings.auth == "oidc":
         for name in ("oidc_issuer", "oidc_audience"):
             if not getattr(settings, name).strip():
-                yield f"Expected {name}, because auth is oidc, but found none", f"set {name}"
+                yield f"Expected {name}, because auth is oidc, but found none", f"{_flag(name)} {WORDS[name]}"
         if not is_safe_url(settings.oidc_issuer):
-            yield f"Expected oidc_issuer to begin with https://, but found '{settings.oidc_issuer}'", ""
+            yield (
+                f"Expected oidc_issuer to begin with https://, but found '{settings.oidc_issuer}'",
+                f"--oidc-issuer {WORDS['oidc_issuer']}",
+            )
 
 
 def _half_a_link(settings: "Settings") -> Breaches:
@@ -54,9 +63,12 @@ def _half_a_link(settings: "Settings") -> Breaches:
     names = ("links_host", "links_port", "links_address", "links_cert", "links_key", "links_ca")
     for name in names if not settings.links_secret else ():
         if _is_set(settings, name):
-            yield f"Expected links_secret too, because {name} is set, but found none", "set links_secret_file"
+            yield f"Expected links_secret too, because {name} is set, but found none", "OSMIA_LINKS_SECRET_FILE=FILE"
     if settings.links_secret and not settings.database_url:
-        yield "Expected database_url too, because links_secret is set, but found none", "set database_url"
+        yield (
+            "Expected database_url too, because links_secret is set, but found none",
+            "--database-url postgresql://USER@HOST/DATABASE",
+        )
     if settings.links_secret and len(settings.links_secret.encode()) < SECRET_BYTES_MIN:
         yield (
             f"Expected links_secret to have at least {SECRET_BYTES_MIN} bytes, but found fewer",
@@ -65,11 +77,11 @@ def _half_a_link(settings: "Settings") -> Breaches:
     found = [name for name in ("links_cert", "links_key", "links_ca") if getattr(settings, name)]
     missing = [name for name in ("links_cert", "links_key", "links_ca") if not getattr(settings, name)]
     if found and missing:
-        yield f"Expected {missing[0]} too, because {found[0]} is set, but found none", f"set {missing[0]}"
+        yield f"Expected {missing[0]} too, because {found[0]} is set, but found none", f"{_flag(missing[0])} FILE"
     if not (found or settings.insecure or is_loopback(settings.links_host)):
         yield (
             f"Expected links_host to be a loopback address, but found '{settings.links_host}', which other machines reach",
-            "set links_cert, links_key and links_ca; or set --insecure if nobody can listen in on that network",
+            "--links-cert FILE --links-key FILE --links-ca FILE   (or --insecure, if nobody can listen in on that network)",
         )
 
 
@@ -78,10 +90,13 @@ def _what_one_process_needs(settings: "Settings") -> Breaches:
     if settings.processes > settings.partitions:
         yield (
             f"Expected processes to be at most {settings.partitions}, the number of partitions, but found {settings.processes}",
-            f"set processes to {settings.partitions}, or partitions to {settings.processes} in a new data directory",
+            f"--processes {settings.partitions}   (or --partitions {settings.processes} in a new data directory)",
         )
     if settings.clock_control and settings.processes > 1:
-        yield f"Expected processes to be 1, because clock_control is set, but found {settings.processes}", ""
+        yield (
+            f"Expected processes to be 1, because clock_control is set, but found {settings.processes}",
+            "--processes 1",
+        )
     if settings.clock_control and settings.links_secret:
         yield "Expected no links_secret, because clock_control is set, but found one", ""
 

@@ -24,6 +24,7 @@ import msgspec
 
 from osmia_broker import __version__
 from osmia_broker.base import cluster_id
+from osmia_broker.base.system_errors import in_words
 from osmia_broker.state.partitioning import COUNT_FILE
 from osmia_broker.store.creation import HEAD
 
@@ -168,8 +169,10 @@ def _missing(directory: Path) -> list[str]:
         count = int((directory / COUNT_FILE).read_text("ascii"))
     except FileNotFoundError:
         return []
-    except (OSError, ValueError) as error:
-        return [f"'{COUNT_FILE}' cannot be read: {error}"]
+    except OSError as error:
+        return [f"'{COUNT_FILE}' cannot be read: {in_words(error)}"]
+    except ValueError:
+        return [f"Expected '{COUNT_FILE}' to have the number of partitions, but found another text"]
     names = (f"partition-{number}.db" for number in range(1, count + 1))
     return [f"'{name}' is missing" for name in names if not (directory / name).is_file()]
 
@@ -180,7 +183,7 @@ def _read_list(backup: Path) -> Backup:
     except FileNotFoundError:
         raise NoData(f"Expected a backup in '{backup}', but found no {LIST} there") from None
     except (OSError, msgspec.DecodeError) as error:
-        raise BackupFailed(f"Expected {LIST} of '{backup}' to be readable, but found: {error}") from error
+        raise BackupFailed(f"Expected {LIST} of '{backup}' to be readable, but found: {in_words(error)}") from error
     for name in listed.files:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise BackupFailed(f"Expected the files of the backup to be in '{backup}', but found '{name}'")
@@ -296,6 +299,6 @@ def _explained(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise BackupFailed(f"Expected to {what}, but found: {error.strerror or error}") from error
+        raise BackupFailed(f"Expected to {what}, but found: {in_words(error)}") from error
     except sqlite3.Error as error:
         raise BackupFailed(f"Expected to {what}, but found: {error}") from error

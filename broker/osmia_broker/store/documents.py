@@ -23,6 +23,7 @@ import msgspec
 
 from osmia_broker.base import private_files
 from osmia_broker.base.errors import AlreadyExists, InvalidArgument, NotFound, StoreFull, Unavailable
+from osmia_broker.base.system_errors import in_words
 from osmia_broker.base.threads import to_the_end
 
 STORE_ID = "local"  #: the name of this store in references
@@ -212,7 +213,7 @@ async def _in_thread(work: Callable[..., T], *arguments: Any) -> T:
         return await to_the_end(work, *arguments)
     except OSError as fault:
         kind = StoreFull if fault.errno in FULL else Unavailable
-        raise kind(f"Expected to use the directory of documents, but found: {fault.strerror}") from fault
+        raise kind(f"Expected to use the directory of documents, but found: {in_words(fault)}") from fault
 
 
 def _is_id(id: str) -> bool:

@@ -22,6 +22,7 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from osmia_broker.base.errors import StoreFailed, StoreFull, ValueRefused
+from osmia_broker.base.system_errors import in_words
 from osmia_broker.model.graph import ElementType
 from osmia_broker.state.filter import Filter
 from osmia_broker.state.kinds import KINDS
@@ -143,7 +144,7 @@ class SqliteStore:
             self._drop()
             is_full = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
             raise (StoreFull if is_full else StoreFailed)(
-                f"Expected to use the database {self._path.name}, but found: {error}"
+                f"Expected to use the database {self._path.name}, but found: {in_words(error)}"
             ) from error
 
     def _drop(self) -> None:

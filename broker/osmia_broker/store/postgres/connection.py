@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from osmia_broker.base.addresses import without_password
 from osmia_broker.base.errors import StoreFailed
+from osmia_broker.base.system_errors import in_words
 from osmia_broker.store.postgres import pooler
 from osmia_broker.store.postgres.schemas import quoted, schema_of
 
@@ -355,4 +356,4 @@ def driver() -> Any:
 
 def reason(error: BaseException) -> str:
     """Return the text of an error of the driver; some have none."""
-    return str(error).strip() or type(error).__name__
+    return in_words(error)

@@ -104,7 +104,7 @@ def terms_of(text: str) -> list[Term]:
     """Cut a query into its terms.
 
     Raises:
-        InvalidArgument: it is too long, or a quote is not closed.
+        InvalidArgument: it is too long, a quote is not closed, or a term has no value.
 
     """
     if len(text) > CHARACTERS_MAX:
@@ -115,6 +115,9 @@ def terms_of(text: str) -> list[Term]:
         if match is None:
             raise InvalidArgument(f"Expected every quote to be closed, but found {text[place : place + 40]}")
         value = match["value"]
+        is_quote = text[match.end() : match.end() + 1] == '"'  # one that is not closed, which is the mistake then
+        if value.endswith(":") and value[:-1] in _TERMS and not (match["name"] or is_quote):
+            raise InvalidArgument(f"Expected a value behind '{value}', but found none")
         if value.startswith('"'):
             value = re.sub(r"\\(.)", r"\1", value[1:-1], flags=re.DOTALL)
         found.append(Term((match["name"] or ""), match["mark"] or "", value, match[0]))

@@ -124,8 +124,8 @@ def _unzipped(name: str, content: bytes, files_left: int, bytes_left: int) -> Fi
             if any(one.compress_type not in COMPRESSIONS for one in members):
                 raise InvalidArgument(f"'{name}': Expected models that are deflated or stored, but found others")
             return [(PurePosixPath(one.filename).name, archive.read(one)) for one in members]
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, ValueError, OSError) as fault:
-        raise InvalidArgument(f"'{name}': Expected a zip archive, but found: {fault}") from None
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, ValueError, OSError):
+        raise InvalidArgument(f"'{name}': Expected a zip archive, but found another file, or a damaged one") from None
 
 
 def _is_model(member: zipfile.ZipInfo) -> bool:
