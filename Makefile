@@ -14,7 +14,7 @@ setup: $(STAMP)
 
 $(STAMP): pyproject.toml $(wildcard setup.py page/bundles.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Expected Python 3.11 or newer, but found " + sys.version.split()[0])'
-	@echo "Setting up $(VENV) with what pyproject.toml names. This takes a minute, and only the first time."
+	@echo "Setting up $(VENV) with what pyproject.toml names. This takes from one to three minutes, and only the first time."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	$(BIN)/python -m compileall -q client broker proto  # as pip does for a wheel: a start that compiles takes half as long again
@@ -44,8 +44,11 @@ proto: setup
 feel: setup
 	$(BIN)/python -m tests.feel.score
 
-dist: setup  # wheel and source package, into dist/
-	$(BIN)/python -m build --no-isolation $(ARGS)
+dist: setup  # wheel and source package, into dist/; what the build says, some thousand lines, is in build/dist.log
+	@mkdir -p build
+	@echo "Building the source package, and the wheel from it. This takes up to a minute; build/dist.log has the details."
+	@$(BIN)/python -m build --no-isolation $(ARGS) > build/dist.log 2>&1 || { tail -n 40 build/dist.log; exit 1; }
+	@ls -1 dist/*.whl dist/*.tar.gz
 
 docs: setup  # the documentation site, into build/site, with the screenshots of the browser tests where there is a Chromium
 	$(BIN)/python docs/shots.py build/shots

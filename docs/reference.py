@@ -17,6 +17,9 @@ import msgspec
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACTS = {"gateway": "proto/gateway.proto", "osmia": "proto/osmia.proto"}
 SHOT = re.compile(r"^!\[(?P<about>[^\]]*)\]\(shots/(?P<name>[\w-]+\.png)\)\s*$", re.MULTILINE)
+NUMBERS = (
+    "Numbers are given out in ranges to what is worked on side by side, so some were never used: nothing was deleted."
+)
 NO_SHOT = "*{about}: the picture is missing, because this site was built where there is no Chromium.*\n"
 
 
@@ -309,7 +312,7 @@ def _heading(kind: str, path: list[str], said: str) -> Iterator[str]:
 
 def decisions() -> list[tuple[str, str]]:
     """Return title and path of each decision, in their order."""
-    files = sorted((ROOT / "docs/decisions").glob("*.md"))
+    files = sorted((ROOT / "docs/decisions").glob("0*.md"))
     return [(path.read_text().splitlines()[0].removeprefix("# "), f"decisions/{path.name}") for path in files]
 
 
@@ -318,5 +321,6 @@ def decision_list() -> str:
     return joined(
         "# Decisions",
         "Why things are as they are: context, choice, cost, and what would change our mind.",
+        NUMBERS,
         "\n".join(f"- [{title}](../{path})" for title, path in decisions()),
     )

@@ -37,6 +37,8 @@ def test_a_task_goes_through_the_hands_of_people(osmia, unique, task):
     ]  # fmt: skip
     assert [one["channel"] for one in steps] == ["RULE", "CLI", "CLI", "CLI", "CLI", None]
     assert steps[1]["changes"] == "assignee: '' to 'anna'"
+    created, *_, completed, _ = osmia.done("task", "history", task).splitlines()[1:]
+    assert ("the process" in created, "RULE" in created, "CLI" in completed) == (True, False, True)
 
 
 def test_lists_show_the_tasks_of_both_kinds(osmia, unique, task):

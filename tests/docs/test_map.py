@@ -1,4 +1,4 @@
-"""The map of the README names folders and modules that are there."""
+"""The map of the code names folders and modules that are there."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ MODULE = re.compile(r"((?:\w+/)*\w+\.py)\b|\b(\w+)(?=/? \()|\b(\w+)/(?=[ ,;:)]|$
 
 def named() -> dict[Path, set[str]]:
     """Return the names that the map gives for each folder (for those at the top: the broker's own folder)."""
-    block = ROOT.joinpath("README.md").read_text().split("## The map")[1].split("```")[1]
+    block = ROOT.joinpath("docs/map.md").read_text().split("```")[1]
     found: dict[Path, set[str]] = {}
     folder = BROKER
     for line in block.splitlines():

@@ -28,11 +28,12 @@ app = typer.Typer(
 
 LIST = "osmia tasks"
 NOBODY = "No assignee provided"  #: in the refusal of a claim by nobody
+CHANNELS = {"RULE": "the process"}  #: that a table calls by another name
 HISTORY_COLUMNS = (
     Column("timestamp", "WHEN", is_moment=True),
     Column("operationType", "WHAT"),
     Column("actorId", "WHO", is_long=True),
-    Column("channel", "FROM"),
+    Column("channel", "FROM", text=lambda row: CHANNELS.get(row["channel"], row["channel"])),
     Column("action", "ACTION", is_long=True),
     Column("changes", "CHANGES", is_long=True),
     Column("refusal", "DENIED", is_long=True),
