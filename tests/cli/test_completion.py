@@ -1,6 +1,7 @@
 """A shell gets completions by the way that its script asks for them."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -67,14 +68,56 @@ def test_a_shell_that_is_not_served_is_refused():
     assert asked("tcsh", "osmia ins").returncode == 1
 
 
-def test_bash_completes_after_the_script_has_been_loaded(tmp_path):
-    program = tmp_path / "osmia"
+@pytest.fixture
+def environ(tmp_path):
+    """An environment that has the command `osmia`."""
+    program = tmp_path / "bin" / "osmia"
+    program.parent.mkdir()
     program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c '{PROGRAM}' \"$@\"\n")
     program.chmod(0o755)
+    return {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+
+
+def told(environ, *command):
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False, timeout=100)
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_bash_completes_after_the_script_has_been_loaded(environ):
     lines = (
         'source <(osmia completion bash); set -- $(complete -p osmia); while [ "$1" != -F ]; do shift; done; '
         'COMP_WORDS=(osmia incid); COMP_CWORD=1; "$2" osmia; echo "${COMPREPLY[@]}"'
     )
-    environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    done = subprocess.run(["bash", "-c", lines], capture_output=True, text=True, env=environ, check=False)
-    assert (sorted(done.stdout.split()), done.stderr) == (["incident", "incidents"], "")
+    assert sorted(told(environ, "bash", "-c", lines).split()) == ["incident", "incidents"]
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completes_after_the_script_has_been_loaded(environ):
+    lines = 'osmia completion fish | source; complete -C "osmia incid"'
+    offered = [line.split("\t")[0] for line in told(environ, "fish", "-c", lines).splitlines()]
+    assert sorted(offered) == ["incident", "incidents"]
+
+
+#: A zsh at a terminal of its own, in which a person types half a word and Tab. It ends when the whole word is there.
+AT_ZSH = r"""
+zmodload zsh/zpty
+wait_for() { zpty -r -m z got "*$1*" && print -r -- "$1" }
+zpty z zsh -f -i
+zpty -w z 'autoload -U compinit; compinit -u -D; echo REA""DY'
+wait_for READY
+zpty -w -n z $'osmia incident res\t'
+wait_for resolve
+zpty -d z
+"""
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_zsh_completes_the_first_word_in_both_ways(environ, tmp_path, is_installed):
+    loaded = "source <(osmia completion zsh); "
+    if is_installed:  # as the help and `osmia completion` without a shell say it
+        (tmp_path / "_osmia").write_text(told(environ, "osmia", "completion", "zsh"))
+        loaded = ""
+    script = AT_ZSH.replace("autoload", f"fpath=({tmp_path} $fpath); autoload").replace("echo", f"{loaded}echo")
+    assert told(environ, "zsh", "-f", "-c", script).split() == ["READY", "resolve"]

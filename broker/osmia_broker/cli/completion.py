@@ -29,6 +29,10 @@ USES = {
 }
 
 
+#: zsh reads a script in a folder of fpath as the body of `_osmia` when the first word is completed, and that word is to be completed too.
+ZSH_FIRST = '[[ "$funcstack[1]" == _osmia ]] && _osmia_completion "$@"\ntrue'
+
+
 @app.command()
 def completion(
     shell: Annotated[Shell | None, typer.Argument(metavar="SHELL", help="The shell.")] = None,
@@ -47,4 +51,5 @@ def completion(
             f"Expected a shell, one of {', '.join(Shell)}, but found no more words.",
             USES[Shell(used) if used in (*Shell,) else Shell.BASH],
         )
-    typer.echo(get_completion_script(prog_name="osmia", complete_var=COMPLETE_VARIABLE, shell=shell))
+    script = get_completion_script(prog_name="osmia", complete_var=COMPLETE_VARIABLE, shell=shell)
+    typer.echo(f"{script}\n{ZSH_FIRST}" if shell is Shell.ZSH else script)
