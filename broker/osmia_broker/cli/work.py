@@ -47,6 +47,8 @@ def work(
     """
     from osmia import Job, SyncWorker
 
+    for word in (type, command[0]):
+        _expect_no_option(word)
     expect_program(command[0])
     logging.basicConfig(format="%(message)s", level=logging.WARNING if session.is_quiet else logging.INFO)
     logging.getLogger("osmia.worker").addFilter(without_our_frames)
@@ -59,6 +61,16 @@ def work(
             return await outcome(command, job)
 
         worker.run()
+
+
+def _expect_no_option(word: str) -> None:
+    """Expect a type or a program. Unknown options are let through for those of the program, which stand behind it.
+
+    Raises:
+        Failure: USAGE; it is a misspelt option of this command.
+    """
+    if word.startswith("-"):
+        raise usage(f"There is no option '{word.partition('=')[0]}'.", "osmia work --help")
 
 
 def expect_program(name: str) -> None:
