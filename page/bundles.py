@@ -82,7 +82,7 @@ def _packed(npm: list[str], folder: Path, name: str, package: dict[str, Any]) ->
     wanted = f"{name}@{package['version']}"
     place = folder / hashlib.sha256(wanted.encode()).hexdigest()
     place.mkdir()
-    command = [*npm, "pack", "--silent", "--ignore-scripts", "--pack-destination", str(place), wanted]
+    command = [*npm, "pack", "--loglevel=error", "--ignore-scripts", "--pack-destination", str(place), wanted]
     for number in range(1, TRIES + 1):
         done = subprocess.run(  # noqa: S603 - a fixed command
             command, cwd=place, capture_output=True, text=True, timeout=SECONDS_MAX, check=False
@@ -91,9 +91,8 @@ def _packed(npm: list[str], folder: Path, name: str, package: dict[str, Any]) ->
         if done.returncode == 0 and archives:
             break
         if number == TRIES:
-            raise BundleFailed(
-                f"Expected npm to fetch {wanted}, but found: {(done.stderr or done.stdout).strip()[-1000:]}"
-            )
+            said = (done.stderr or done.stdout).strip()[-1000:] or f"exit code {done.returncode}"
+            raise BundleFailed(f"Expected npm to fetch {wanted}, but found: {said}")
     digest = "sha512-" + base64.b64encode(hashlib.sha512(archives[0].read_bytes()).digest()).decode()
     if digest != package["integrity"]:
         raise BundleFailed(f"Expected {wanted} with the integrity {package['integrity']}, but found {digest}")

@@ -112,6 +112,13 @@ def test_an_npm_that_fails_is_quoted(bundles, tmp_path):
         bundles.fetch(tmp_path / "target")
 
 
+def test_an_npm_that_says_nothing_is_known_by_its_exit_code(bundles, tmp_path):
+    choose(tmp_path, publish(tmp_path, FILES), "dist/viewer.js")
+    (tmp_path / "npm.py").write_text("import sys\nassert '--silent' not in sys.argv\nsys.exit(7)")
+    with pytest.raises(bundles.BundleFailed, match=r"Expected npm to fetch viewer@1\.0\.0, but found: exit code 7"):
+        bundles.fetch(tmp_path / "target")
+
+
 def test_no_npm_at_all_is_said(bundles, tmp_path, monkeypatch):
     module = importlib.util.module_from_spec(importlib.util.spec_from_file_location("fresh", ROOT / "page/bundles.py"))  # type: ignore[arg-type]
     module.__spec__.loader.exec_module(module)  # type: ignore[union-attr]
