@@ -92,7 +92,7 @@ def _walk(turn: Turn, *, is_due_work: bool) -> None:
 
     Inner commands come when no step is left, so each finds the instance at rest.
     """
-    agenda, inner, budget = turn.agenda, turn.inner, turn.budget
+    agenda, inner, budget, terminating = turn.agenda, turn.inner, turn.budget, turn.elements.terminating
     budget.begin()
     definition_key, is_slow = 0, False
     while agenda or inner:
@@ -107,7 +107,7 @@ def _walk(turn: Turn, *, is_due_work: bool) -> None:
             _carry_out(turn, *inner.popleft())
             continue
         element, depth = agenda.popleft()
-        if element.ended_ms or is_ending(turn, element):
+        if element.ended_ms or (terminating and is_ending(turn, element)):
             continue  # something has ended the element since the step was planned
         definition_key = element.process_definition_key
         turn.steps += 1

@@ -54,9 +54,9 @@ class Budget:
         "expression_s",
         "path_steps_max",
         "seconds",
-        "step_s",
         "steps_max",
         "walk_steps_max",
+        "was_slow",
     )
 
     def __init__(
@@ -79,7 +79,7 @@ class Budget:
         self._steps = 0
         self._time_by = self._cpu_by = self._begun_cpu = self._last = 0.0
         self._cpu_read = -inf  # when the processor time was read last
-        self.step_s = 0.0  #: how long the last step took
+        self.was_slow = False  #: whether the last step was slow by itself, and did not only wait for a processor
 
     def begin(self) -> None:
         """Begin a walk."""
@@ -94,18 +94,19 @@ class Budget:
         """Count one step; return False when the turn has to end."""
         self._steps -= 1
         now = self._time()
-        self.step_s, self._last = now - self._last, now
+        self.was_slow = now - self._last > SLOW_STEP_S and self._has_worked()
+        self._last = now
         return self._steps >= 0 and (now < self._time_by or self._allows_cpu())
 
     def step_ends(self) -> None:
         """Measure the step that has just been taken."""
         now = self._time()
-        self.step_s, self._last = now - self._last, now
+        self.was_slow = now - self._last > SLOW_STEP_S and self._has_worked()
+        self._last = now
 
-    @property
-    def was_slow(self) -> bool:
-        """Whether the last step was slow by itself, and did not only wait for a processor."""
-        return self.step_s > SLOW_STEP_S and self._cpu() - self._begun_cpu > SLOW_STEP_S
+    def _has_worked(self) -> bool:
+        """Return whether the thread has used the processor since the walk began for as long as a slow step takes."""
+        return self._cpu() - self._begun_cpu > SLOW_STEP_S
 
     def _allows_cpu(self) -> bool:
         now = self._cpu()

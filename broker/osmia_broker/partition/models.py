@@ -81,4 +81,4 @@ class Compilations:
             yield from waiting
 
     def __len__(self) -> int:
-        return sum(map(len, self._waiting.values()))
+        return sum(map(len, self._waiting.values())) if self._waiting else 0  # nearly always there is none
