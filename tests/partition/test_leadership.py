@@ -19,6 +19,9 @@ class Led(Alone):
 
     is_mine = True
 
+    def __init__(self, epoch: int = 1) -> None:
+        self.epoch = epoch
+
     def leads(self) -> bool:
         return self.is_mine
 
@@ -57,9 +60,9 @@ async def test_an_empty_answer_is_not_given_either():
 async def test_a_job_of_the_next_leader_is_not_unknown_to_the_one_before(instances: int):
     """A broker that has not noticed yet that its partition was taken over finds rows that it cannot have written, and leads no more."""
     store = WatchedStore()
-    async with opened(store) as before:
+    async with opened(store, leadership=Led(epoch=1)) as before:
         await before.do(deploy("start > ask:job > end"))
-        async with opened(store) as leader:
+        async with opened(store, leadership=Led(epoch=2)) as leader:
             for _ in range(instances):
                 await leader.do(create())
             job = (await leader.do(activate()))[-1]

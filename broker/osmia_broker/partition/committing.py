@@ -241,7 +241,7 @@ class Committing:
         self._retry.extend(batch.blocked)
         self._publish(batch)
         if written.loaded is not None:
-            if self.state.is_of_later(written.loaded):
+            if self._leadership.epoch and self.state.is_of_later(written.loaded):  # epoch 0: no other broker can lead
                 self._failures.fail(not_leading())
                 return
             self._admit(batch.wanted, written.loaded)
