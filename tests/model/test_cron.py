@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from osmia_broker.model.dates import read_period
-from osmia_broker.model.timers import LATEST_MS, after_period, next_of_interval, read_cycle
+from osmia_broker.model.timers import ENDLESS, LATEST_MS, after_period, next_of_interval, read_cycle
 
 
 def midnight(day: str) -> int:
@@ -81,3 +81,12 @@ def test_no_period_leads_past_the_year_9999():
     found = read_period("P1M")
     assert found is not None
     assert after_period(midnight("9999-12-31"), found) == LATEST_MS
+
+
+@pytest.mark.parametrize(
+    ("text", "repetitions"),
+    [("R-1/PT1H", ENDLESS), ("R/PT1H", ENDLESS), ("R0/PT1H", 0), ("R-2/PT1H", None), ("R-/PT1H", None)],
+)
+def test_how_often_a_cycle_repeats(text: str, repetitions: int | None):
+    cycle = read_cycle(text)
+    assert (None if cycle is None else cycle.repetitions) == repetitions

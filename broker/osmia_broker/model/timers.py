@@ -17,7 +17,7 @@ ENDLESS = -1  #: repetitions of a cycle without end
 REPETITIONS_MAX = 2**31 - 1
 LATEST_MS = 253_402_300_799_999  #: the last millisecond of the year 9999; a later timer never fires anyhow
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_REPEATED = re.compile(r"R(?P<times>[0-9]{0,10})/(?:(?P<start>[^/]+)/)?(?P<period>[^/]+)")
+_REPEATED = re.compile(r"R(?P<times>-1|[0-9]{0,10})/(?:(?P<start>[^/]+)/)?(?P<period>[^/]+)")
 _CRON_FIELDS = 6
 _DAY, _DAY_OF_WEEK = 3, 5  # places among them
 _NEAREST_WEEKDAY = re.compile(r"(?P<day>[1-9]|[12][0-9]|3[01])[Ww]")
