@@ -103,6 +103,22 @@ def test_a_session_that_has_ended_takes_nothing_that_was_typed(start_page, uniqu
     expect(start_page.get_by_role("status")).to_contain_text("started.")
 
 
+def test_who_signs_out_leaves_nothing_behind_that_was_typed(start_page, unique):
+    page = start_page
+    field = page.get_by_role("textbox", name="Variables (JSON)")
+    field.fill('{"amount": 12}')
+    page.reload()
+    expect(field).to_have_value('{"amount": 12}')
+    page.get_by_role("button", name="Signed in as anna").click()
+    page.get_by_role("menuitem", name="Sign out").click()
+    expect(page.get_by_role("status")).to_have_text("You have signed out.")
+    assert page.evaluate("Object.values(sessionStorage).filter((text) => text.includes('amount'))") == []
+    sign_in(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Tasks")
+    page.goto(f"/start/{unique}")
+    expect(field).to_have_value("{}")
+
+
 def test_a_draft_that_was_not_kept_is_not_called_kept(start_page, unique):
     start_page.get_by_role("button", name="Start instance").click()
     expect(start_page.get_by_role("status")).to_contain_text("started.")

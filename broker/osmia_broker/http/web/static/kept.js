@@ -16,10 +16,8 @@ function formOf(node) {
   return form && !form.matches('[data-draft], [hx-boost=false]') ? form : null;
 }
 
-function nameOf(form) {
-  const of = form.dataset.keeps ?? form.getAttribute('action').split('?')[0];
-  return [PREFIX, document.getElementById('page').dataset.person, of, ''].join('\n');
-}
+const owner = () => `${PREFIX}\n${document.getElementById('page').dataset.person}\n`;
+const nameOf = (form) => `${owner()}${form.dataset.keeps ?? form.getAttribute('action').split('?')[0]}\n`;
 
 function keyOf(field, form) {
   const same = [...form.elements].filter((one) => one.name === field.name);
@@ -91,6 +89,11 @@ document.addEventListener('input', (event) => {
 document.addEventListener('reset', (event) => {
   const form = formOf(event.target);
   if (form) forget(nameOf(form));
+});
+
+// Who signs out leaves nothing behind for whoever comes next.
+document.addEventListener('submit', (event) => {
+  if (event.target.matches?.('form[action="/logout"]')) forget(owner());
 });
 
 // --- sending: what the broker has taken is kept no more
