@@ -78,6 +78,30 @@ def test_a_completion_takes_effect_when_the_listeners_are_done(at: At):
 
 
 @pytest.mark.parametrize(
+    ("activate", "seen"),
+    [
+        ("activate check", "x=1 y=0 z=2"),
+        ("activate check fetch=x,y,none", "x=1 y=0"),
+        ("activate check fetch=z", "z=2"),
+    ],
+)
+def test_a_listener_sees_the_variables_of_the_completion(at: At, activate: str, seen: str):
+    desk = at("completing=check", "x=0 y=0")
+    desk.begin(lambda calls: calls.complete(key(desk), '{"x":1,"z":2}', caller=person()))
+    desk.play(f"{activate}; sees {seen}; variables x=0 y=0")
+    answer(desk)
+    desk.play("variables x=1 y=0 z=2")
+
+
+def test_after_a_denied_completion_its_variables_are_forgotten(at: At):
+    desk = at("completing=check", "x=0")
+    desk.begin(lambda calls: calls.complete(key(desk), '{"x":1}', caller=person()))
+    answer(desk, denied=True)
+    desk.begin(lambda calls: calls.complete(key(desk), '{"z":2}', caller=person()))
+    desk.play("activate check; sees x=0 z=2")
+
+
+@pytest.mark.parametrize(
     "act",
     [
         lambda desk: desk.assign("t", "ben"),

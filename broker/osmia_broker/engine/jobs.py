@@ -17,6 +17,7 @@ from osmia_broker.engine.commands import (
     UpdateJobPriority,
     UpdateJobRetries,
     UpdateJobTimeout,
+    Variables,
 )
 from osmia_broker.engine.domain_events import JOB
 from osmia_broker.engine.due_commands import ReachDeadlines
@@ -30,6 +31,7 @@ from osmia_broker.engine.marks import assign
 from osmia_broker.engine.new_instances import business_id_of, decode_tags, origin_of
 from osmia_broker.engine.new_user_tasks import complete_tasks_of
 from osmia_broker.engine.suspension import refuse_suspended
+from osmia_broker.engine.task_listeners import coming_variables
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import merge, put_local, visible
 from osmia_broker.state.json_text import document
@@ -141,7 +143,7 @@ def _snapshot(turn: Turn, job: Job, command: ActivateJobs) -> ActivatedJob:
         worker=command.worker,
         retries=job.retries,
         deadline_ms=_from_now(turn, command.timeout_ms),
-        variables=document(visible(turn, element, command.fetch_variables)),
+        variables=document(_variables(turn, job, element, command.fetch_variables)),
         kind=job.kind,
         listener_event=job.listener_event,
         business_id=business_id_of(turn, job.process_instance_key),
@@ -150,6 +152,15 @@ def _snapshot(turn: Turn, job: Job, command: ActivateJobs) -> ActivatedJob:
         lease_token=turn.new_token() if command.leases else "",
         root_process_instance_key=root_key or job.process_instance_key,
     )
+
+
+def _variables(turn: Turn, job: Job, element: ElementInstance, names: tuple[str, ...]) -> Variables:
+    """Return what the worker sees, or the *names* of it. A task listener sees the variables of a completion before they take effect."""
+    seen = visible(turn, element, names)
+    if job.kind is JobKind.TASK_LISTENER:
+        coming = coming_variables(turn, element)
+        seen |= {name: value for name, value in coming.items() if not names or name in names}
+    return seen
 
 
 def _park_oversized(turn: Turn, job: Job, size: int, size_max: int) -> None:

@@ -225,6 +225,13 @@ def has_own_assignee(turn: Turn, instance: ElementInstance, creation: TaskTransi
     )
 
 
+def coming_variables(turn: Turn, instance: ElementInstance) -> Variables:
+    """Return the variables that the task of *instance* is to be completed with, once its listeners are done (read in the reference's sources)."""
+    _, transition = transition_of(turn, instance)
+    variables: Variables = msgspec.json.decode(transition.variables)
+    return variables
+
+
 def listener_done(turn: Turn, task: UserTask, transition: TaskTransition, corrections: Changes) -> None:
     """Go on with a change after a listener: with the next one, or to its end. Later corrections replace earlier ones.
 
