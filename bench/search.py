@@ -1,6 +1,8 @@
 """Pages of user tasks: the time of each filter and order over 100,000 open tasks of 20 groups, and of a person's pages.
 
-    python -m bench search [--tasks 100000] [--ended 20000] [--unequal] [--repeats 7] [--only NAME] [--cpu]
+    python -m bench search [--tasks 100000] [--ended 20000] [--unequal] [--repeats 7] [--only NAME] [--cpu] [--instances]
+
+With `--instances`, the lists of their process instances instead.
 
 Builds a database (or takes one with `--database PATH`) and asks each question, with its total, over one connection after another. Shown
 are the medians of the repeats in milliseconds, of time or of CPU; a mark stands behind those beyond the limit.
@@ -24,7 +26,7 @@ from osmia_broker.state.rows import ElementInstance, ElementState, ProcessDefini
 from osmia_broker.state.store_protocol import Changes
 from osmia_broker.state.task_rows import ENDED, STANDS, CandidateKind, TaskCandidate, UserTask, UserTaskState
 from osmia_broker.store.read import Reader
-from osmia_broker.store.read.entities import USER_TASKS
+from osmia_broker.store.read.entities import PROCESS_INSTANCES, USER_TASKS
 from osmia_broker.store.read.search.search import Search, search
 from osmia_broker.store.sqlite import SqliteStore
 
@@ -198,18 +200,44 @@ def questions() -> Iterator[tuple[int, str, dict[str, Any], Actor]]:
         yield from ((20, f"{name} {whose}", filter, actor) for whose, actor in READERS.items())
 
 
-async def measure(reader: Reader, repeats: int, only: str, clock: Callable[[], float]) -> None:
-    for limit_ms, name, filter, actor in questions():
+#: Lists of process instances.
+OF_INSTANCES: dict[str, dict[str, Any]] = {
+    "all": {},
+    "active": {"state": "ACTIVE"},
+    "definition": {"processDefinitionKey": str(BASE + 3)},
+    "process, active": {"processDefinitionId": "process-4", "state": "ACTIVE"},
+    "variable": {"variables": [{"name": "amount", "value": "7"}]},
+    "variable above, some": {"variables": [{"name": "amount", "value": {"$gt": 949}}]},
+    "variable above, many": {"variables": [{"name": "amount", "value": {"$gt": 499}}]},
+    "variable above, none": {"variables": [{"name": "amount", "value": {"$gt": 5000}}]},
+}
+ORDERS_OF_INSTANCES = {
+    "startDate v": desc("startDate"),
+    "endDate v": desc("endDate"),
+    "process ^": asc("processDefinitionName"),
+}
+
+
+def questions_of_instances() -> Iterator[tuple[int, str, dict[str, Any], Actor]]:
+    yield from ((50, name, filter, Actor()) for name, filter in OF_INSTANCES.items())
+
+
+async def measure(
+    reader: Reader, repeats: int, only: str, clock: Callable[[], float], *, are_of_instances: bool = False
+) -> None:
+    entity = PROCESS_INSTANCES if are_of_instances else USER_TASKS
+    orders = ORDERS_OF_INSTANCES if are_of_instances else ORDERS
+    for limit_ms, name, filter, actor in questions_of_instances() if are_of_instances else questions():
         if only not in name:
             continue
-        scope = ReadableTasks(reader, actor).scope
+        scope = None if are_of_instances else ReadableTasks(reader, actor).scope
         cells = []
-        for order, sort in ORDERS.items():
+        for order, sort in orders.items():
             asked = Search(filter=filter, sort=sort, page=PAGE)
             times = []
             for _ in range(repeats):
                 begun = clock()
-                found = await search(reader, USER_TASKS, asked, scope=scope)
+                found = await search(reader, entity, asked, scope=scope)
                 times.append((clock() - begun) * 1000)
             middle = statistics.median(times)
             mark = "!" if middle > limit_ms else " "
@@ -230,6 +258,7 @@ async def main() -> None:
     parser.add_argument(
         "--cpu", action="store_true", help="CPU of the whole process instead of time; for a busy machine"
     )
+    parser.add_argument("--instances", action="store_true", help="lists of process instances")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         path = options.database or Path(place) / "partition-1.db"
@@ -239,7 +268,7 @@ async def main() -> None:
             print(f"built in {time.perf_counter() - begun:.1f} s, {path.stat().st_size / 1e6:.0f} MB")
         reader = Reader(path)
         clock = time.process_time if options.cpu else time.perf_counter
-        await measure(reader, options.repeats, options.only, clock)
+        await measure(reader, options.repeats, options.only, clock, are_of_instances=options.instances)
         await reader.close()
 
 

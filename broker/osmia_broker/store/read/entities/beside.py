@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, func, literal_column, select
+from sqlalchemy import FromClause, Select, func, literal_column, select
 
 from osmia_broker.state.rows import BusinessId, InstanceOrigin, Variable
 from osmia_broker.store import schema
@@ -81,9 +81,17 @@ def texts(stored: str | None) -> list[str]:
 def variables(name: str, owner: Column, *, of_instance: bool = False) -> Field:
     """Declare the variables in the scope *owner*, or in any scope of the process instance *owner*, for filters."""
     table = schema.TABLES[Variable].alias(f"variable_{name}")
-    link = table.c.process_instance_key if of_instance else table.c.scope_key
-    nested = Nested(table, link, owner)
+    nested = _in_any_scope(table, name, owner) if of_instance else Nested(table, table.c.scope_key, owner)
     return Field(name, Kind.VARIABLES, table.c.value, nested=nested, shows=False)
+
+
+def _in_any_scope(table: FromClause, name: str, instance_key: Column) -> Nested:
+    """Return the variables of an instance. It has an index of its element instances, and each of these leads to its own variables."""
+    scope = schema.element_instances.alias(f"scope_{name}")
+    both = scope.join(table, table.c.scope_key == dialect.found_first(scope.c.key))
+    of_instance: Select[Any] = select(literal_column("1")).where(scope.c.process_instance_key == instance_key)
+    by_row = dialect.in_order(of_instance.select_from(both), scope)
+    return Nested(table, table.c.process_instance_key, instance_key, by_row=by_row)
 
 
 def is_suspended(process_instance_key: Column) -> Condition:

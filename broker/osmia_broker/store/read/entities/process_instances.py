@@ -1,6 +1,9 @@
 """Process instances: element instances of the type PROCESS."""
 
-from sqlalchemy import and_, case, not_, select
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import FromClause, Select, and_, case, not_, select
 
 from osmia_broker.state.batch_rows import BatchItem
 from osmia_broker.state.rows import RUNNING, InstanceOrigin
@@ -116,30 +119,41 @@ def _fields(states: dict[str, Condition], is_running: Condition) -> tuple[Field,
     )
 
 
-_OF_DEFINITION = Entity(
-    "process instances",
-    _process,
-    (_process.c.key,),
-    _fields(_STATES_OF_DEFINITION, _is_running),
-    where=_process.c.type == schema.PROCESS,
-)
+_BY_END = {"endDate": "process_instances_by_end"}
 
 
-def _narrowed(shape: Group) -> Entity | None:
-    """Return the entity whose states are read from the index by definition, if the filter names definitions."""
-    is_named = any(
-        isinstance(node, Leaf) and node.field in _NAMES and node.operator in ("$eq", "$in") and not node.negated
-        for node in shape.nodes
+def _of_variables(variable: FromClause) -> Select[Any]:
+    """Select the instances that have one of these variables, in whatever scope."""
+    return select(variable.c.process_instance_key.label("key")).distinct()
+
+
+def _entity(fields: tuple[Field, ...], **more: Any) -> Entity:
+    of_process = _process.c.type == schema.PROCESS
+    return Entity("process instances", _process, (_process.c.key,), fields, where=of_process, **more)
+
+
+def _by_variables(entity: Entity) -> Entity:
+    """Return the same for filters by variables: either few pass, and lead to their instances, or the next instances of a list are enough."""
+    return replace(
+        entity,
+        drivers={"variables": ("$eq",)},
+        of_variables={"variables": _of_variables},
+        walks={"": dialect.BY_KEY, "startDate": dialect.BY_KEY, **_BY_END},
     )
-    return _OF_DEFINITION if is_named and shape.needs_all else None
 
 
+#: The states of these are read from the index by definition.
+_OF_DEFINITION = _entity(_fields(_STATES_OF_DEFINITION, _is_running))
+_OF_ANY = _entity(_fields(STATES, _is_open), walks=_BY_END)
+_NARROWED = {False: (_OF_ANY, _by_variables(_OF_ANY)), True: (_OF_DEFINITION, _by_variables(_OF_DEFINITION))}
 _NAMES = ("processDefinitionKey", "processDefinitionId")
-PROCESS_INSTANCES = Entity(
-    "process instances",
-    _process,
-    (_process.c.key,),
-    _fields(STATES, _is_open),
-    where=_process.c.type == schema.PROCESS,
-    narrowed=_narrowed,
-)
+
+
+def _narrowed(shape: Group) -> Entity:
+    """Return the entity for filters that name definitions, or variables, or both, or neither."""
+    leaves = [node for node in shape.nodes if isinstance(node, Leaf) and not node.negated and shape.needs_all]
+    is_named = any(one.field in _NAMES and one.operator in ("$eq", "$in") for one in leaves)
+    return _NARROWED[is_named][any(one.field == "variables" for one in leaves)]
+
+
+PROCESS_INSTANCES = replace(_OF_ANY, narrowed=_narrowed)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, case, func, literal_column, or_, true
+from sqlalchemy import ColumnElement, FromClause, Select, case, func, literal_column, or_, true
 
 Column = ColumnElement[Any]
 Condition = ColumnElement[bool]
@@ -49,6 +49,8 @@ class Nested:
     link: Column  #: its column that refers to *owner*
     owner: Column  #: a column of the main table
     where: Condition = true()
+    #: selects something of the rows of one row of the main table, where no index leads from *owner* to *link*
+    by_row: Select[Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)

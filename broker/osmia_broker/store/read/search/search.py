@@ -279,7 +279,9 @@ class _Way:
         is_whole_list = not self._walk and not self._shape.nodes
         if total is None and (self._is_counted_by_keys or is_whole_list or self._is_wide):
             total = await self._total()  # it costs little, and saves reading many rows twice
-        if total is None or total <= (TOTAL_MAX if self._walk else self.total_max):  # they may be few
+        if total is None or total <= (
+            TOTAL_MAX if self._walk and not self._is_wide else self.total_max
+        ):  # they may be few
             keys, found = await self._few(TOTAL_MAX)
             if total is None or total > self.total_max:
                 total, self.total_max = found, TOTAL_MAX

@@ -159,7 +159,10 @@ def _positive(sight: Sight, known: Field, leaf: Leaf) -> Condition:
 
 def _exists(sight: Sight, nested: Nested, conditions: Sequence[Condition]) -> Condition:
     if sight.row_by_row:
-        return select(literal_column("1")).where(nested.link == nested.owner, nested.where, *conditions).exists()
+        found = nested.by_row
+        if found is None:
+            found = select(literal_column("1")).where(nested.link == nested.owner)
+        return found.where(nested.where, *conditions).exists()
     return nested.owner.in_(select(nested.link).where(nested.where, *conditions))
 
 
