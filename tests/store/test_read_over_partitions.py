@@ -11,9 +11,12 @@ from msgspec.structs import replace
 from osmia_broker.state.rows import ElementState
 from osmia_broker.state.store_protocol import PARTITION_BITS
 from osmia_broker.state.task_rows import UserTaskState
+from osmia_broker.store.dialects import sql
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import ELEMENT_INSTANCES, INCIDENTS, JOBS, PROCESS_INSTANCES, USER_TASKS
 from osmia_broker.store.read.on_postgres import sources
+from osmia_broker.store.read.search import search as searching
+from osmia_broker.store.read.search import statements
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.search import Search, search
 from osmia_broker.store.sqlite import SqliteStore
@@ -140,3 +143,33 @@ async def test_of_one_priority_the_task_that_was_made_first_comes_first(reader: 
     sort = [{"field": "priority", "order": "DESC"}, {"field": "creationDate", "order": direction}]
     found = await search(reader, USER_TASKS, Search({"state": "CREATED"}, sort, {"limit": 100}))
     assert [item["userTaskKey"] for item in found.items] == expected(USER_TASKS, {"state": "CREATED"}, direction)
+
+
+@pytest.mark.parametrize("direction", ["ASC", "DESC"])
+async def test_open_tasks_that_are_too_many_to_be_counted_are_sorted_by_their_making(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch, direction: str
+):
+    monkeypatch.setattr(searching, "TOTAL_MAX", 3)
+    sort = [{"field": "creationDate", "order": direction}]
+
+    async def page(**at: Any) -> Any:
+        return await search(reader, USER_TASKS, Search({"state": "CREATED"}, sort, {"limit": 1, **at}))
+
+    pages = [await page()]
+    while pages[-1].next:
+        pages.append(await page(after=pages[-1].next))
+    wanted = expected(USER_TASKS, {"state": "CREATED"}, direction)
+    assert [item["userTaskKey"] for one in pages for item in one.items] == wanted
+    assert {(one.total, one.has_more_total) for one in pages} == {(3, True)}
+    for earlier, later in itertools.pairwise(pages):
+        assert (await page(before=later.start)).items == earlier.items
+
+
+@pytest.mark.parametrize(("keeps_order", "is_read_first"), [(True, True), (False, False)])
+def test_rows_of_several_partitions_are_read_in_the_order_that_is_nearly_theirs(
+    *, keeps_order: bool, is_read_first: bool
+):
+    entity = USER_TASKS.divided[0].over_partitions
+    sight, order = statements.Sight(entity, entity.index), (("creationDate", True),)
+    page = statements.page_keys(sight, statements.NOTHING, order, None, is_walk=False, keeps_order=keeps_order)
+    assert ('ORDER BY task."key" DESC' in sql(page)) is is_read_first, sql(page)

@@ -276,7 +276,10 @@ class _Way:
 
     async def _among_all(self, total: int | None) -> tuple[list[Row], int]:
         """Find the same among all rows that pass the filter. The *total* may have been counted already, up to the bound for it."""
-        is_whole_list = not self._walk and not self._shape.nodes
+        is_counted_fast = bool(self._entity.index) and all(
+            statements.is_loose(self._entity, one) for one in self._shape.nodes
+        )
+        is_whole_list = not self._walk and (not self._shape.nodes or is_counted_fast)
         if total is None and (self._is_counted_by_keys or is_whole_list or self._is_wide):
             total = await self._total()  # it costs little, and saves reading many rows twice
         if total is None or total <= (
@@ -289,7 +292,8 @@ class _Way:
                 return keys, total
         if self._walk:
             return await self._read(statements.page_keys, Sight(self._entity, self._walk)), total
-        return await self._read(partial(statements.page_keys, is_walk=False), self._sight), total
+        page_keys = partial(statements.page_keys, is_walk=False, keeps_order=self._snapshot.keeps_order)
+        return await self._read(page_keys, self._sight), total
 
     async def _led(self) -> tuple[list[Row], int] | None:
         """Find the same by the conditions that lead to few rows; None if none of them does."""

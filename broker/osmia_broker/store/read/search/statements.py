@@ -97,7 +97,7 @@ def condition_of(sight: Sight, node: Node) -> Condition:
         return any_of([condition_of(sight, one) for one in node.nodes])
     nested: dict[Nested, list[Condition]] = {}
     conditions = []
-    for one in sorted(node.nodes, key=partial(_is_loose, sight.entity)):
+    for one in sorted(node.nodes, key=partial(is_loose, sight.entity)):
         table = _shared_table(sight.entity, one)
         if table is not None and isinstance(one, Leaf):
             nested.setdefault(table, []).append(_positive(sight, sight.entity.fields[one.field], one))
@@ -107,7 +107,7 @@ def condition_of(sight: Sight, node: Node) -> Condition:
     return and_(true(), *conditions) if conditions else true()
 
 
-def _is_loose(entity: Entity, node: Node) -> bool:
+def is_loose(entity: Entity, node: Node) -> bool:
     """Whether a condition is on one of a few names, which most rows pass: so it is checked after the others, on the rows that they leave."""
     return isinstance(node, Leaf) and entity.fields[node.field].choices is not None
 
@@ -381,10 +381,13 @@ def _on_first(entity: Entity, shape: Group, order: Order) -> Group:
 
 
 @lru_cache(STATEMENTS_MAX)
-def page_keys(sight: Sight, shape: Group, order: Order, place: Place | None, *, is_walk: bool = True) -> Select[Any]:
+def page_keys(
+    sight: Sight, shape: Group, order: Order, place: Place | None, *, is_walk: bool = True, keeps_order: bool = False
+) -> Select[Any]:
     """Select the sort values and the keys of a page, in the order of the way to it: backwards if it lies before its cursor.
 
-    *is_walk* says that an index gives the rows with a first sort value, and those without, in their order.
+    *is_walk* says that an index gives the rows with a first sort value, and those without, in their order. *keeps_order* says that the
+    database reads the rows of a selection in its order.
 
     Parameters: `size`, `skipped`, and of a cursor the sort values and keys `at0`, `at1`, ….
     """
@@ -392,6 +395,8 @@ def page_keys(sight: Sight, shape: Group, order: Order, place: Place | None, *, 
     fields = [entity.fields[name] for name, _ in order]
     if not is_walk:
         found = _part(sight, shape, order, place, None, has_parts=False)
+        if keeps_order and entity.index and fields and fields[0].read_by is not None:
+            found = _nearly_sorted(found, Term(fields[0].read_by, order[0][1]), order, fields, place)
         return found.limit(bindparam("size")).offset(bindparam("skipped"))
     selections = [_part(sight, shape, order, place, is_absent) for is_absent in parts_from(entity, order, place)]
     if len(selections) == 1:
@@ -414,6 +419,16 @@ def page_keys(sight: Sight, shape: Group, order: Order, place: Place | None, *, 
         .limit(bindparam("size"))
         .offset(bindparam("skipped"))
     )
+
+
+def _nearly_sorted(
+    found: Select[Any], by: Term, order: Order, fields: Sequence[Field], place: Place | None
+) -> Select[Any]:
+    """Read what is *found* in the order of the key *by*, then sort it: of rows in the other direction, each would be among the best so far."""
+    term = by.turned() if place is not None and place.is_before else by
+    read = found.order_by(None).order_by(*_ordering([term])).limit(dialect.NoLimit()).subquery("read")
+    columns = [*read.c]
+    return select(*columns).order_by(*_ordering(_terms(order, fields, columns, place, has_parts=False)))
 
 
 def _at(columns: Sequence[Column]) -> list[ColumnElement[Any]]:
