@@ -22,7 +22,8 @@ from osmia_broker.store.read.search.entity import Entity, Item, drives, is_wide,
 from osmia_broker.store.read.search.filters import Group, Leaf, Parsed
 from osmia_broker.store.read.search.items import read_items
 from osmia_broker.store.read.search.leaders import Leaders, leaders_of, patterns_of, tells_number
-from osmia_broker.store.read.search.statements import FEW_MAX, LED_MAX, TOTAL_MAX, WALKS, Order, Place, Sight
+from osmia_broker.store.read.search.statements import FEW_MAX, LED_MAX, TOTAL_MAX, WALKS, Sight
+from osmia_broker.store.read.search.terms import Order, Place
 from osmia_broker.store.read.search.values import refuse, shown
 from osmia_broker.store.read.sources import Sources, by_itself, no_such, question
 
@@ -282,9 +283,8 @@ class _Way:
         is_whole_list = not self._walk and (not self._shape.nodes or is_counted_fast)
         if total is None and (self._is_counted_by_keys or is_whole_list or self._is_wide):
             total = await self._total()  # it costs little, and saves reading many rows twice
-        if total is None or total <= (
-            TOTAL_MAX if self._walk and not self._is_wide else self.total_max
-        ):  # they may be few
+        few_max = TOTAL_MAX if self._walk and not self._is_wide else self.total_max
+        if total is None or total <= few_max:
             keys, found = await self._few(TOTAL_MAX)
             if total is None or total > self.total_max:
                 total, self.total_max = found, TOTAL_MAX

@@ -13,27 +13,23 @@ Absent values come last. For a list that is sorted by a field with absent values
 and those without, because an index can give each part in its order.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    ColumnClause,
     ColumnElement,
     Select,
     and_,
     bindparam,
-    case,
     false,
     func,
     literal_column,
     not_,
-    or_,
     select,
     true,
-    tuple_,
     union_all,
 )
 
@@ -44,6 +40,7 @@ from osmia_broker.store.read.search.fields import Column, Condition, Field, Kind
 from osmia_broker.store.read.search.filters import NOTHING, Group, Leaf, Node
 from osmia_broker.store.read.search.key_lookups import FEW_SELECTIONS, Lookup, lookup_of
 from osmia_broker.store.read.search.leaders import Leaders
+from osmia_broker.store.read.search.terms import Order, Place, Term, is_beyond, ordering, terms_of, values_at
 from osmia_broker.store.read.search.variable_values import compared
 
 STATEMENTS_MAX = 1_000  # in memory, about 20 kB each; clients decide on the shapes, so there must be a bound
@@ -51,28 +48,6 @@ WALKS = (400, 2_000)  # rows of an index that are looked at before all rows are;
 FEW_MAX = 1_000  # rows that are sorted at once rather than looked for in an index that has their order
 LED_MAX = 10_000  # variables or rows that pass a condition and are looked at before all rows are; each costs about 1 µs, and its row another
 TOTAL_MAX = 10_000  # a total is counted up to here; the contract has a mark for more
-
-Order = tuple[tuple[str, bool], ...]  #: names of fields, and whether each is descending
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """An expression that rows are sorted by."""
-
-    column: Column
-    is_descending: bool
-
-    def turned(self) -> "Term":
-        """Return the term for the other direction."""
-        return Term(self.column, not self.is_descending)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The kind of a cursor: before or after an item, whose first sort value may be absent."""
-
-    is_before: bool
-    is_absent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,12 +284,12 @@ def few(sight: Sight, shape: Group, order: Order, place: Place | None) -> Select
     columns = [found.c[f"s{number}"] for number in range(len(order) + len(entity.key))]
     total = select(func.count()).select_from(found).scalar_subquery()
     fields = [entity.fields[name] for name, _ in order]
-    terms = _terms(order, fields, columns, place, has_parts=False)
+    terms = terms_of(order, fields, columns, place, has_parts=False)
     statement = select(total.label("total"), *columns)
     if place is not None:
-        at = _at(columns)
-        statement = statement.where(_beyond(terms, _terms(order, fields, at, place, has_parts=False)))
-    return statement.order_by(*_ordering(terms)).limit(bindparam("size")).offset(bindparam("skipped"))
+        at = values_at(columns)
+        statement = statement.where(is_beyond(terms, terms_of(order, fields, at, place, has_parts=False)))
+    return statement.order_by(*ordering(terms)).limit(bindparam("size")).offset(bindparam("skipped"))
 
 
 @lru_cache(STATEMENTS_MAX)
@@ -346,8 +321,8 @@ def begun(
     statement = statement.where(condition_of(Sight(entity, row_by_row=True), shape))
     if not keeps_order:
         fields = [entity.fields[name] for name, _ in order]
-        terms = _terms(order, fields, columns, place)
-        statement = statement.order_by(*_ordering(terms))
+        terms = terms_of(order, fields, columns, place)
+        statement = statement.order_by(*ordering(terms))
     # Else they keep their order: the database takes them one by one, and can so stop when the page is full.
     return statement.limit(bindparam("size")).offset(bindparam("skipped"))
 
@@ -411,11 +386,11 @@ def page_keys(
     ).subquery()
     terms = [
         Term(both.c.part, False),
-        *_terms(order, fields, [both.c[label(n)] for n in number], place),
+        *terms_of(order, fields, [both.c[label(n)] for n in number], place),
     ]
     return (
         select(*(both.c[label(n)] for n in number))
-        .order_by(*_ordering(terms))
+        .order_by(*ordering(terms))
         .limit(bindparam("size"))
         .offset(bindparam("skipped"))
     )
@@ -426,14 +401,9 @@ def _nearly_sorted(
 ) -> Select[Any]:
     """Read what is *found* in the order of the key *by*, then sort it: of rows in the other direction, each would be among the best so far."""
     term = by.turned() if place is not None and place.is_before else by
-    read = found.order_by(None).order_by(*_ordering([term])).limit(dialect.NoLimit()).subquery("read")
+    read = found.order_by(None).order_by(*ordering([term])).limit(dialect.NoLimit()).subquery("read")
     columns = [*read.c]
-    return select(*columns).order_by(*_ordering(_terms(order, fields, columns, place, has_parts=False)))
-
-
-def _at(columns: Sequence[Column]) -> list[ColumnElement[Any]]:
-    """Return the parameters of a place, of the types of what they are compared with."""
-    return [bindparam(f"at{number}", type_=column.type) for number, column in enumerate(columns)]
+    return select(*columns).order_by(*ordering(terms_of(order, fields, columns, place, has_parts=False)))
 
 
 def _is_reached(is_absent: bool, place: Place) -> bool:
@@ -453,53 +423,16 @@ def _part(
     if is_absent is not None:
         absent = fields[0].absent
         statement = statement.where(columns[0] == absent if is_absent else columns[0] != absent)
-    terms = _terms(order, fields, columns, place, has_parts=has_parts)
+    terms = terms_of(order, fields, columns, place, has_parts=has_parts)
     if place is not None and is_absent in (None, place.is_absent):
-        at = _at(columns)
-        statement = statement.where(_beyond(terms, _terms(order, fields, at, place, has_parts=has_parts)))
-    return statement.order_by(*_ordering(terms))
-
-
-def _terms(
-    order: Order, fields: Sequence[Field], columns: Sequence[Column], place: Place | None, *, has_parts: bool = True
-) -> list[Term]:
-    """Return what rows are sorted by. Equal ones are sorted by their keys, in the direction of the last field.
-
-    *has_parts* says that the rows with a first sort value, and those without, come from different selections.
-    """
-    terms = []
-    for number, (_, is_descending) in enumerate(order):
-        if fields[number].is_split and not (has_parts and number == 0):
-            terms.append(Term(case((columns[number] == fields[number].absent, 1), else_=0), False))
-        terms.append(Term(columns[number], is_descending))
-    keys_descend = order[-1][1] if order else False
-    terms += [Term(column, keys_descend) for column in columns[len(order) :]]
-    return [term.turned() for term in terms] if place is not None and place.is_before else terms
+        at = values_at(columns)
+        statement = statement.where(is_beyond(terms, terms_of(order, fields, at, place, has_parts=has_parts)))
+    return statement.order_by(*ordering(terms))
 
 
 def _number(name: str) -> ColumnElement[int]:
     """Return a parameter that a database can calculate with: PostgreSQL wants to know its type."""
     return bindparam(name, type_=BigInteger())
-
-
-def _ordering(terms: Sequence[Term]) -> Iterator[Column]:
-    """Yield the terms as a statement has them. Constants are left out: a database reads them as places of columns, or refuses them."""
-    for term in terms:
-        if not (isinstance(term.column, ColumnClause) and term.column.is_literal):
-            yield term.column.desc() if term.is_descending else term.column.asc()
-
-
-def _beyond(terms: Sequence[Term], at: Sequence[Term]) -> Condition:
-    """Whether a row lies beyond a place. One comparison of tuples, which an index can answer, if all terms have one direction."""
-    if len({term.is_descending for term in terms}) == 1:
-        row, place = tuple_(*(term.column for term in terms)), tuple_(*(term.column for term in at))
-        return row < place if terms[0].is_descending else row > place
-    alternatives = []
-    for number, (term, here) in enumerate(zip(terms, at, strict=True)):
-        equal = [one.column == there.column for one, there in zip(terms[:number], at[:number], strict=True)]
-        beyond = term.column < here.column if term.is_descending else term.column > here.column
-        alternatives.append(and_(*equal, beyond))
-    return or_(*alternatives)
 
 
 @lru_cache(STATEMENTS_MAX)
