@@ -139,7 +139,7 @@ def test_what_is_kept_is_private_and_goes_to_its_own_broker_only(said, basic, se
     ("words", "code", "told"),
     [
         ("login --user anna --password-file {wrong}", 7, "Error: Wrong name or password for the broker at 127.0.0.1:"),
-        ("login --user nobody --password-file {wrong}", 7, "try: osmia login, once more"),
+        ("login --user nobody --password-file {wrong}", 7, "try: osmia login   (once more)"),
         ("login --user anna", 2, "--password-file"),
         ("login", 2, "try: osmia login --user NAME --password-file FILE   (or --issuer URL for a provider)"),
         ("login --user a:b --password-file {wrong}", 2, "colon"),
