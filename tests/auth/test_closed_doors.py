@@ -187,7 +187,7 @@ def test_the_command_line_says_that_it_is_not_known_and_how_to_be(broker):
     assert refused.returncode == 7
     assert f"Error: The broker at {broker.address} does not know you." in refused.stderr
     assert (
-        "try: osmia login --user NAME, or --issuer URL of a provider; or OSMIA_USER and OSMIA_PASSWORD"
+        "try: osmia login --user NAME   (or --issuer URL of a provider; or OSMIA_USER and OSMIA_PASSWORD"
         in refused.stderr
     )
     assert osmia_program("tasks", address=broker.address, OSMIA_USER="anna", OSMIA_PASSWORD=ANNA).returncode == 0

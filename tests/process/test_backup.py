@@ -66,7 +66,7 @@ def test_a_wrong_call_says_what_is_wrong_and_what_to_try(tmp_path: Path):
     (tmp_path / "rows-elsewhere").mkdir()
     (tmp_path / "rows-elsewhere" / "osmia.broker-id").touch()  # what a broker on PostgreSQL leaves in its directory
     elsewhere = osmia("backup", tmp_path / "copy", "--data-dir", tmp_path / "rows-elsewhere")
-    assert (elsewhere.returncode, "  try: pg_dump, if the rows" in elsewhere.stderr) == (4, True)
+    assert (elsewhere.returncode, "  try: pg_dump URL > FILE   (its rows" in elsewhere.stderr) == (4, True)
     assert osmia("check", tmp_path).returncode == 4
     assert osmia("restore", tmp_path, "--data-dir", tmp_path / "new").returncode == 4
     without = osmia("backup")
