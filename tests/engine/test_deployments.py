@@ -122,7 +122,6 @@ def test_a_changed_form_reaches_the_task_of_the_process_that_is_deployed_with_it
         # what nothing is bound by keeps its version
         ([rule(binding="latest"), decision(1)], {"process": [1, 2], "dec": [1], "g_dec": [1]}),
         ([rule(), decision(1)], {"process": [1], "dec": [1], "g_dec": [1]}),
-        ([rule()], {"process": [1], "dec": [1], "g_dec": [1]}),
         ([decision(1)], {"process": [1], "dec": [1], "g_dec": [1]}),
         ([decision(2)], {"process": [1], "dec": [1, 2], "g_dec": [1, 2]}),
     ],
@@ -150,12 +149,13 @@ def test_files_that_were_deployed_one_by_one_belong_together_once_they_are_deplo
 
 
 def test_a_process_whose_decision_was_missing_finds_it_after_both_are_deployed_together(door: EngineDoor):
-    door.deploy(rule())
-    Scenario(door).play("create; incident t CALLED_DECISION_ERROR dec")
+    process, create = rule(decision="=which"), 'create which="dec"'
+    door.deploy(process)
+    Scenario(door).play(f"{create}; incident t CALLED_DECISION_ERROR dec")
     door.deploy(decision(1))
-    Scenario(door).play("create; incident t CALLED_DECISION_ERROR dec")
-    door.deploy(rule(), decision(1))
-    assert result(door) == 1
+    Scenario(door).play(f"{create}; incident t CALLED_DECISION_ERROR dec")
+    door.deploy(process, decision(1))
+    Scenario(door).play(f'{create}; waits w; variables which="dec" r=1')
 
 
 def test_going_back_to_an_older_decision_is_a_new_version_of_both(door: EngineDoor):
@@ -209,13 +209,13 @@ def test_two_files_of_one_name_may_hold_different_processes(door: EngineDoor):
     [
         ("call(process=gone)", "calledElement", "latest", "Expected process with BPMN process id 'gone' to be deployed, but not found."),
         ("call(process=gone)", "calledElement", "versionTag", "Expected to call process with BPMN process id 'gone' and version tag 'v7', but no such process found. To resolve this incident, deploy a process with the given process id and version tag."),
-        ("call(process=gone)", "calledElement", "deployment", "Expected to call process with BPMN process id 'gone' with binding type 'deployment', but no such process found in the deployment with key"),
+        ('call(process="=id")', "calledElement", "deployment", "Expected to call process with BPMN process id 'gone' with binding type 'deployment', but no such process found in the deployment with key"),
         ("rule(decision=gone, result=r)", "calledDecision", "latest", "Expected to evaluate decision 'gone', but no decision found for id 'gone'"),
         ("rule(decision=gone, result=r)", "calledDecision", "versionTag", "Expected to evaluate decision with id 'gone' and version tag 'v7', but no such decision found."),
-        ("rule(decision=gone, result=r)", "calledDecision", "deployment", "that is deployed together with the intended decision to evaluate."),
+        ('rule(decision="=id", result=r)', "calledDecision", "deployment", "that is deployed together with the intended decision to evaluate."),
         ("user(form_id=gone)", "formDefinition", "latest", "Expected to find a form with id 'gone', but no form with this id is found"),
         ("user(form_id=gone)", "formDefinition", "versionTag", "Expected to use a form with id 'gone' and version tag 'v7', but no such form found."),
-        ("user(form_id=gone)", "formDefinition", "deployment", "that is deployed together with the intended form to use."),
+        ('user(form_id="=id")', "formDefinition", "deployment", "that is deployed together with the intended form to use."),
     ],
 )  # fmt: skip
 def test_the_incident_of_a_definition_that_is_not_there_names_the_repair(
@@ -227,5 +227,49 @@ def test_the_incident_of_a_definition_that_is_not_there_names_the_repair(
         ("p.bpmn", file.replace(f"<zeebe:{element}", f'<zeebe:{element} bindingType="{binding}"{tag}').encode())
     )
     scenario = Scenario(door)
-    scenario.play("create")
+    scenario.play('create id="gone"')
     assert text in door.incidents(scenario.instance)[0].message
+
+
+def bound(line: str, element: str, *, id: str = "process", name: str = "p.bpmn") -> File:
+    """A process with one task, whose reference is bound to the deployment."""
+    file = bpmn(f"start > t:{line} > end", id=id).decode()
+    return name, file.replace(f"<zeebe:{element}", f'<zeebe:{element} bindingType="deployment"').encode()
+
+
+NOT_TOGETHER = [
+    ("call(process=other)", "calledElement", "process", "other", plain(id="other", name="o.bpmn")),
+    ("rule(decision=dec, result=r)", "calledDecision", "decision", "dec", decision(1)),
+    ("user(form_id=ask)", "formDefinition", "form", "ask", form("a")),
+]
+
+
+@pytest.mark.parametrize(("line", "element", "kind", "id", "target"), NOT_TOGETHER)
+def test_what_a_process_is_bound_to_is_deployed_with_it(
+    door: EngineDoor, line: str, element: str, kind: str, id: str, target: File
+):
+    door.deploy(target)  # earlier, and alone
+    text = (
+        f"'p.bpmn': - Element: t > extensionElements > {element}\n"
+        f"    - ERROR: Expected to find {kind} with id '{id}' in current deployment, but not found. "
+        f"Deploy the file of that {kind} together with this one"
+    )
+    before = versions(door)
+    with pytest.raises(Refused, match=re.escape(text)):
+        door.deploy(bound(line, element), plain(id="beside", name="b.bpmn"))
+    assert versions(door) == before
+    door.deploy(bound(line, element), target)
+
+
+def test_every_file_says_what_is_not_deployed_with_it(door: EngineDoor):
+    with pytest.raises(Refused) as refused:
+        door.deploy(
+            bound("call(process=gone)", "calledElement"),
+            bound("user(form_id=gone)", "formDefinition", id="q", name="q.bpmn"),
+        )
+    assert re.findall(r"find (\w+) with id 'gone'", str(refused.value)) == ["process", "form"]
+
+
+def test_a_process_may_be_bound_to_itself(door: EngineDoor):
+    door.deploy(bound("call(process=process)", "calledElement"))
+    assert versions(door) == {"process": [1]}

@@ -79,7 +79,6 @@ def test_a_plan_says_what_each_of_many_deployments_then_does(client: SyncClient,
         [files.bound(), files.decision(3)],  # what is bound changes with what it is bound to
         [files.decision(4)],
         [files.bound(), files.decision(4)],  # and when that has changed meanwhile
-        [files.bound()],
     ]
     for number, step in enumerate(steps):
         plan = client.check_deployment(*step)

@@ -84,7 +84,7 @@ def _outdated(resources: Sequence[NewResource], known: Known, *, has_changes: bo
         id: known.get(("process", id), NOTHING).row
         for resource in resources
         for id, process in resource.compiled.processes.items()
-        if process.is_bound_to_deployment
+        if process.bound_to_deployment
     }
     bound = {id: row.deployment_key for id, row in rows.items() if row is not None}
     beside: list[Any] = [known.get(one, NOTHING).row for resource in resources for one in ids_of(resource)]

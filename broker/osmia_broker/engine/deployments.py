@@ -38,7 +38,7 @@ def _outdated(turn: Turn, resources: tuple[NewResource, ...]) -> frozenset[str]:
         id: latest
         for resource in resources
         for id, process in resource.compiled.processes.items()
-        if process.is_bound_to_deployment and (latest := turn.definitions.processes.latest(id))
+        if process.bound_to_deployment and (latest := turn.definitions.processes.latest(id))
     }
     definitions = [(_TABLES[what](turn.definitions), id) for resource in resources for what, id in ids_of(resource)]
     leads_here = all(

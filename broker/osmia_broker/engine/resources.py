@@ -13,7 +13,8 @@ from osmia_broker import model
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.engine.commands import NewResource
 from osmia_broker.model import extension_files, warnings, xml
-from osmia_broker.model.faults import quote
+from osmia_broker.model.expressions import Static
+from osmia_broker.model.faults import Fault, InvalidModel, quote
 from osmia_broker.state.definitions import Compiled
 from osmia_broker.state.storable import is_storable
 
@@ -45,7 +46,7 @@ def compile_resources(files: list[tuple[str, bytes]]) -> tuple[NewResource, ...]
             faults.append(f"'{name}': {fault}")
     if not faults:
         resources, faults = _with_extensions(resources)
-    faults = faults or list(_duplicates(resources))
+    faults = faults or [*_duplicates(resources), *_not_together(resources)]
     if faults:
         raise InvalidArgument(PREFIX + "\n".join(faults))
     return tuple(resources)
@@ -79,6 +80,28 @@ def _duplicates(resources: Iterable[NewResource]) -> Iterator[str]:
             other = owners.setdefault((what, id), resource)
             if other is not resource:
                 yield f"Duplicated {what} id in resources '{other.name}' and '{resource.name}'"
+
+
+def _not_together(resources: Iterable[NewResource]) -> Iterator[str]:
+    """Yield the faults of files that refer, with `bindingType="deployment"`, to what is not deployed with them.
+
+    Where a reference is an expression, what it leads to is known only when its element is entered.
+    """
+    there = {defined for resource in resources for defined in ids_of(resource)}
+    for resource in resources:
+        faults = [
+            Fault(
+                element.id,
+                f"{quote(element.id)} > extensionElements > {tag}",
+                f"Expected to find {kind} with id '{quote(id.text)}' in current deployment, but not found. Deploy the file of that {kind} together with this one",
+                name=element.name,
+            )
+            for process in resource.compiled.processes.values()
+            for element, tag, kind, id in process.bound_to_deployment
+            if isinstance(id, Static) and (kind, id.text) not in there
+        ]
+        if faults:
+            yield f"'{resource.name}': {InvalidModel(resource.name, faults)}"
 
 
 def _with_extensions(resources: list[NewResource]) -> tuple[list[NewResource], list[str]]:

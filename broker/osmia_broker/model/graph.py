@@ -7,7 +7,7 @@ needs the same of all of them (flows, mappings). The parts that only some have a
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from osmia_broker.model.events import EventDefinition
 from osmia_broker.model.expressions import Expression
@@ -309,6 +309,15 @@ class Element:
         return f"Element({self.id}: {self.type})"  # its fields lead to the whole graph
 
 
+class Reference(NamedTuple):
+    """A reference of an *element* to what is defined in another file: the *tag* that has it, what *kind* is referred to, and by which *id*."""
+
+    element: Element
+    tag: str
+    kind: str
+    id: Expression
+
+
 @dataclass(slots=True, eq=False)
 class Process:
     """An executable process, with all its elements at any depth by id."""
@@ -329,11 +338,15 @@ class Process:
         return any(flow.id == id for element in self.elements.values() for flow in element.outgoing)
 
     @property
-    def is_bound_to_deployment(self) -> bool:
-        """Whether an element refers to a process, decision or form that is deployed together with this process."""
-        return any(
-            (element.decision is not None and element.decision.binding == "deployment")
-            or (element.call is not None and element.call.binding == "deployment")
-            or (element.user_task is not None and element.user_task.form_binding == "deployment")
-            for element in self.elements.values()
-        )
+    def bound_to_deployment(self) -> "list[Reference]":
+        """The references to a process, decision or form that is deployed together with this process."""
+        found = []
+        for element in self.elements.values():
+            if element.decision is not None and element.decision.binding == "deployment":
+                found.append(Reference(element, "calledDecision", "decision", element.decision.decision_id))
+            if element.call is not None and element.call.binding == "deployment":
+                found.append(Reference(element, "calledElement", "process", element.call.process_id))
+            task = element.user_task
+            if task is not None and task.form_binding == "deployment" and task.form_id is not None:
+                found.append(Reference(element, "formDefinition", "form", task.form_id))
+        return found
