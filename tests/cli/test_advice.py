@@ -26,13 +26,17 @@ SETTINGS = CLI.parent / "settings"
         ("--user NAME --groups NAME,NAME", "task claim 1", "osmia task claim 1 --user NAME --groups NAME,NAME"),
         ("--address h:1", "--token s3cret tasks --address x", "osmia --token TOKEN tasks --address h:1"),
         ("--address h:1", "tasks --token=s3cret", "osmia tasks --token=TOKEN --address h:1"),
+        ("--tls-key FILE", "broker --database-url postgresql://bob:s3:c@ret@h:1/db", "osmia broker --database-url postgresql://bob@h:1/db --tls-key FILE"),
+        ("--tls-key FILE", "broker --database-url=postgresql://h/db?sslmode=disable&Password=s3c", "osmia broker --database-url=postgresql://h/db --tls-key FILE"),
+        ("--tls-key FILE", "broker --database-url postgresql://bob@h/db?sslmode=disable", "osmia broker --database-url 'postgresql://bob@h/db?sslmode=disable' --tls-key FILE"),
+        ("--yes", "--address http://u:s3cret@h:1 cancel 1", "osmia --address http://u@h:1 cancel 1 --yes"),
         ("OSMIA_GRPC_PORT=1", "broker", "OSMIA_GRPC_PORT=1 osmia broker"),
         ("osmia tasks", "task claim", "osmia tasks"),
         ("--var NAME=VALUE", "start p --var a --var b", "--var NAME=VALUE"),  # whichever of the two is meant
         ("--yes", "comment " + "x" * 400, "--yes"),
         ("--yes", "process delete a\u202eb", "--yes"),  # text that a terminal shows as another
     ],
-)
+)  # fmt: skip
 def test_advice_is_the_users_own_command_with_the_option(given, line, command):
     assert advice.typed(given, shlex.split(line)) == command
 

@@ -8,11 +8,14 @@ import re
 import shlex
 from collections.abc import Sequence
 
+from osmia_broker.base.addresses import without_password
+
 #: The short names of options that advice is about.
 SHORT = {"--output": "-o", "--yes": "-y", "--user": "-u", "--type": "-t", "--process": "-p"}
 SECRET = "--token"  # noqa: S105 - an option, whose value is not repeated
 CHARACTERS_MAX = 300  # of a command; a longer one is not repeated
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*=")
+_PASSWORD = re.compile(r"://[^/@]*:.*@|[?&][^=&]*password=", re.IGNORECASE | re.DOTALL)  # in a URL
 _REMARK = "   ("  # behind a command, in brackets
 
 
@@ -51,8 +54,14 @@ def _options(words: str) -> list[tuple[str, str | None]]:
 
 def _shown(arguments: Sequence[str]) -> list[str]:
     """Return *arguments* without a secret."""
-    shown = [f"{SECRET}=TOKEN" if one.startswith(f"{SECRET}=") else one for one in arguments]
+    shown = [f"{SECRET}=TOKEN" if one.startswith(f"{SECRET}=") else _without_password(one) for one in arguments]
     return ["TOKEN" if before == SECRET else one for before, one in zip(["", *shown], shown, strict=False)]
+
+
+def _without_password(word: str) -> str:
+    """Return *word*; if it is a URL with a password, or an option with one, without that."""
+    option, equals, url = word.partition("=") if word.startswith("--") else ("", "", word)
+    return f"{option}{equals}{without_password(url)}" if _PASSWORD.search(url) else word
 
 
 def _with(arguments: Sequence[str], option: str, value: str | None) -> list[str] | None:
