@@ -68,6 +68,8 @@ def test_the_short_names_are_those_of_the_commands():
         ("broker --auth oidc", "osmia broker --auth oidc --oidc-issuer https://HOST"),
         ("completion bsh", "osmia completion bash"),
         ("tasks -o jsn", "osmia tasks --output json"),
+        ("run nofile", "osmia run FILE.bpmn   (there is no model in this folder)"),
+        ("check guests.json", "osmia check DIR   (a data directory or a backup)"),
         ("lint nofile", "osmia lint FILE.bpmn   (there is no model in this folder)"),
         ("instance cancel 1", "osmia instance cancel 1 --yes"),
         ("instance modify 1 --move x", "osmia instance modify 1 --move decide=eat"),

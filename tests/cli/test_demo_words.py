@@ -8,8 +8,9 @@ import pytest
 
 from osmia.results import Event
 from osmia_broker.cli import demo_live
-from osmia_broker.cli.demo_broker import next_steps, program, python
+from osmia_broker.cli.demo_broker import next_steps, port_options, program, python
 from osmia_broker.cli.demo_live import LiveDemo
+from osmia_broker.running.child import ChildBroker
 
 
 @pytest.fixture
@@ -121,3 +122,17 @@ def test_what_to_try_next_stands_in_two_columns():
     head, *lines = told.splitlines()
     assert head == "  Try next:"
     assert {line.index(about) for line, about in zip(lines, ("what waits", "another dinner"), strict=True)} == {39}
+
+
+@pytest.mark.parametrize(
+    ("ports", "options"),
+    [
+        ((26500, 8080, 9600), ""),
+        ((26501, 8081, 9601), " --grpc-port 26501 --http-port 8081 --management-port 9601"),
+        ((26500, 8081, 9600), " --http-port 8081"),
+    ],
+)
+def test_a_broker_of_ones_own_takes_the_ports_that_were_free(tmp_path, ports, options):
+    grpc, http, management = ports
+    broker = ChildBroker(tmp_path, grpc_port=grpc, http_port=http, management_port=management)
+    assert port_options(broker) == options

@@ -62,7 +62,7 @@ def test_a_missing_broker_is_reported_in_the_words_of_the_contract():
 )
 def test_an_address_of_another_program_is_called_so(status, details):
     failure = called(status, details)
-    assert (failure.exit, failure.why) == (3, details)
+    assert (failure.exit, failure.why) == (3, ""), "not in the words of a library"
     assert "does not speak gRPC" in failure.what
     assert failure.mend.startswith("--address 127.0.0.1:26500   (the gRPC port")
 
@@ -76,8 +76,8 @@ def test_an_address_with_tls_of_a_broker_in_plain_text_is_mended_by_leaving_it_o
 
 def test_a_name_that_leads_nowhere_is_no_broker_that_is_not_ready():
     failure = called(StatusCode.UNAVAILABLE, "errors resolving nohost: Domain name not found")
-    assert failure.what.startswith("No broker answers")
-    assert "Domain name" in failure.why
+    assert failure.what == "No broker answers at 127.0.0.1:26500: no machine of this name is known."
+    assert failure.why == ""
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ def test_files_directories_and_patterns(folder, given, files):
         ("none.bpmn", "There is no file '{}'."),
         ("*.xyz", "There is no file that '{}' means."),
         ("nowhere/", "There is no file '{}'."),
+        ("/dev/null", "Expected a file, but '/dev/null' is a device or a pipe."),
         ("empty/", "There is no model in the directory '{}', nor in those below."),
     ],
 )

@@ -53,6 +53,45 @@ def test_a_file_without_a_process_is_not_run(osmia, tmp_path):
     assert "There is no process in" in osmia.refused(2, "run", tmp_path / "f.form")
 
 
+def extensions_beside(path, id):
+    """Write the extension file of a process: one variable with a value."""
+    properties = {"v": {"id": "v", "name": "n", "type": "integer", "value": 7}}
+    content = {"extensions": {id: {"properties": properties}}}
+    beside = path.with_name(f"{path.stem}-extensions.json")
+    beside.write_text(json.dumps(content))
+    return beside
+
+
+def test_the_extension_file_beside_a_process_is_deployed_with_it(osmia, file, unique):
+    path = file("", bpmn("start > end", id=unique, dialect="activiti"))
+    extensions = extensions_beside(path, unique)
+    row = osmia.json("run", path)
+    assert [(one.name, one.value) for one in osmia.client.search_variables(int(row["processInstanceKey"])).items] == [
+        ("n", 7)
+    ]
+    assert f"With it: {extensions}" in osmia.err
+    osmia.done("run", path, extensions)
+    assert "With it" not in osmia.err, "it was named"
+    assert osmia.client.search_definitions(bpmn_process_id=unique).items[0].version == 1
+
+
+def test_a_deployment_says_which_extension_file_it_leaves_out(osmia, file, unique):
+    path = file("", bpmn("start > end", id=unique, dialect="activiti"))
+    osmia.done("deploy", path)
+    assert "Warning" not in osmia.err
+    extensions = extensions_beside(path, unique)
+    osmia.done("deploy", path)
+    assert f"Warning: '{extensions}' belongs to a process here and was not named" in osmia.err
+    osmia.done("deploy", path.parent)
+    assert "Warning" not in osmia.err
+
+
+def test_what_a_process_needs_is_deployed_with_it(osmia, file, tmp_path, unique):
+    (tmp_path / "f.form").write_text(json.dumps({"id": unique, "components": [], "type": "default"}))
+    osmia.json("run", file("start > end"), tmp_path / "f.form")
+    assert "Deployed process" in osmia.err
+
+
 def test_an_ended_instance_is_followed_to_its_end(osmia, unique):
     osmia.deploy("start > end", unique)
     key = osmia.create(unique)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from osmia_broker.cli.backup import data_dir_of, failing
-from osmia_broker.cli.failures import Exit, Failure
+from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.cli.session import Session, with_session
 
 app = typer.Typer(add_completion=False)
@@ -30,6 +30,10 @@ def check(
     from osmia_broker.store import backup as copies
 
     place = directory or data_dir_of(None)
+    if place.exists() and not place.is_dir():
+        raise usage(
+            f"Expected a directory, but '{place}' is a file.", "osmia check DIR   (a data directory or a backup)"
+        )
     with failing("osmia check DIR   (a data directory or a backup)"):
         problems = copies.check(place)
     if problems:

@@ -25,6 +25,7 @@ from osmia_broker.cli.demo_broker import (
     address_option,
     make_broker,
     next_steps,
+    port_options,
     print_step,
     program,
     ready_after,
@@ -169,11 +170,13 @@ def _play(session: Session, broker: "ChildBroker", keep: Path | None) -> None:
         PlayedDemo(client, broker, is_colored=has_color(is_wanted=session.has_color)).play()
     data_dir = keep or Path("osmia-data")
     address = address_option(broker)
-    port = f" --grpc-port {broker.ports.grpc}" if address else ""
     write(
         "\n"
         + next_steps(
-            (f"{program()} broker --data-dir {data_dir}{port}", "a broker of your own; then, in a second terminal"),
+            (
+                f"{program()} broker --data-dir {data_dir}{port_options(broker)}",
+                "a broker of your own; then, in a second terminal",
+            ),
             (f"{program()} deploy FILE.bpmn{address}", "your own process, or examples/dinner.bpmn of the repository"),
             (f"{program()} start PROCESS_ID{address}", "one run of it"),
             (f"{program()} tasks{address}", "what waits for people"),

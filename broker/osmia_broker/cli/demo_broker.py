@@ -82,6 +82,13 @@ def address_option(broker: "ChildBroker") -> str:
     return "" if broker.ports.grpc == GRPC else f" --address {broker.address}"
 
 
+def port_options(broker: "ChildBroker") -> str:
+    """Return the options that give a broker the ports of this one; none for those that it takes by itself."""
+    usual = {"grpc": GRPC, "http": HTTP, "management": MANAGEMENT}
+    taken = {door: getattr(broker.ports, door) for door in usual}
+    return "".join(f" --{door}-port {taken[door]}" for door, port in usual.items() if taken[door] != port)
+
+
 def python() -> str:
     """Return the word that starts this Python: `python` if a shell finds this one by it, else its path."""
     here = Path(sys.executable)

@@ -193,15 +193,32 @@ def check(session: Session, files: list[str], command: str, *, is_strict: bool =
         session.list(rows, CHECKED_COLUMNS, empty="")
 
 
-def deploy_files(client: "SyncClient", names: list[str], *, say: Callable[[str], None]) -> "Deployment":
+def deploy_files(
+    client: "SyncClient",
+    names: list[str],
+    *,
+    say: Callable[[str], None],
+    command: str = "osmia deploy",
+    takes_extensions: bool = False,
+) -> "Deployment":
     """Deploy the files that *names* mean, and *say* what the broker takes and nobody will hear of: see `osmia lint`.
+
+    An extension file beside its process is deployed with it if this *takes_extensions*; else a warning names it.
 
     Raises:
         Failure: USAGE, a file is not there; REFUSED, the broker takes none of them.
     """
     from osmia.errors import InvalidArgument
 
-    resources = read(found(names))
+    paths = found(names, command)
+    extensions = extensions_beside(paths)
+    for path in extensions:
+        say(
+            f"With it: {path}"
+            if takes_extensions
+            else f"Warning: '{path}' belongs to a process here and was not named; without it, that process is deployed without extensions"
+        )
+    resources = read([*paths, *(extensions if takes_extensions else ())])
     try:
         deployment = client.deploy(*resources)
     except InvalidArgument as error:
@@ -239,10 +256,22 @@ def found(names: list[str], command: str = "osmia deploy") -> list[Path]:
     return list(paths)
 
 
+def extensions_beside(paths: list[Path]) -> list[Path]:
+    """Return the extension files of Activiti processes that lie beside the BPMN files among *paths* and are not among them."""
+    from osmia_broker.model.extension_files import SUFFIX, stem_of
+
+    there = {path.absolute() for path in paths}
+    stems = dict.fromkeys(path.with_name(stem_of(path.name)) for path in paths if path.suffix in (".bpmn", ".xml"))
+    files = [stem.with_name(f"{stem.name}{SUFFIX}") for stem in stems]
+    return [file for file in files if file.is_file() and file.absolute() not in there]
+
+
 def _nothing_at(path: Path) -> str:
     """Say why *path* means no file."""
     if path.is_dir():
         return f"There is no model in the directory '{path}', nor in those below."
+    if path.exists():
+        return f"Expected a file, but '{path}' is a device or a pipe."
     return f"There is no file that '{path}' means." if glob.has_magic(str(path)) else f"There is no file '{path}'."
 
 

@@ -232,6 +232,7 @@ def sentence_of(text: str) -> str:
 
 
 REFUSED_CONNECTION = re.compile(r"connection refused", re.IGNORECASE)
+UNKNOWN_NAME = re.compile(r"errors resolving|name not found", re.IGNORECASE)
 GRPC_PORT = 26500  # of a broker that was told no other
 OTHER_MEND = "--address HOST:PORT   (where one runs; or OSMIA_ADDRESS)"
 PROFILE_MEND = "osmia profile list   (osmia profile use NAME takes another)"
@@ -251,11 +252,13 @@ def _unreachable(reason: "Reason", details: str, address: str, profile: str) -> 
         )
     elif reason.name == NOBODY:
         what, mend = f"No broker answers at {address}.", _starting(address) if is_here else OTHER_MEND
+        if UNKNOWN_NAME.search(details):
+            what = f"No broker answers at {address}: no machine of this name is known."
         if profile:
             what, mend = f"No broker answers at {address}, the address of the profile '{profile}'.", PROFILE_MEND
     elif reason.name == PLAIN:
         mend = f"--address {address.removeprefix('https://')}"
-    if is_here and REFUSED_CONNECTION.search(details):
+    if reason.name == STRANGER or UNKNOWN_NAME.search(details) or (is_here and REFUSED_CONNECTION.search(details)):
         why = ""
     return Failure(Exit.UNREACHABLE, what, why=why, mend=mend, code="UNAVAILABLE")
 

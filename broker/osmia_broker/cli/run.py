@@ -1,5 +1,6 @@
-"""`osmia run`: deploy a file, start its process, and follow the instance to its end."""
+"""`osmia run`: deploy files, start the first process, and follow the instance to its end."""
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -18,19 +19,26 @@ app = typer.Typer(add_completion=False)
 @with_session_and_timeout("How long to follow it; to its end unless given.")
 def run(
     session: Session,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A BPMN file; its first process is started.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help="A BPMN file, whose first process is started, and what is deployed with it. The extension file beside a process always is.",
+        ),
+    ],
     var: Var = None,
     vars: Vars = None,
 ) -> None:
-    """Deploy a file, start its process, and follow the instance until it ends, at most for --timeout.
+    """Deploy files, start the first process, and follow the instance until it ends, at most for --timeout.
 
     Example: osmia run examples/dinner.bpmn --var guests=4
     """
     variables = typed.read(var, vars)
     with session.client(call_timeout=TIMEOUT) as client:
-        deployment = deploy_files(client, [file], say=session.say)
+        deployment = deploy_files(client, files, say=session.say, command="osmia run", takes_extensions=True)
         if not deployment.processes:
-            raise usage(f"There is no process in '{file}'.", f"osmia deploy {file}")
+            named = shlex.join(files)
+            raise usage(f"There is no process in {named}.", f"osmia deploy {named}")
         first = deployment.processes[0]
         done = done_with(deployed_rows(deployment)[0])
         session.say(f"{done} process {first.bpmn_process_id} (version {first.version})")
