@@ -1,12 +1,18 @@
 """What is typed into a form that changes something stays until it is sent or taken back."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
+from osmia_broker.http.web import assets
+from tests.web import operating
 from tests.web.conftest import Work
+
+TEMPLATES = Path(assets.__file__).parent / "templates"
 
 
 def textbox(page: Any, name: str) -> Any:
@@ -159,6 +165,120 @@ def test_a_refusal_elsewhere_opens_no_dialog(task: Any):
     expect(task.get_by_role("dialog")).to_have_count(0)
 
 
+# --- while a form is under way
+
+
+@pytest.fixture
+def delayed() -> Iterator[Callable[[Any, str], list[Any]]]:
+    """Let what is sent to an address wait: `delayed(page, "**/comment*")` is the list of what waits, each `continue_()`d by the test."""
+    waits: list[Any] = []
+
+    def delay(page: Any, address: str) -> list[Any]:
+        page.route(address, lambda route: waits.append(route))  # noqa: PLW0108 - Playwright marks what it is given
+        return waits
+
+    return delay
+
+
+def go_on(page: Any, waits: list[Any]) -> None:
+    """Let the broker hear what was sent."""
+    waits.pop().continue_()
+
+
+def test_what_is_typed_while_a_form_is_under_way_stays(task: Any, delayed: Any):
+    sent = delayed(task, "**/comment*")
+    comment = textbox(task, "Comment")
+    comment.fill("first")
+    with task.expect_request("**/comment*"):
+        press(task, "Add comment")
+    comment.fill("secnd")
+    task.keyboard.press("ArrowLeft")
+    task.keyboard.press("ArrowLeft")
+    go_on(task, sent)
+    expect(task.get_by_text("first", exact=True)).to_be_visible()
+    expect(comment).to_be_focused()
+    task.keyboard.type("o")  # and so no letter is taken for a shortcut
+    expect(comment).to_have_value("second")
+    task.reload()
+    expect(comment).to_have_value("second")
+    task.unroute("**/comment*")
+    press(task, "Add comment")
+    expect(task.get_by_text("second", exact=True)).to_be_visible()
+    expect(comment).to_have_value("")
+
+
+def test_what_is_typed_into_a_merged_page_while_its_form_is_under_way_stays(instance: Any, delayed: Any):
+    sent = delayed(instance, "**/variables")
+    add(instance).fill("one")
+    textbox(instance, "Variable value").fill("1")
+    with instance.expect_request("**/variables"):
+        press(instance, "Save")
+    textbox(instance, "Variable name").fill("two")
+    go_on(instance, sent)
+    expect(instance.get_by_role("status")).to_have_text("Variable one saved.")
+    expect(add(instance)).to_have_value("two")
+    expect(textbox(instance, "Variable value")).to_have_value("")  # that was sent
+
+
+def test_who_takes_back_what_is_under_way_finds_nothing(task: Any, delayed: Any):
+    sent = delayed(task, "**/comment*")
+    comment = textbox(task, "Comment")
+    comment.fill("first")
+    with task.expect_request("**/comment*"):
+        press(task, "Add comment")
+    comment.fill("second")
+    comment.fill("")
+    go_on(task, sent)
+    expect(task.get_by_text("first", exact=True)).to_be_visible()
+    task.reload()
+    expect(comment).to_have_value("")
+
+
+def test_a_dialog_in_which_somebody_types_stays_open_when_another_form_is_answered(task: Any, delayed: Any):
+    sent = delayed(task, "**/comment*")
+    textbox(task, "Comment").fill("first")
+    with task.expect_request("**/comment*"):
+        press(task, "Add comment")
+    reason = hand_back(task)
+    task.keyboard.type("no flo")
+    go_on(task, sent)
+    expect(task.get_by_text("first", exact=True)).to_be_visible()
+    expect(reason).to_be_focused()
+    task.keyboard.type("ur")
+    expect(reason).to_have_value("no flour")
+    expect(dialog(task, "Hand back")).to_be_visible()
+
+
+def test_what_was_sent_does_not_come_again_although_another_form_was_answered_first(task: Any, delayed: Any):
+    sent = delayed(task, "**/comment*")
+    textbox(task, "Comment").fill("first")
+    with task.expect_request("**/comment*"):
+        press(task, "Add comment")
+    press(task, "Unclaim")
+    expect(task.get_by_role("button", name="Claim", exact=True)).to_be_visible()
+    expect(textbox(task, "Comment")).to_have_value("first")  # nobody knows yet whether it is taken
+    go_on(task, sent)
+    expect(task.get_by_text("first", exact=True)).to_be_visible()
+    expect(textbox(task, "Comment")).to_have_value("")
+    task.reload()
+    expect(textbox(task, "Comment")).to_have_value("")
+
+
+def test_what_is_under_way_is_not_forgotten_when_another_form_is_answered(unwatched: Any, task: Any, delayed: Any):
+    page = unwatched
+    page.goto(task.url)
+    sent = delayed(page, "**/comment*")
+    textbox(page, "Comment").fill("first")
+    with page.expect_request("**/comment*"):
+        press(page, "Add comment")
+    press(page, "Unclaim")
+    expect(page.get_by_role("button", name="Claim", exact=True)).to_be_visible()
+    sent.pop().abort()
+    expect(page.locator("#said [role=alert]")).to_contain_text("The broker did not answer.")
+    page.reload()
+    expect(textbox(page, "Comment")).to_have_value("first")
+
+
 # --- taken back, sent, or of somebody else
 
 
@@ -215,6 +335,80 @@ def test_what_is_typed_for_one_job_is_not_offered_for_another(page: Any, work: W
     page.keyboard.press("Escape")
     fails.first.click()
     expect(message).to_have_value("no flour")
+
+
+def test_what_is_typed_for_one_scope_is_not_offered_for_another(page: Any, work: Work, unique: str):
+    work.deploy("start > inner:job(type=w, in.x=1) > end", unique)
+    page.goto(f"/instances/{work.create(unique)}")
+    add(page).fill("of the process")
+    scope = page.get_by_label("Scope")
+    whole = scope.input_value()
+    scope.select_option(index=1)
+    page.wait_for_url("**scope=**")
+    expect(add(page)).to_have_value("")
+    scope.select_option(whole)
+    page.wait_for_url(f"**scope={whole}**")
+    expect(add(page)).to_have_value("of the process")
+
+
+def test_a_target_that_is_typed_for_one_element_is_not_offered_for_another(page: Any, work: Work, unique: str):
+    line = "start > fork:parallel [a:job(type={0}a) > e1:end | b:job(type={0}b) > {1}e2:end]"
+    work.deploy(line.format(unique, ""), unique)
+    key = work.create(unique)
+    work.deploy(line.format(unique, "more:job(type=c) > "), unique)
+    page.goto(f"/instances/{key}")
+    press(page, "Migrate…")
+    textbox(dialog(page, "Migrate"), "a goes on at").fill("more")
+    work.broker.client.complete_job(operating.take(work, f"{unique}a"))
+    page.reload()
+    press(page, "Migrate…")
+    expect(textbox(dialog(page, "Migrate"), "b goes on at")).to_have_value("b")
+    expect(textbox(dialog(page, "Migrate"), "a goes on at")).to_have_count(0)
+
+
+def test_a_target_that_is_typed_for_one_version_is_not_offered_for_a_newer_one(instance: Any, work: Work, unique: str):
+    migrate(instance).fill("more")
+    target = dialog(instance, "Migrate").get_by_label("Target version")
+    chosen = target.input_value()
+    work.deploy("start > work:job(type=w) > less:job(type=w) > end", unique)
+    instance.reload()
+    expect(migrate(instance)).to_have_value("more")
+    expect(target).to_have_value(chosen)
+    press(dialog(instance, "Migrate"), "Close")
+    instance.reload()
+    expect(migrate(instance)).to_have_value("work")
+    expect(target).not_to_have_value(chosen)  # the newest
+
+
+def test_a_target_that_is_typed_for_a_version_goes_with_it(instance: Any, work: Work, unique: str):
+    migrate(instance).fill("more")
+    gone = int(dialog(instance, "Migrate").get_by_label("Target version").input_value())
+    work.deploy("start > work:job(type=w) > less:job(type=w) > end", unique)
+    work.broker.client.delete_resource(gone)
+    instance.reload()
+    expect(migrate(instance)).to_have_value("work")
+
+
+def test_a_live_update_leaves_what_is_typed(page: Any, work: Work, unique: str):
+    work.deploy(f"start > work:job(type={unique}) > end", unique)
+    key = work.create(unique)
+    job = operating.fail(work, unique)
+    page.goto(f"/incidents/{operating.incident_of(work, key)}")
+    textbox(page, "Retries").fill("5")
+    page.get_by_role("heading", level=1).click()
+    work.broker.client.update_job_retries(job, 3)
+    work.create(unique)
+    operating.fail(work, unique)  # the page hears of each incident
+    expect(textbox(page, "Retries")).to_have_attribute("value", "3")
+    expect(textbox(page, "Retries")).to_have_value("5")
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES.glob("*.html")), ids=lambda path: path.stem)
+def test_fields_of_a_form_that_stand_once_for_each_of_many_say_for_which(template: Path):
+    forms = re.findall(r'<form[^>]*method="post".*?</form>', template.read_text(), re.DOTALL)
+    loops = [loop for form in forms for loop in re.findall(r"{% for .*?{% endfor %}", form, re.DOTALL)]
+    fields = [field for loop in loops for field in re.findall(r"<(?:input|textarea|select) [^>]*>", loop)]
+    assert not [one for one in fields if "data-keeps" not in one and 'type="hidden"' not in one]
 
 
 def test_another_person_at_the_same_browser_does_not_see_it(task: Any):

@@ -3,11 +3,14 @@
 // task are a draft that the broker keeps (tasks.js).
 //
 //   <form method="post" data-keeps="/start/dinner">      the name of what is typed here, if the address of the form does not tell it from others
+//   <input name="to" data-keeps="bake">                  the same of a field, if the form has more of its name
 
 const FIELDS = 'textarea, select:not([data-starts], [data-goes], [data-submits]), input:not([type=hidden], [type=password], [type=file], [type=checkbox], [type=radio])';
 const PREFIX = 'osmia typed';
 const known = new WeakMap(); // the key under which the text of a field was looked for
-let sent = null; // the form that is under way
+const submitted = new WeakMap(); // what was sent, by the event that sent it
+let typing = ''; // the key of the field that somebody types in, since the last form was sent
+let held = null; // that field, while another page takes the place of its page
 
 // --- names: whose it is, of which form, of which field
 
@@ -19,11 +22,7 @@ function formOf(node) {
 const owner = () => `${PREFIX}\n${document.getElementById('page').dataset.person}\n`;
 const nameOf = (form) => `${owner()}${form.dataset.keeps ?? form.getAttribute('action').split('?')[0]}\n`;
 
-function keyOf(field, form) {
-  const same = [...form.elements].filter((one) => one.name === field.name);
-  return `${nameOf(form)}${field.name}\n${same.indexOf(field)}`;
-}
-
+const keyOf = (field, form) => `${nameOf(form)}${field.name}\n${field.dataset.keeps ?? ''}`;
 const fieldsOf = (form) => [...form.querySelectorAll(FIELDS)].filter((one) => one.name);
 const begun = (field) => field.defaultValue ?? ([...field.options].find((one) => one.defaultSelected) ?? field.options[0])?.value;
 
@@ -47,21 +46,32 @@ function kept(key) {
 }
 
 const keysOf = (name) => Object.keys(sessionStorage).filter((key) => key.startsWith(name));
+const textsOf = (name) => new Map(keysOf(name).map((key) => [key, kept(key)]));
 const forget = (name) => keysOf(name).forEach((key) => keep(key, null));
 
 // --- filling in what was kept
 
-// Fill the fields of *form* that the page has brought along, or that have become those of another form.
+// Fill the fields of *form* that the page has brought along, has merged, or that have become those of another form.
 export function restore(form) {
+  if (fieldsOf(form).some((field) => isGone(field, kept(keyOf(field, form))))) {
+    forget(nameOf(form));
+    empty(form);
+  }
   for (const field of fieldsOf(form)) {
     const key = keyOf(field, form);
-    const isNew = !known.has(field);
-    if (known.get(field) === key) continue;
-    known.set(field, key);
     const text = kept(key);
-    if (text !== null && (!isNew || field.value === begun(field))) field.value = text;
-    if ((text === null && !isNew) || field.selectedIndex < 0) field.value = begun(field); // of another form, or not to be chosen any more
+    const before = known.get(field);
+    known.set(field, key);
+    if (text !== null && (before || field.value === begun(field))) write(field, text);
+    if (text === null && before && before !== key) write(field, begun(field));
   }
+}
+
+// Something was chosen that is not to be chosen any more. What was typed beside it was meant for that.
+const isGone = (field, text) => text !== null && field.options && ![...field.options].some((one) => one.value === text);
+
+function write(field, text) {
+  if (field.value !== text) field.value = text;
 }
 
 const forms = () => [...document.querySelectorAll('#main form[method=post]')].filter((form) => formOf(form));
@@ -83,7 +93,14 @@ document.addEventListener('osmia:typed', (event) => {
 
 document.addEventListener('input', (event) => {
   const form = formOf(event.target);
-  if (form && event.target.matches(FIELDS)) keep(keyOf(event.target, form), event.target.value === begun(event.target) ? null : event.target.value);
+  if (!form || !event.target.matches(FIELDS)) return;
+  typing = keyOf(event.target, form);
+  keep(typing, event.target.value === begun(event.target) ? null : event.target.value);
+  const fields = fieldsOf(form);
+  const isTyped = fields.some((field) => field.value !== begun(field));
+  for (const choice of fields.filter((field) => field.options)) { // also one that is as it began: the next time it may begin with another
+    keep(keyOf(choice, form), isTyped ? choice.value : null);
+  }
 });
 
 document.addEventListener('reset', (event) => {
@@ -96,43 +113,78 @@ document.addEventListener('submit', (event) => {
   if (event.target.matches?.('form[action="/logout"]')) forget(owner());
 });
 
-// --- sending: what the broker has taken is kept no more
+// --- sending: what the broker has taken is kept no more; what was typed meanwhile is
 
 document.addEventListener('submit', (event) => {
   const form = formOf(event.target);
-  sent = form && { name: nameOf(form), action: form.getAttribute('action'), dialog: form.closest('dialog')?.id };
+  typing = '';
+  if (form) submitted.set(event, { ...placeOf(form), texts: textsOf(nameOf(form)) });
 });
-document.addEventListener('htmx:error', () => { sent = null; });
-document.addEventListener('htmx:before:swap', (event) => {
-  if (event.detail?.ctx?.response?.status === 401) sent = null;
+
+const placeOf = (form) => ({ name: nameOf(form), action: form.getAttribute('action'), dialog: form.closest('dialog')?.id });
+
+// The answer counts even if its page has no place any more, because that of another form came first.
+document.addEventListener('htmx:after:request', ({ detail: { ctx } }) => {
+  const was = submitted.get(ctx.sourceEvent);
+  if (!was) return;
+  const page = new DOMParser().parseFromString(ctx.text, 'text/html').getElementById('page');
+  was.isTaken = page !== null && !('refused' in page.dataset);
+  if (!was.isTaken) return;
+  for (const [key, text] of was.texts) {
+    if (kept(key) === text) keep(key, null);
+  }
+  forms().filter((form) => nameOf(form) === was.name).forEach(empty); // the new page may be merged with this one
+});
+
+function empty(form) {
+  for (const field of fieldsOf(form)) write(field, kept(keyOf(field, form)) ?? begun(field));
+}
+
+document.addEventListener('htmx:before:swap', ({ detail }) => {
+  const field = document.activeElement;
+  const isPage = detail?.tasks?.some((task) => task.type === 'main' && task.target?.id === 'page');
+  if (!isPage || !typing || known.get(field) !== typing) return;
+  held = { ...placeOf(field.form), ctx: detail.ctx, key: typing, from: field.selectionStart, to: field.selectionEnd };
 }, true);
 
-document.addEventListener('osmia:answered', () => {
-  const was = sent;
-  const isRefused = 'refused' in document.getElementById('page').dataset;
-  sent = null;
-  if (was && !isRefused) { // the new page may have been merged with the old one, and its fields with what was typed
-    forget(was.name);
-    forms().filter((form) => nameOf(form) === was.name).forEach((form) => form.reset());
-  }
+document.addEventListener('htmx:after:swap', ({ detail }) => {
+  const was = submitted.get(detail?.ctx?.sourceEvent);
   look();
-  if (was && isRefused && keysOf(was.name).length) open(was);
+  if (was?.isTaken === false && keysOf(was.name).length) open(was);
+  if (!held || held.ctx !== detail.ctx) return;
+  const isOver = held.dialog && was?.isTaken && was.name === held.name;
+  if (!isOver) goOn(held);
+  held = null;
 });
 
+// Who was typing when the page came goes on typing in the same field.
+function goOn({ key, dialog, action, from, to }) {
+  if (dialog && !document.querySelector('dialog[open]')) show(dialog, action);
+  const field = forms().flatMap(fieldsOf).find((one) => known.get(one) === key);
+  if (!field?.checkVisibility()) return;
+  field.focus({ preventScroll: true });
+  if (typeof from === 'number') field.setSelectionRange(from, to);
+}
+
 // A dialog that was refused is open again, with what was typed, and says why.
-function open({ dialog: id, action }) {
-  const dialog = id && document.getElementById(id);
-  const form = dialog?.querySelector('form');
+function open({ dialog, action }) {
+  const form = show(dialog, action);
   if (!form) return;
-  if ('targeted' in form.dataset) form.setAttribute('action', action);
-  restore(form);
   const why = document.createElement('div');
   why.className = 'refusal';
   why.append(...document.querySelectorAll('#said > [role=alert], #said > [data-of-alert]'));
   form.prepend(why);
-  dialog.showModal();
 }
 
-document.addEventListener('htmx:after:swap', look);
+function show(id, action) {
+  const dialog = id && document.getElementById(id);
+  const form = dialog?.querySelector('form');
+  if (!form) return null;
+  if ('targeted' in form.dataset) form.setAttribute('action', action);
+  restore(form);
+  dialog.showModal();
+  return form;
+}
+
 document.addEventListener('DOMContentLoaded', look);
 look();
