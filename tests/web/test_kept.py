@@ -389,6 +389,25 @@ def test_a_target_that_is_typed_for_a_version_goes_with_it(instance: Any, work: 
     expect(migrate(instance)).to_have_value("work")
 
 
+def test_a_person_that_is_typed_for_some_tasks_is_not_offered_for_others(task: Any):
+    task.get_by_role("checkbox", name="Select ask").check()
+    person = textbox(dialog(task, "Assign selected"), "User name")
+    press(task, "Assign selected…")
+    person.fill("bob")
+    press(dialog(task, "Assign selected"), "Close")
+    press(task, "Assign selected…")
+    expect(person).to_have_value("")
+
+
+def test_a_text_that_is_made_json_is_kept_so(instance: Any):
+    edit(instance).fill("two")
+    press(instance, "Save")
+    press(instance, "Use as text")
+    expect(textbox(instance, "Value of amount")).to_have_value('"two"')
+    instance.reload()
+    expect(edit(instance)).to_have_value('"two"')
+
+
 def test_a_live_update_leaves_what_is_typed(page: Any, work: Work, unique: str):
     work.deploy(f"start > work:job(type={unique}) > end", unique)
     key = work.create(unique)

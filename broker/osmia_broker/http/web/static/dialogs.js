@@ -28,6 +28,7 @@ document.addEventListener('close', (event) => {
   if (!dialog.matches?.('dialog') || left.delete(dialog)) return;
   dialog.querySelectorAll('.refusal').forEach((one) => one.remove());
   dialog.querySelectorAll('form').forEach((form) => form.reset());
+  for (const field of dialog.querySelectorAll('input[form]')) field.value = field.defaultValue; // of a form that stands outside
 }, true);
 
 document.addEventListener('htmx:before:swap', (event) => {

@@ -90,6 +90,7 @@ document.addEventListener('submit', (event) => {
 
 function useAsText(field) {
   field.value = JSON.stringify(field.value);
+  field.dispatchEvent(new Event('input', { bubbles: true }));
   explain(field, '');
   field.focus();
 }
