@@ -122,3 +122,12 @@ def test_a_file_is_refused(
         headers={"origin": given["origin"]} if "origin" in given else {},
     )
     assert (answer.status_code, text in answer.text) == (status, True), answer.text
+
+
+def test_what_is_typed_and_taken_out_again_does_not_come_again(start_form: Any):
+    name = region(start_form).get_by_role("textbox", name="Name")
+    name.press_sequentially("Zoë")
+    for _ in "Zoë":
+        name.press("Backspace")
+    start_form.reload()
+    expect(name).to_have_value("")

@@ -62,9 +62,12 @@ class OsmiaForm extends HTMLElement {
       await form.importSchema(schema, values);
       if ('readonly' in this.dataset) form.setProperty('readOnly', true);
       this.form = form;
-      this.begun = this.#text();
+      let before = this.#values();
       form.on('changed', () => {
-        if (this.#text() !== this.begun || this.hasUnsentFiles) this.dispatchEvent(new CustomEvent('osmia:typed', { bubbles: true }));
+        const values = this.#values();
+        if (values === before && !this.hasUnsentFiles) return;
+        before = values;
+        this.dispatchEvent(new CustomEvent('osmia:typed', { bubbles: true }));
       });
     } catch (fault) {
       this.textContent = 'This form cannot be shown. Use the variables below.';
@@ -90,10 +93,6 @@ class OsmiaForm extends HTMLElement {
     const isId = (id) => typeof id === 'string' && !NO_ID.test(id);
     const buildUrl = ({ documentId: id }) => (documents && isId(id) ? new URL(`${documents}/${encodeURIComponent(id)}`, location.href).href : '');
     return { documentEndpointBuilder: ['value', { buildUrl }] };
-  }
-
-  #text() {
-    return JSON.stringify(this.form._getSubmitData());
   }
 
   // A picker takes the key of its files as its value, and forgets any other value. Here a list of references is a key too: of files that are stored,
