@@ -33,6 +33,9 @@ SETTINGS = CLI.parent / "settings"
         ("OSMIA_GRPC_PORT=1", "broker", "OSMIA_GRPC_PORT=1 osmia broker"),
         ("osmia tasks", "task claim", "osmia tasks"),
         ("--var NAME=VALUE", "start p --var a --var b", "--var NAME=VALUE"),  # whichever of the two is meant
+        ("--var 'a={'", "start p --var 'a:={' --var b=1", "osmia start p --var 'a={' --var b=1"),
+        ("--var a=1", "start p --var b=1 --var=a:=x", "osmia start p --var b=1 --var a=1"),
+        ("--columns key", "tasks --columns nope --columns none", "osmia tasks --columns nope --columns key"),
         ("--yes", "comment " + "x" * 400, "--yes"),
         ("--yes", "process delete a\u202eb", "--yes"),  # text that a terminal shows as another
     ],
@@ -68,6 +71,8 @@ def test_the_short_names_are_those_of_the_commands():
         ("broker --auth oidc", "osmia broker --auth oidc --oidc-issuer https://HOST"),
         ("completion bsh", "osmia completion bash"),
         ("tasks -o jsn", "osmia tasks --output json"),
+        ("broker --host ::1 --http-port 999999", "osmia broker --host ::1 --http-port 8080"),
+        ("profile add 'my prof' 'bad address'", "osmia profile add 'my prof' 127.0.0.1:26500"),
         ("run nofile", "osmia run FILE.bpmn   (there is no model in this folder)"),
         ("check guests.json", "osmia check DIR   (a data directory or a backup)"),
         ("lint nofile", "osmia lint FILE.bpmn   (there is no model in this folder)"),
@@ -147,7 +152,8 @@ def branches(node: ast.AST) -> list[ast.AST]:
     return [node]
 
 
-def advice_in(source: str) -> list[str]:
+def advice_in(source: str) -> list[ast.AST]:
+    """The expressions of all advice in *source*, each arm of a condition for itself."""
     found: list[ast.AST] = []
     for node in ast.walk(ast.parse(source)):
         match node:
@@ -159,15 +165,54 @@ def advice_in(source: str) -> list[str]:
                 found.append(mend)
             case ast.Yield(value=ast.Tuple(elts=[_, hint])):
                 found.append(hint)
-    texts = (text_of(one) for each in found for one in branches(each))
-    return [text for text in texts if text]
+    return [one for each in found for one in branches(each)]
+
+
+def texts_in(source: str) -> list[str]:
+    return [text for one in advice_in(source) if (text := text_of(one))]
 
 
 @pytest.mark.parametrize("file", [*sorted(CLI.glob("*.py")), SETTINGS / "rules.py", SETTINGS / "config.py"], ids=str)
 def test_every_advice_in_the_code_can_be_typed(file):
-    assert [
-        text for text in advice_in(file.read_text("utf-8")) if not is_typed(text) and not text.startswith("X")
-    ] == []
+    assert [text for text in texts_in(file.read_text("utf-8")) if not is_typed(text) and not text.startswith("X")] == []
+
+
+#: What an advice may hold as it is: numbers, words of our own, and texts that are made of quoted ones.
+UNQUOTED = {
+    *("key", "keys[0]", "again[0].key", "stopped.key", "incident_key", "count", "settings.memory_limit", "settings.partitions", "settings.processes"),
+    *("error.found", "port + 1 if port < PORT_MAX else port - 1", "other", "kind", "WORDS['oidc_issuer']", "GRPC_PORT", "STATES[0]", "ORDERS[0]"),
+    *("', '.join(STATES[1:])", "near[0] if near else ErrorType.JOB_NO_RETRIES", "near[0] if near else 'incident'", "field", "columns[0].field"),
+    *("near[0]", "path", "file[0]", "WORDS[name]"),  # commands, options and variables that Osmia has
+    *("given", "words", "where", "wanted", "command", "named", "with_key"),
+}  # fmt: skip
+
+
+def unquoted_in(source: str) -> list[str]:
+    """The values in the advice of *source* that a shell would not take as one word."""
+    values = [
+        ast.unparse(part.value)
+        for one in advice_in(source)
+        if isinstance(one, ast.JoinedStr)
+        for part in one.values
+        if isinstance(part, ast.FormattedValue)
+    ]
+    return [one for one in values if not one.startswith(("shlex.", "_flag("))]
+
+
+@pytest.mark.parametrize("file", [*sorted(CLI.glob("*.py")), SETTINGS / "rules.py"], ids=str)
+def test_a_name_of_others_is_quoted_in_an_advice(file):
+    assert [one for one in unquoted_in(file.read_text("utf-8")) if one not in UNQUOTED] == []
+
+
+def test_the_rule_sees_a_name_that_is_not_quoted():
+    assert unquoted_in("usage('x', f'osmia start {id} {shlex.quote(name)}')") == ["id"]
+
+
+def test_a_file_whose_name_a_shell_would_carry_out_is_quoted(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "$(touch p2).bpmn").write_text("")
+    assert run(["run", "$(touch p)"]) == 2
+    assert "  try: osmia run '$(touch p2).bpmn'\n" in capsys.readouterr().err
 
 
 def test_the_advice_of_tables_can_be_typed():
@@ -184,8 +229,8 @@ def test_the_advice_of_tables_can_be_typed():
 
 
 def test_the_rule_sees_what_cannot_be_typed():
-    assert advice_in("usage('x', 'the same with --yes')") == ["the same with --yes"]
-    assert advice_in("f(mend=f'{a} b' if c else 'set it')") == ["X b", "set it"]
+    assert texts_in("usage('x', 'the same with --yes')") == ["the same with --yes"]
+    assert texts_in("f(mend=f'{a} b' if c else 'set it')") == ["X b", "set it"]
     assert not is_typed("the same with --yes")
     assert not is_typed("set it")
 

@@ -15,7 +15,7 @@ from osmia_broker.settings.config import Settings
 
 @pytest.fixture
 def settings(tmp_path):
-    return Settings(data_dir=tmp_path / "data", grpc_port=0, management_port=0)
+    return Settings(data_dir=tmp_path / "data", grpc_port=0, http_port=0, management_port=0)
 
 
 def refused_at(port, number):
@@ -108,7 +108,7 @@ def test_a_port_that_was_taken_during_the_start_is_refused_as_such(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        settings = Settings(data_dir=tmp_path, grpc_port=taken.getsockname()[1], management_port=0)
+        settings = Settings(data_dir=tmp_path, grpc_port=taken.getsockname()[1], http_port=0, management_port=0)
         with pytest.raises(Failure, match="is in use"):
             preflight.start_failed(OSError("Failed to bind"), settings)
 

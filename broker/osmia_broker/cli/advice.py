@@ -65,18 +65,32 @@ def _without_password(word: str) -> str:
 
 
 def _with(arguments: Sequence[str], option: str, value: str | None) -> list[str] | None:
-    """Return *arguments* with *option*, in the place where it stands already; None if it stands there more than once."""
+    """Return *arguments* with *option*, in the place where it stands already; None if it cannot be told which of several places is meant."""
     call = list(arguments)
     end = call.index("--") if "--" in call else len(call)  # behind it are words of another program
     places = [place for place, word in enumerate(call[:end]) if _is(word, option)]
-    if len(places) > 1:
-        return None
+    if len(places) > 1 and value is not None and "=" in value:  # of NAME=VALUE, the one of the same name
+        places = [
+            place
+            for place in places
+            if _value(call, place, option).partition("=")[0].rstrip(":") == value.partition("=")[0]
+        ]
+        if len(places) != 1:
+            return None
+    places = places[-1:]  # the last one counts
     said = [option] if value is None else [option, value]
     if not places:
         return [*call[:end], *said, *call[end:]]
     [place] = places
     has_value_behind = value is not None and call[place] in (option, SHORT.get(option))
     return [*call[:place], *said, *call[place + 1 + has_value_behind :]]
+
+
+def _value(call: Sequence[str], place: int, option: str) -> str:
+    """Return the value of the *option* at *place*, which stands in the same word or in the next one."""
+    if call[place] not in (option, SHORT.get(option)):
+        return call[place].removeprefix(option).removeprefix("=")
+    return call[place + 1] if place + 1 < len(call) else ""
 
 
 def _is(word: str, option: str) -> bool:

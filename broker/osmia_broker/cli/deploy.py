@@ -2,6 +2,7 @@
 
 import glob
 import os
+import shlex
 import sys
 import time
 from collections import defaultdict
@@ -294,7 +295,7 @@ def _nearby(path: Path, command: str) -> str:
     by_name = {file.stem: file for file in reversed(files)}  # the endings are all alike
     near = get_close_matches(path.stem, by_name, n=1)
     if near:
-        return f"{command} {by_name[near[0]]}"
+        return f"{command} {shlex.quote(str(by_name[near[0]]))}"
     if not path.parent.is_dir():
         return f"{command} my-process.bpmn"
     if files:

@@ -247,9 +247,7 @@ def _unreachable(reason: "Reason", details: str, address: str, profile: str) -> 
     what, why, mend = sentence_of(reason.told(address)), details, TLS_MEND
     if reason.name == STRANGER:
         what = f"At {address} answers a program that does not speak gRPC."
-        mend = (
-            f"--address {address.rpartition(':')[0]}:{GRPC_PORT}   (the gRPC port of a broker that was told no other)"
-        )
+        mend = f"--address {shlex.quote(address.rpartition(':')[0])}:{GRPC_PORT}   (the gRPC port of a broker that was told no other)"
     elif reason.name == NOBODY:
         what, mend = f"No broker answers at {address}.", _starting(address) if is_here else OTHER_MEND
         if UNKNOWN_NAME.search(details):
@@ -257,7 +255,7 @@ def _unreachable(reason: "Reason", details: str, address: str, profile: str) -> 
         if profile:
             what, mend = f"No broker answers at {address}, the address of the profile '{profile}'.", PROFILE_MEND
     elif reason.name == PLAIN:
-        mend = f"--address {address.removeprefix('https://')}"
+        mend = f"--address {shlex.quote(address.removeprefix('https://'))}"
     if reason.name == STRANGER or UNKNOWN_NAME.search(details) or (is_here and REFUSED_CONNECTION.search(details)):
         why = ""
     return Failure(Exit.UNREACHABLE, what, why=why, mend=mend, code="UNAVAILABLE")
@@ -268,7 +266,7 @@ def _starting(address: str) -> str:
     host, _, port = address.rpartition(":")
     words = [] if host in ("127.0.0.1", "localhost") else ["--host", host.strip("[]")]
     words += [] if port == str(GRPC_PORT) else ["--grpc-port", port]
-    return f"osmia broker {' '.join(words)}   (starts one there)" if words else "osmia demo   (starts one here)"
+    return f"osmia broker {shlex.join(words)}   (starts one there)" if words else "osmia demo   (starts one here)"
 
 
 def _exhausted(details: str, address: str, *, is_too_large: bool) -> Failure:

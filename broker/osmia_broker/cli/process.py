@@ -1,5 +1,6 @@
 """`osmia process`: show or delete one deployed process."""
 
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -46,7 +47,7 @@ def show(session: Session, process: Which) -> None:
     lines.append(f"  deployed {moment(found.deployed_ms)} from {found.resource_name}")
     if found.deleted_ms:
         lines.append(
-            f"  deleted  {moment(found.deleted_ms)}; its running instances go on: osmia instances -p {found.bpmn_process_id}"
+            f"  deleted  {moment(found.deleted_ms)}; its running instances go on: osmia instances -p {shlex.quote(found.bpmn_process_id)}"
         )
     own_timers = [one for one in timers if one.process_definition_key == found.key]
     own_waits = [one for one in waits if one.process_definition_key == found.key]
@@ -77,7 +78,7 @@ def delete(session: Session, process: Which, with_history: WithHistory = False) 
         found = find_process(client, process)
         if found.deleted_ms:
             was = f"Version {found.version} of process {found.bpmn_process_id} is deleted since {moment(found.deleted_ms)}."
-            mend = f"osmia instances -p {found.bpmn_process_id}"
+            mend = f"osmia instances -p {shlex.quote(found.bpmn_process_id)}"
             raise Failure(Exit.CONFLICT, was, mend=mend, code="FAILED_PRECONDITION")
         session.confirm(
             f"Delete {_named(found)}{HISTORY * with_history}? It starts no more instances; running ones go on."

@@ -1,5 +1,6 @@
 """`osmia profile`: brokers under names, so that their addresses and tokens are not typed again."""
 
+import shlex
 import sys
 from typing import Annotated
 
@@ -42,12 +43,13 @@ def add(
     token = sys.stdin.readline().strip() if reads_token else ""
     if reads_token and not token:
         raise usage(
-            "Expected a token on stdin, but found none.", f"osmia profile add {name} {place} --with-token < FILE"
+            "Expected a token on stdin, but found none.",
+            f"{shlex.join(['osmia', 'profile', 'add', name, place])} --with-token < FILE",
         )
     try:
         SyncClient(place).close()
     except ValueError as error:
-        raise usage(f"{error}.", f"osmia profile add {name} 127.0.0.1:26500") from error
+        raise usage(f"{error}.", f"osmia profile add {shlex.quote(name)} 127.0.0.1:26500") from error
     with changing() as profiles:
         profiles.by_name[name] = Profile(place, token)
         profiles.in_use = profiles.in_use or name

@@ -68,7 +68,7 @@ class Profiles:
         if name in self.by_name:
             return self.by_name[name]
         near = get_close_matches(name, self.by_name, n=1)
-        mend = f"--profile {near[0]}" if near else LIST
+        mend = f"--profile {shlex.quote(near[0])}" if near else LIST
         raise Failure(Exit.NOT_FOUND, f"There is no profile '{name}'.", mend=mend, code="NOT_FOUND")
 
 

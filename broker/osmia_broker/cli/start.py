@@ -72,9 +72,9 @@ def start(
             failure = from_call(error, client.address)
             if missing := WITHOUT.search(error.details):
                 given = " ".join(f"--var {shlex.quote(name)}=VALUE" for name in missing[1].split(", "))
-                failure.mend = f"osmia start {process_id} {given}"
+                failure.mend = f"osmia start {shlex.quote(process_id)} {given}"
             elif "variable" in error.details.lower():
-                failure.mend = f"osmia start {process_id} --var NAME:=JSON   (NAME==TEXT is text)"
+                failure.mend = f"osmia start {shlex.quote(process_id)} --var NAME:=JSON   (NAME==TEXT is text)"
             raise failure from error
         row: dict[str, Any] = {
             "processInstanceKey": str(created.key),
@@ -118,4 +118,4 @@ def _not_found(client: "SyncClient", process_id: str, version: int, why: str) ->
     if not versions:
         return unknown_process(client, process_id, "osmia start {}", why=unframed(why))
     what = f"Process '{process_id}' has no version {version}; the latest is {max(versions)}."
-    return Failure(Exit.NOT_FOUND, what, mend=f"osmia start {process_id}", code="NOT_FOUND")
+    return Failure(Exit.NOT_FOUND, what, mend=f"osmia start {shlex.quote(process_id)}", code="NOT_FOUND")

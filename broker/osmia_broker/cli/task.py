@@ -1,5 +1,6 @@
 """`osmia task`: work on one user task: show, claim, complete, comment and more."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -339,7 +340,7 @@ def _claimed_already(client: "SyncClient", key: int, user: str, groups: str, det
         Exit.CONFLICT,
         f"Task {key} is already claimed by {holder}.",
         why=unframed(details),
-        mend=f"osmia task assign {key} {user}   (takes it over)",
+        mend=f"osmia task assign {key} {shlex.quote(user)}   (takes it over)",
         code="FAILED_PRECONDITION",
     )
 

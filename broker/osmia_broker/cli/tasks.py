@@ -166,4 +166,4 @@ def _why_none(
 
 
 def _incidents(process: str) -> str:
-    return f"osmia incidents -p {process}" if process else "osmia incidents"
+    return f"osmia incidents -p {shlex.quote(process)}" if process else "osmia incidents"

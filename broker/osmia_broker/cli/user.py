@@ -1,5 +1,6 @@
 """`osmia user`: the users of basic sign-in, in a file beside the data. A running broker sees a change at the next call."""
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -134,7 +135,7 @@ def _present(data_dir: Path | None, file: Path | None) -> Users:
 def _expect_new(users: Users, name: str) -> None:
     if name in users:
         what = f"There is a user '{name}' already."
-        raise Failure(Exit.CONFLICT, what, mend=f"osmia user password {name}", code="ALREADY_EXISTS")
+        raise Failure(Exit.CONFLICT, what, mend=f"osmia user password {shlex.quote(name)}", code="ALREADY_EXISTS")
 
 
 def _known(users: Users, name: str) -> StoredUser:

@@ -33,7 +33,7 @@ def example(name: str, default: object, spelt: str) -> str:
     value = EXAMPLES.get(name) or (EXAMPLES["host"] if name.endswith("_host") else default)
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if spelt.startswith("--"):
-        return f"osmia broker {spelt}" if isinstance(default, bool) else f"osmia broker {spelt} {text}"
+        return spelt if isinstance(default, bool) else f"{spelt} {text}"
     if spelt.startswith(PREFIX):
         return f"{spelt}={text}"
     return f'{name} = "{text}"' if isinstance(value, str) else f"{name} = {text}"
