@@ -1,6 +1,7 @@
 """Definitions that are deleted: no new instances, running ones go on (gateway-rpc.md, DeleteResource)."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
@@ -8,6 +9,7 @@ from osmia_broker.base.errors import InvalidArgument, NotFound
 from osmia_broker.engine import commands
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.state.rows import ElementInstance, Incident, StartSubscription, Timer
+from tests.bpmn import bpmn
 from tests.dmn.models import decision, definitions, literal
 from tests.partition.opened import Opened, activate, create, deploy, opened
 
@@ -73,6 +75,24 @@ async def test_start_timers_of_a_deleted_version_do_not_fire_and_those_before_be
         await it.advance(10_000)
         assert [started(it, id) for id in ("a", "b")] == [1, 1]
         assert len(it.store.living(Timer)) == 1
+
+
+async def test_a_version_is_not_deleted_if_the_one_before_cannot_start_again():
+    """Its timer gives a time only while it is the year of its deployment."""
+    async with opened() as it:
+        year = datetime.fromtimestamp(it.clock.now_ms() / 1000, UTC).year
+        file = bpmn("t:start(timer=WHEN) > a:job > end").replace(
+            b"WHEN", b"=if now().year &lt; %d then @&quot;PT1H&quot; else null" % (year + 1)
+        )
+        await it.do(commands.DeployResources(compile_resources([("p.bpmn", file)])))
+        latest = await it.do(deploy("t:start(cycle=R/PT20000H) > b:job > end"))
+        await it.advance(366 * 86_400_000)
+        with pytest.raises(
+            InvalidArgument,
+            match=r"to delete version 2 of process 'process', but version 1, .* has a start event 't' that cannot wait",
+        ):
+            await it.do(commands.DeleteResource(latest.processes[0].key))
+        assert len(it.store.living(Timer)) == 1, "the latest version goes on"
 
 
 async def test_nothing_waits_after_the_only_version_was_deleted():

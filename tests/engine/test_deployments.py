@@ -273,3 +273,18 @@ def test_every_file_says_what_is_not_deployed_with_it(door: EngineDoor):
 def test_a_process_may_be_bound_to_itself(door: EngineDoor):
     door.deploy(bound("call(process=process)", "calledElement"))
     assert versions(door) == {"process": [1]}
+
+
+@pytest.mark.parametrize(
+    ("start", "reason"),
+    [
+        ("timer=`=1`", "Expected"),
+        ("date=`=null`", "Expected"),
+        ("signal=`=1`", "Expected the name '1' to give a text without variables"),
+    ],
+)
+def test_a_start_that_cannot_wait_names_its_file(door: EngineDoor, start: str, reason: str):
+    text = f"errors:\n'bad.bpmn': - Element: s\n    - ERROR: {reason}"
+    with pytest.raises(Refused, match=re.escape(text)):
+        door.deploy(plain(), plain(f"s:start({start}) > end".replace("`", '"'), id="bad", name="bad.bpmn"))
+    assert versions(door) == {}

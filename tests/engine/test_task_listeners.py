@@ -156,8 +156,9 @@ def test_a_creating_listener_may_choose_the_assignee(at: At):
     assert desk.shown("t", "state", "assignee") == ("CREATED", "ben")
 
 
-def test_a_second_creating_listener_may_choose_another_assignee(at: At):
-    desk = at('creating="c d"')
+@pytest.mark.parametrize("of_the_model", ["", ', assignee="=string join([])"', ", groups=cooks"])
+def test_a_second_creating_listener_may_choose_another_assignee(at: At, of_the_model: str):
+    desk = at(f'creating="c d"{of_the_model}')
     answer(desk, assignee="ben")
     answer(desk, assignee="cleo")
     assert desk.shown("t", "state", "assignee") == ("CREATED", "cleo")

@@ -6,10 +6,10 @@ and its start events wait. The number of a deleted version is not used again.
 
 from msgspec.structs import replace
 
-from osmia_broker.base.errors import NotFound
+from osmia_broker.base.errors import InvalidArgument, NotFound
 from osmia_broker.engine.commands import DeleteResource
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.events.starts import close_starts, open_starts
+from osmia_broker.engine.events.starts import UnusableStart, close_starts, open_starts
 from osmia_broker.engine.turn import Turn
 from osmia_broker.state.rows import DecisionRequirements, ProcessDefinition
 
@@ -39,7 +39,13 @@ def _delete_process(turn: Turn, process: ProcessDefinition) -> None:
     processes.put(replace(process, deleted_ms=turn.now_ms))
     before = processes.latest(process.bpmn_process_id)
     if was_latest and before is not None:
-        open_starts(turn, before)
+        try:
+            open_starts(turn, before)
+        except UnusableStart as fault:
+            raise InvalidArgument(
+                f"Expected to delete version {process.version} of process '{process.bpmn_process_id}', but version {before.version}, which would be"
+                f" the latest again, has a start event '{fault.element_id}' that cannot wait: {fault}"
+            ) from fault
 
 
 def _delete_requirements(turn: Turn, requirements: DecisionRequirements) -> None:

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.engine.answers import Deployed
 from osmia_broker.engine.commands import DeployResources, NewResource
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.events.starts import close_starts, open_starts
-from osmia_broker.engine.resources import ids_of
+from osmia_broker.engine.events.starts import UnusableStart, close_starts, open_starts
+from osmia_broker.engine.resources import PREFIX, ids_of
 from osmia_broker.engine.turn import Turn
+from osmia_broker.model.faults import Fault, InvalidModel, quote
 from osmia_broker.state.definitions import Definitions, VersionedTable
 from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
 
@@ -84,7 +86,11 @@ def _deploy_processes(turn: Turn, resource: NewResource, deployed: Deployed, out
         if new:
             turn.definitions.add_resource(extensions.checksum, extensions.content)
     for definition in new:
-        open_starts(turn, definition)
+        try:
+            open_starts(turn, definition)
+        except UnusableStart as fault:
+            faults = InvalidModel(resource.name, [Fault(fault.element_id, quote(fault.element_id), str(fault))])
+            raise InvalidArgument(f"{PREFIX}'{resource.name}': {faults}") from fault
 
 
 def _deploy_decisions(turn: Turn, resource: NewResource, deployed: Deployed, _outdated: frozenset[str]) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from osmia_broker.engine.commands import ContinueTermination, Variables
 from osmia_broker.engine.domain_events import JOB
 from osmia_broker.engine.element_mappings import keep_result
-from osmia_broker.engine.expressions import evaluate_int32, evaluate_text
+from osmia_broker.engine.expressions import VariableScope, evaluate_int32, evaluate_text
 from osmia_broker.engine.follow_ups import follow_waiting
 from osmia_broker.engine.incidents import IncidentRaised, end_incidents, raise_incident
 from osmia_broker.engine.lifecycle import model_of, plan_completion
@@ -215,14 +215,12 @@ def transition_of(turn: Turn, instance: ElementInstance) -> tuple[UserTask, Task
     return task, transition
 
 
-def has_own_assignee(turn: Turn, instance: ElementInstance, creation: TaskTransition) -> bool:
-    """Whether the model gives the task that is being created an assignee."""
+def has_own_assignee(turn: Turn, instance: ElementInstance) -> bool:
+    """Whether the model gives the task of *instance*, which is being created, an assignee."""
     definition = model_of(turn, instance).user_task
-    return (
-        definition is not None
-        and definition.assignee is not None
-        and "assignee" in msgspec.json.decode(creation.changes)
-    )
+    if definition is None or definition.assignee is None:
+        return False
+    return bool(definition.assignee.evaluate(VariableScope(turn, instance.key), turn.now).value)
 
 
 def coming_variables(turn: Turn, instance: ElementInstance) -> Variables:

@@ -179,11 +179,7 @@ def _listener_completed(turn: Turn, job: Job, element: ElementInstance, command:
         raise InvalidArgument(
             f"Expected to complete job with key '{job.key}' with corrections or a denial, but found both"
         )
-    if (
-        transition.event == CREATING
-        and "assignee" in result.corrections
-        and has_own_assignee(turn, element, transition)
-    ):
+    if transition.event == CREATING and "assignee" in result.corrections and has_own_assignee(turn, element):
         raise InvalidArgument(
             f"Expected a result of the job with key '{job.key}' that leaves the assignee of the model to listeners for"
             f" '{ASSIGNING}', but found that it corrects the assignee"

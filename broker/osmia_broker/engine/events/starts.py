@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from osmia_broker.base.errors import InvalidArgument, InvalidState
+from osmia_broker.base.errors import InvalidState
 from osmia_broker.engine.commands import Command, Variables
 from osmia_broker.engine.engine import apart, leave_behind_incident
 from osmia_broker.engine.events.due import due_of
@@ -134,11 +134,19 @@ def _definition(turn: Turn, key: int) -> ProcessDefinition:
     return definition
 
 
+class UnusableStart(Exception):
+    """A start event cannot wait for its trigger. The text gives the reason, *element_id* is that of the event."""
+
+    def __init__(self, event: Element, reason: str) -> None:
+        super().__init__(reason)
+        self.element_id = event.id
+
+
 def open_starts(turn: Turn, definition: ProcessDefinition) -> None:
     """Let the start events of *definition* wait, which is the latest version of its process now.
 
     Raises:
-        InvalidArgument: a value of a start event cannot be evaluated without variables; the deployment is refused.
+        UnusableStart: a value of a start event cannot be evaluated without variables.
 
     """
     for event in turn.definitions.process(definition.key).root.event_starts:
@@ -189,7 +197,7 @@ def _open_timer(turn: Turn, definition: ProcessDefinition, event: Element, timer
     try:
         due = due_of(timer, _evaluated(turn, event, timer.value), turn.now_ms)
     except IncidentRaised as fault:
-        raise _refused(event, str(fault)) from fault
+        raise UnusableStart(event, str(fault)) from fault
     if due is None:
         return
     key = turn.next_key()
@@ -212,19 +220,12 @@ def _open_timer(turn: Turn, definition: ProcessDefinition, event: Element, timer
 def _name(turn: Turn, event: Element, expression: Expression) -> str:
     value = _evaluated(turn, event, expression).value
     if not isinstance(value, str):
-        raise _refused(event, f"Expected the name '{expression.text}' to give a text without variables")
+        raise UnusableStart(event, f"Expected the name '{expression.text}' to give a text without variables")
     return value
 
 
 def _evaluated(turn: Turn, event: Element, expression: Expression) -> Any:
     result = expression.evaluate(GlobalScope(turn), turn.now)
     if result.failure is not None:
-        raise _refused(event, result.failure)
+        raise UnusableStart(event, result.failure)
     return result
-
-
-def _refused(event: Element, reason: str) -> InvalidArgument:
-    return InvalidArgument(
-        "Expected to deploy new resources, but encountered the following errors:\n"
-        f"- Element: {event.id}\n    - ERROR: {reason}"
-    )

@@ -79,19 +79,13 @@ def _places(turn: Turn, thrower: ElementInstance) -> Iterator[tuple[ElementInsta
         if scope is None:
             inner = _call_activity(turn, inner)
             continue
-        if scope.type not in CONTAINERS and not _is_interrupted(turn, scope):
-            subprocesses = model_of(turn, scope).event_subprocesses
-            yield scope, [one.start for one in subprocesses if one.start is not None and one.id != inner.element_id]
+        if scope.type not in CONTAINERS:
+            starts = {one.id: one.start for one in model_of(turn, scope).event_subprocesses if one.start is not None}
+            own = starts.pop(inner.element_id, None)
+            # One that has interrupted the scope is all that lives there, and no other begins.
+            if own is None or not own.is_interrupting:
+                yield scope, starts.values()
         inner = scope
-
-
-def _is_interrupted(turn: Turn, scope: ElementInstance) -> bool:
-    """Whether an interrupting event subprocess has begun in *scope*, which then begins no other."""
-    subprocesses = {one.id: one.start for one in model_of(turn, scope).event_subprocesses}
-    if not subprocesses:
-        return False
-    starts = (subprocesses.get(child.element_id) for child in turn.elements.by("scope_key", scope.key))
-    return any(start is not None and start.is_interrupting for start in starts)
 
 
 def _call_activity(turn: Turn, process: ElementInstance) -> ElementInstance | None:
