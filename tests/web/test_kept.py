@@ -39,6 +39,17 @@ def task(page: Any, work: Work, unique: str) -> Any:
 
 
 @pytest.fixture
+def task_with_amount(page: Any, work: Work, unique: str) -> Any:
+    """A task of demo, with a variable."""
+    work.deploy("start > ask:user(assignee=demo) > end", unique)
+    work.create(unique, amount=1)
+    page.goto(f"/tasks?process={unique}")
+    page.get_by_role("list", name="Tasks").get_by_role("link", name="ask").click()
+    expect(textbox(page, "Value of amount")).to_have_value("1")
+    return page
+
+
+@pytest.fixture
 def instance(page: Any, work: Work, unique: str) -> Any:
     """A running instance of the first of two versions, with a variable and a job."""
     work.deploy("start > work:job(type=w) > end", unique)
@@ -277,6 +288,45 @@ def test_what_is_under_way_is_not_forgotten_when_another_form_is_answered(unwatc
     expect(page.locator("#said [role=alert]")).to_contain_text("The broker did not answer.")
     page.reload()
     expect(textbox(page, "Comment")).to_have_value("first")
+
+
+def test_what_is_typed_into_a_task_while_a_form_is_under_way_stays(task_with_amount: Any, delayed: Any):
+    page = task_with_amount
+    sent = delayed(page, "**/comment*")
+    textbox(page, "Comment").fill("first")
+    with page.expect_request("**/comment*"):
+        press(page, "Add comment")
+    amount = textbox(page, "Value of amount")
+    drafts: list[Any] = []
+    page.route("**/draft", lambda route: drafts.append(route))  # noqa: PLW0108 - Playwright marks what it is given
+    amount.fill("2")
+    with page.expect_request("**/draft"):
+        page.keyboard.type("2")
+    go_on(page, sent)  # the page of this answer knows nothing of the draft
+    expect(page.get_by_text("first", exact=True)).to_be_visible()
+    expect(amount).to_have_value("22")
+    expect(amount).to_be_focused()
+    page.unroute("**/draft")
+    with page.expect_response("**/draft"):
+        drafts.pop().continue_()
+    with page.expect_response("**/draft"):
+        page.keyboard.type("2")
+    page.reload()
+    expect(amount).to_have_value("222")
+
+
+def test_a_refused_completion_shows_its_problem_although_somebody_typed_meanwhile(task_with_amount: Any, delayed: Any):
+    page = task_with_amount
+    sent = delayed(page, "**/complete*")
+    with page.expect_request("**/complete*"):
+        press(page, "Complete task")
+    textbox(page, "Value of amount").fill("2")
+    sent.pop().fulfill(
+        status=409,
+        content_type="text/html",
+        body=page.content().replace('id="task-work"', 'id="task-work" title="of the answer"'),
+    )
+    expect(page.locator("#task-work")).to_have_attribute("title", "of the answer")
 
 
 # --- taken back, sent, or of somebody else

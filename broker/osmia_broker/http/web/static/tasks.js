@@ -185,6 +185,7 @@ document.addEventListener('submit', (event) => {
 
 let saving = 0;
 let savingTo = '';
+let isTypedSince = false; // since a form was sent
 
 // While there is input, live updates leave the fields alone.
 function holdStill(form) {
@@ -194,6 +195,7 @@ function holdStill(form) {
 function typed(form) {
   if (!form?.dataset.draft) return;
   form.dataset.dirty = '';
+  isTypedSince = true;
   holdStill(form);
   clearTimeout(saving);
   savingTo = form.dataset.draft;
@@ -248,6 +250,17 @@ document.addEventListener('click', (event) => {
   if (event.target.closest?.('a[href]')) saveUnsaved();
 }, true);
 window.addEventListener('pagehide', saveUnsaved);
+
+// The page that answers another form may have been made before something was typed here: these fields go over to it as they are.
+document.addEventListener('submit', () => { isTypedSince = false; });
+document.addEventListener('htmx:before:swap', ({ detail }) => {
+  const page = detail?.tasks?.find((task) => task.type === 'main' && task.target?.id === 'page');
+  const sent = detail?.ctx?.sourceElement;
+  if (!page || !isTypedSince || !sent?.matches?.('form[method=post]') || sent.closest('#task-work, .proposals')) return; // those write a draft
+  const next = page.fragment.querySelector('#task-form');
+  if (next?.dataset.draft && next.dataset.draft === work()?.dataset.draft) next.closest('#task-work').setAttribute('hx-preserve', '');
+  else saveUnsaved();
+});
 
 // A draft that the page brought along counts as typed. If the task goes to somebody else, the fields stay, but say so; if it
 // comes back, they can be sent again.
