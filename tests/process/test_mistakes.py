@@ -9,7 +9,7 @@ from tests.process.program import osmia, port_base
 
 pytestmark = pytest.mark.process
 
-FREE = ("--grpc-port", "0", "--management-port", "0")
+FREE = ("--grpc-port", "0", "--http-port", "0", "--management-port", "0")
 UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 

@@ -299,7 +299,7 @@ async def test_a_file_that_is_no_database_is_refused_by_name(stores: Stores, tmp
 
 async def test_a_directory_that_cannot_be_made_is_refused_by_name(stores: Stores, tmp_path: Path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreFailed, match=r"x\.db.*file"):
+    with pytest.raises(StoreFailed, match=r"use the database x\.db, but found at '.*/file': File exists"):
         await stores("file/x.db").open()
 
 

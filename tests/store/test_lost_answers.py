@@ -194,7 +194,7 @@ async def test_a_commit_that_stopped_waiting_for_its_standby_counts_as_unknown(s
         server.sql("ALTER SYSTEM RESET synchronous_standby_names")
         server.sql("SELECT pg_reload_conf()")
     await writing
-    assert scene.sql("SELECT max(epoch), max(batch), count(*) FROM partition, jobs") == "2|1|1"
+    assert scene.sql("SELECT max(epoch) > 1, max(batch), count(*) FROM partition, jobs") == "t|1|1"
 
 
 # --- which servers are used

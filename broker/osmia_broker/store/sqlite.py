@@ -143,8 +143,9 @@ class SqliteStore:
             # No directory, a failed migration, a full disk: the partition starts over after each.
             self._drop()
             is_full = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+            place = f" at '{error.filename}'" if isinstance(error, OSError) and error.filename else ""
             raise (StoreFull if is_full else StoreFailed)(
-                f"Expected to use the database {self._path.name}, but found: {in_words(error)}"
+                f"Expected to use the database {self._path.name}, but found{place}: {in_words(error)}"
             ) from error
 
     def _drop(self) -> None:
