@@ -198,13 +198,16 @@ def test_who_is_signed_in_claims_for_themselves(tmp_path, capsys, monkeypatch):
     ):
         osmia = Osmia(broker, capsys)
         client.deploy(("p.bpmn", bpmn("start > ask:user(native=yes, groups=family) > end", id="p")))
-        client.create_instance("p")
-        client.create_instance("p")
-        first, second = (one["userTaskKey"] for one in osmia.json("tasks"))
-        assert osmia.done("task", "claim", first) == f"Claimed {first} for you\n"
+        for _ in range(3):
+            client.create_instance("p")
+        other, first, second = (one["userTaskKey"] for one in osmia.json("tasks"))
+        assert osmia.done("task", "claim", other, "--user", "ben") == f"Claimed {other} for anna\n"
+        assert "--user counts only while sign-in is off; here anna is signed in." in osmia.err
+        assert osmia.done("task", "claim", first) == f"Claimed {first} for anna\n"
+        assert osmia.err == ""
         assert osmia.done("task", "next") == f"Claimed {second} for anna: ask\n"
         assert "There is no free task for you." in osmia.refused(4, "task", "next")
-        assert len(osmia.json("tasks", "--mine")) == 2
+        assert len(osmia.json("tasks", "--mine")) == 3
 
 
 class Pages:
