@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from osmia_broker.cli.form_rules import broken_rule
+
 FIELDS = [
     {"type": "text", "text": "# Dinner"},
     {"type": "textfield", "key": "dinner", "label": "Dinner", "validate": {"required": True}},
@@ -78,6 +80,54 @@ def test_an_answer_that_the_field_does_not_take_is_asked_for_again(osmia, unique
     ):
         assert told in osmia.err
     assert left(osmia, unique) == {"dinner": "soup", "guests": 2, "vegan": False, "where": "in", "known": "x"}
+
+
+TEXT, NUMBER = {"type": "textfield"}, {"type": "number"}
+
+
+@pytest.mark.parametrize(
+    ("part", "answer", "expected"),
+    [
+        (TEXT | {"validate": {"minLength": 3}}, "Al", "expected at least 3 characters, but found 2"),
+        (TEXT | {"validate": {"minLength": 3}}, "Ali", ""),
+        ({"type": "textarea", "validate": {"maxLength": 3}}, "Alim", "expected at most 3 characters, but found 4"),
+        (TEXT | {"validate": {"validationType": "email"}}, "nomail", "expected an e-mail address, but found 'nomail'"),
+        (TEXT | {"validate": {"validationType": "email"}}, "a.b@example.org", ""),
+        (TEXT | {"validate": {"validationType": "phone"}}, "0171", "expected a phone number that begins with + or 00, but found '0171'"),
+        (TEXT | {"validate": {"validationType": "phone"}}, "+49 171 1234", ""),
+        (TEXT | {"validate": {"pattern": "^[A-Z]+$"}}, "abc", "expected a text that fits ^[A-Z]+$, but found 'abc'"),
+        (TEXT | {"validate": {"pattern": "(?<x>["}}, "abc", ""),
+        (TEXT | {"validate": {"minLength": "=n"}}, "", ""),
+        (TEXT | {"validate": []}, "x", ""),
+        (NUMBER | {"validate": {"max": 5000}}, "9999", "expected at most 5000, but found 9999"),
+        (NUMBER | {"validate": {"min": 0.5}}, "0.4", "expected at least 0.5, but found 0.4"),
+        (NUMBER | {"validate": {"min": 0.5, "max": 1}}, "0.5", ""),
+        (NUMBER | {"decimalDigits": 2}, "1.234", "expected at most 2 digits behind the point, but found 1.234"),
+        (NUMBER | {"decimalDigits": 0}, "1e3", ""),
+        ({"type": "datetime", "subtype": "date"}, "31.12.2026", "expected a date such as 2030-01-31, but found '31.12.2026'"),
+        ({"type": "datetime", "subtype": "time"}, "25:00", "expected a time such as 14:30, but found '25:00'"),
+        ({"type": "datetime", "subtype": "datetime"}, "2030-01-31T14:30", ""),
+    ],
+)  # fmt: skip
+def test_an_answer_keeps_the_rules_of_its_field(part, answer, expected):
+    assert broken_rule(part | {"key": "k"}, answer) == expected
+
+
+def test_an_answer_that_breaks_a_rule_is_asked_for_again(osmia, unique, monkeypatch):
+    fields = [
+        {"type": "datetime", "subtype": "date", "key": "when", "dateLabel": "Wanted by"},
+        NUMBER | {"key": "n", "validate": {"max": 9}},
+    ]
+    form = {"id": unique, "type": "default", "schemaVersion": 16, "components": fields}
+    osmia.client.deploy((f"{unique}.form", json.dumps(form).encode()))
+    osmia.deploy(f"start > ask:user(native=yes, form_id={unique}) > after:job(type={unique}) > end", unique)
+    osmia.create(unique)
+    task = osmia.done("tasks", "-p", unique, "-o", "key").strip()
+    typing(monkeypatch, "tomorrow", "2030-01-31", "10", "9")
+    osmia.done("task", "complete", task)
+    assert left(osmia, unique) == {"when": "2030-01-31", "n": 9}
+    assert "Wanted by" in osmia.err
+    assert "expected at most 9, but found 10" in osmia.err
 
 
 @pytest.mark.parametrize("words", [["--var", "dinner=soup"], ["--vars", '{"dinner": "soup"}'], ["--yes"]])

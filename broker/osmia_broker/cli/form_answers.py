@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import typer
 
+from osmia_broker.cli.form_rules import broken_rule, label_of
 from osmia_broker.cli.variables import Variables, either
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ YES, NO = ("yes", "y", "true"), ("no", "n", "false")
 def form_fields(form: "UserTaskForm | None") -> list[dict[str, Any]]:
     """Return key, label and type of each input field of a form; empty if there is none, or none that can be read."""
     return [
-        {"key": part["key"], "label": part.get("label") or None, "type": part.get("type") or None}
+        {"key": part["key"], "label": label_of(part) or None, "type": part.get("type") or None}
         for part in _parts(form)
         if isinstance(part.get("key"), str)
     ]
@@ -64,7 +65,7 @@ def _asked(part: dict[str, Any], value: Any) -> Any:
     kind, rules = part["type"], part.get("validate")
     is_required = isinstance(rules, dict) and rules.get("required") is True and not part.get("conditional")
     known = _known(part)
-    label = str(part.get("label") or part["key"])
+    label = label_of(part) or part["key"]
     hint = "yes or no" if kind == "checkbox" else ", ".join(known) if kind in (*CHOICES, *LISTS) else ""
     shown = value if isinstance(value, str) else "" if value is None else msgspec.json.encode(value).decode()
 
@@ -76,7 +77,10 @@ def _asked(part: dict[str, Any], value: Any) -> Any:
             if is_required and kind != "checkbox":
                 raise typer.BadParameter("an answer is needed here")
             return ""
-        return _value(kind, text, known)
+        answer = _value(kind, text, known)
+        if broken := broken_rule(part, text):
+            raise typer.BadParameter(broken)
+        return answer
 
     return typer.prompt(
         f"{label} ({hint})" if hint else label,
