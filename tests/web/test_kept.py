@@ -181,11 +181,20 @@ def test_a_refusal_elsewhere_opens_no_dialog(task: Any):
 
 @pytest.fixture
 def delayed() -> Iterator[Callable[[Any, str], list[Any]]]:
-    """Let what is sent to an address wait: `delayed(page, "**/comment*")` is the list of what waits, each `continue_()`d by the test."""
-    waits: list[Any] = []
+    """Let what is sent to an address first wait, until `go_on` lets the broker hear it."""
 
     def delay(page: Any, address: str) -> list[Any]:
-        page.route(address, lambda route: waits.append(route))  # noqa: PLW0108 - Playwright marks what it is given
+        seen: list[Any] = []
+        waits: list[Any] = []
+
+        def hear(route: Any) -> None:
+            seen.append(route)
+            if len(seen) == 1:
+                waits.append(route)
+            else:
+                route.continue_()
+
+        page.route(address, hear)
         return waits
 
     return delay
@@ -212,7 +221,6 @@ def test_what_is_typed_while_a_form_is_under_way_stays(task: Any, delayed: Any):
     expect(comment).to_have_value("second")
     task.reload()
     expect(comment).to_have_value("second")
-    task.unroute("**/comment*")
     press(task, "Add comment")
     expect(task.get_by_text("second", exact=True)).to_be_visible()
     expect(comment).to_have_value("")
@@ -229,6 +237,32 @@ def test_what_is_typed_into_a_merged_page_while_its_form_is_under_way_stays(inst
     expect(instance.get_by_role("status")).to_have_text("Variable one saved.")
     expect(add(instance)).to_have_value("two")
     expect(textbox(instance, "Variable value")).to_have_value("")  # that was sent
+
+
+def test_what_is_sent_twice_by_mistake_is_sent_once(task: Any, delayed: Any):
+    sent = delayed(task, "**/comment*")
+    textbox(task, "Comment").fill("first")
+    with task.expect_request("**/comment*"):
+        press(task, "Add comment")
+    press(task, "Add comment")
+    textbox(task, "Comment").fill("second")
+    press(task, "Add comment")
+    go_on(task, sent)
+    comments = task.locator("#comment-list article .text")
+    expect(comments).to_have_text(["first", "second"])
+    expect(textbox(task, "Comment")).to_have_value("")
+    textbox(task, "Comment").fill("second")  # not by mistake
+    press(task, "Add comment")
+    expect(comments).to_have_text(["first", "second", "second"])
+
+
+def test_a_second_press_starts_no_second_instance(page: Any, work: Work, unique: str):
+    work.deploy("start > ask:user > end", unique)
+    page.goto(f"/start/{unique}")
+    page.get_by_role("button", name="Start instance").dblclick()
+    expect(page.get_by_role("status")).to_contain_text("started.")
+    page.goto(f"/instances?process={unique}")
+    expect(page.get_by_role("table", name="Instances").get_by_role("link")).to_have_count(1)
 
 
 def test_who_takes_back_what_is_under_way_finds_nothing(task: Any, delayed: Any):
@@ -297,8 +331,7 @@ def test_what_is_typed_into_a_task_while_a_form_is_under_way_stays(task_with_amo
     with page.expect_request("**/comment*"):
         press(page, "Add comment")
     amount = textbox(page, "Value of amount")
-    drafts: list[Any] = []
-    page.route("**/draft", lambda route: drafts.append(route))  # noqa: PLW0108 - Playwright marks what it is given
+    drafts = delayed(page, "**/draft")
     amount.fill("2")
     with page.expect_request("**/draft"):
         page.keyboard.type("2")
@@ -306,9 +339,8 @@ def test_what_is_typed_into_a_task_while_a_form_is_under_way_stays(task_with_amo
     expect(page.get_by_text("first", exact=True)).to_be_visible()
     expect(amount).to_have_value("22")
     expect(amount).to_be_focused()
-    page.unroute("**/draft")
     with page.expect_response("**/draft"):
-        drafts.pop().continue_()
+        go_on(page, drafts)
     with page.expect_response("**/draft"):
         page.keyboard.type("2")
     page.reload()

@@ -10,6 +10,7 @@ import './tasks.js';
 import './instances.js';
 import './processes.js';
 import './sizes.js'; // after those that check what was typed
+import './once.js';
 
 // --- after a part of the page was replaced, the focus must not be lost; another page of a list is read from its first row
 
