@@ -29,6 +29,7 @@ SETTINGS = CLI.parent / "settings"
         ("--tls-key FILE", "broker --database-url postgresql://bob:s3:c@ret@h:1/db", "osmia broker --database-url postgresql://bob@h:1/db --tls-key FILE"),
         ("--tls-key FILE", "broker --database-url=postgresql://h/db?sslmode=disable&Password=s3c", "osmia broker --database-url=postgresql://h/db --tls-key FILE"),
         ("--tls-key FILE", "broker --database-url postgresql://bob@h/db?sslmode=disable", "osmia broker --database-url 'postgresql://bob@h/db?sslmode=disable' --tls-key FILE"),
+        ("--tls-key FILE", "broker --database-url postgresql://h/db?%70assword=s3c", "osmia broker --database-url postgresql://h/db --tls-key FILE"),
         ("--yes", "--address http://u:s3cret@h:1 cancel 1", "osmia --address http://u@h:1 cancel 1 --yes"),
         ("OSMIA_GRPC_PORT=1", "broker", "OSMIA_GRPC_PORT=1 osmia broker"),
         ("osmia tasks", "task claim", "osmia tasks"),

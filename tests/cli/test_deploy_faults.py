@@ -77,7 +77,7 @@ def test_an_answer_that_was_cut_says_that_there_may_be_more():
 @pytest.mark.parametrize(
     ("text", "mend"),
     [
-        ("'t.txt': unknown resource type", ".dmn or .form"),
+        ("'t.txt': unknown resource type", "-extensions.json"),
         ("'e.bpmn': Fatal Error: no element found", "this one is empty"),
         ("'e.bpmn': Fatal Error: the file ends before its elements do", "the whole file"),
     ],
@@ -118,7 +118,7 @@ def test_a_refused_deployment_at_a_broker(osmia, tmp_path):
     assert 'many.bpmn:5 t "Charge": Must have' in told
     assert "(line" not in told
     (tmp_path / "notes.txt").write_text("x")
-    assert ".bpmn, .xml, .dmn or .form" in osmia.refused(1, "deploy", tmp_path / "notes.txt")
+    assert ".bpmn, .xml, .dmn, .form or -extensions.json" in osmia.refused(1, "deploy", tmp_path / "notes.txt")
 
 
 @pytest.mark.parametrize("content", [b"\x1b[31m", "é".encode("latin-1"), b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"])

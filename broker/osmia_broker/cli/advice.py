@@ -7,6 +7,7 @@ A failure is raised where little is known of the command line: the advice there 
 import re
 import shlex
 from collections.abc import Sequence
+from urllib.parse import unquote
 
 from osmia_broker.base.addresses import without_password
 
@@ -61,7 +62,7 @@ def _shown(arguments: Sequence[str]) -> list[str]:
 def _without_password(word: str) -> str:
     """Return *word*; if it is a URL with a password, or an option with one, without that."""
     option, equals, url = word.partition("=") if word.startswith("--") else ("", "", word)
-    return f"{option}{equals}{without_password(url)}" if _PASSWORD.search(url) else word
+    return f"{option}{equals}{without_password(url)}" if _PASSWORD.search(unquote(url)) else word
 
 
 def _with(arguments: Sequence[str], option: str, value: str | None) -> list[str] | None:

@@ -10,7 +10,7 @@ from osmia_broker.cli.failures import Exit, Failure, unframed
 
 #: A reason that the broker gives, and the command or change that mends it.
 REMEDIES = (
-    ("unknown resource type", "osmia lint FILE   (its name ends in .bpmn, .xml, .dmn or .form)"),
+    ("unknown resource type", "osmia lint FILE   (its name ends in .bpmn, .xml, .dmn, .form or -extensions.json)"),
     ("the file ends before", "osmia lint FILE   (the whole file: the end of this one is missing)"),
     ("no element found", "osmia lint FILE   (when the modeler has saved it: this one is empty)"),
     ("Fatal Error", "osmia lint FILE   (as the modeler saves it: this one is no XML)"),

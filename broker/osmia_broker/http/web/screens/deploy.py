@@ -23,7 +23,10 @@ ARCHIVE_BYTES_MAX = 50 * 1024 * 1024  # of all their files
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for gigabytes before they find a fault
 KINDS = {".bpmn": "BPMN", ".xml": "BPMN", ".dmn": "DMN", ".form": "Form", ".json": "Extension file"}
 REMEDIES = (
-    ("unknown resource type", "Choose files whose names end in .bpmn, .xml, .dmn or .form, or a .zip of them."),
+    (
+        "unknown resource type",
+        "Choose files whose names end in .bpmn, .xml, .dmn, .form or -extensions.json, or a .zip of them.",
+    ),
     ("currently not supported", "Draw this part with other elements; docs/differences.md names what is not there."),
     ("failed to parse expression", "Correct the expression in the modeler."),
     ("Duplicated ", "Keep one of the two, or give one of them another id."),
