@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import random
 import signal
 import socket
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 
 import osmia
 from osmia_broker.base import ports
+from osmia_broker.base.embedded_postgres import free_port
 from osmia_broker.running.child import ChildBroker, NotStarted
 from osmia_broker.state.partitioning import partition_of_key
 from tests.bpmn import bpmn
@@ -235,11 +235,12 @@ def test_the_number_of_processes_may_change_and_that_of_partitions_may_not(tmp_p
 def listening_behind_a_free_port() -> Iterator[int]:
     """A free port whose next one is taken. Both are below those that the system gives to whoever asks for any."""
     with socket.socket() as listening:
-        for port in random.sample(range(20_000, 30_000), 100):
-            with suppress(OSError), socket.socket() as free:
-                free.bind(("127.0.0.1", port))
+        is_bound = False
+        while not is_bound:
+            port = free_port()
+            with suppress(OSError):
                 listening.bind(("127.0.0.1", port + 1))
-                break
+                is_bound = True
         listening.listen()
         yield port
 
