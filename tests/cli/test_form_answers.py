@@ -37,13 +37,18 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture
-def task(osmia, unique):
-    form = {"id": unique, "type": "default", "schemaVersion": 16, "components": FIELDS}
+def task_with(osmia, unique, fields, **variables):
+    """The key of a task whose form has these *fields*."""
+    form = {"id": unique, "type": "default", "schemaVersion": 16, "components": fields}
     osmia.client.deploy((f"{unique}.form", json.dumps(form).encode()))
     osmia.deploy(f"start > ask:user(native=yes, form_id={unique}) > after:job(type={unique}) > end", unique)
-    osmia.create(unique, {"guests": 2, "known": "x"})
+    osmia.create(unique, variables)
     return osmia.done("tasks", "-p", unique, "-o", "key").strip()
+
+
+@pytest.fixture
+def task(osmia, unique):
+    return task_with(osmia, unique, FIELDS, guests=2, known="x")
 
 
 def typing(monkeypatch, *lines):
@@ -118,11 +123,7 @@ def test_an_answer_that_breaks_a_rule_is_asked_for_again(osmia, unique, monkeypa
         {"type": "datetime", "subtype": "date", "key": "when", "dateLabel": "Wanted by"},
         NUMBER | {"key": "n", "validate": {"max": 9}},
     ]
-    form = {"id": unique, "type": "default", "schemaVersion": 16, "components": fields}
-    osmia.client.deploy((f"{unique}.form", json.dumps(form).encode()))
-    osmia.deploy(f"start > ask:user(native=yes, form_id={unique}) > after:job(type={unique}) > end", unique)
-    osmia.create(unique)
-    task = osmia.done("tasks", "-p", unique, "-o", "key").strip()
+    task = task_with(osmia, unique, fields)
     typing(monkeypatch, "tomorrow", "2030-01-31", "10", "9")
     osmia.done("task", "complete", task)
     assert left(osmia, unique) == {"when": "2030-01-31", "n": 9}
