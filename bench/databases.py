@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+from bench._postgres import newest
 from osmia_broker.loadtest.plan import Plan
 from osmia_broker.loadtest.run import Report, run
 from osmia_broker.running import child
 from osmia_broker.running.child import ChildBroker
-from tests import postgres
 
 TICKS = os.sysconf("SC_CLK_TCK")
 child.START_S = 180.0  # on a machine that others use too
@@ -62,7 +62,7 @@ def main() -> None:
         if options.url:
             databases[1] = options.url
         else:
-            server = postgres.Server(postgres.versions()[max(postgres.versions(), key=int)], durable=True)
+            server = newest()
             opened.callback(server.stop)
             folder = server.data
             databases = {count: server.new_database() for count in options.partitions}

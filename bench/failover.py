@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import osmia
+from bench._postgres import newest
 from osmia_broker.running.child import ChildBroker
 from osmia_broker.state.partitioning import partition_of_key
-from tests import postgres
 from tests.bpmn import bpmn
 
 PARTITIONS = 4
@@ -141,7 +141,7 @@ def main() -> None:
     end = signal.SIGSTOP if given.stop else signal.SIGKILL
     found = []
     with ExitStack() as opened:
-        server = postgres.Server(postgres.versions()[max(postgres.versions(), key=int)], durable=True)
+        server = newest()
         opened.callback(server.stop)
         for _ in range(given.rounds):
             folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="osmia-")))

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from bench._postgres import newest
 from osmia_broker.state.store_protocol import Store
 from osmia_broker.store.postgres.connection import Connection
 from osmia_broker.store.sqlite import SqliteStore
@@ -89,7 +90,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, nargs="+", default=[1, 16, 256])
     parser.add_argument("--loads", type=int, default=200)
     options = parser.parse_args()
-    server = postgres.Server(postgres.versions()[max(postgres.versions(), key=int)], durable=True)
+    server = newest()
     try:
         with tempfile.TemporaryDirectory(prefix="osmia-") as folder, pytest.MonkeyPatch.context() as patch:
             stores = {
