@@ -20,14 +20,27 @@ class SharedStore(WatchedStore):
     is_turn = True
     closings = 0
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_close = asyncio.Event()
+        self.may_close.set()
+        self.fails_to_close = False
+        self._is_closing = False
+
     async def open(self) -> Start:
         if not self.is_turn:
             raise LeaseHeld("Expected to lead partition 1, but found that broker 'two' leads it")
         return await super().open()
 
     async def close(self) -> None:
+        assert not self._is_closing, "a store is closed once at a time"
+        self._is_closing = True
+        await self.may_close.wait()
+        self._is_closing = False
         self.closings += 1
         await super().close()
+        if self.fails_to_close:
+            raise StoreFailed("Expected to give the lease back, but found no database")
 
 
 class Away(Listener):
@@ -87,6 +100,66 @@ async def test_a_partition_closes_as_ever_after_its_hand_over_was_cancelled(stor
         await closing
         assert (await taken).process_instance_key
         assert store.closings == 1
+
+
+@pytest.mark.parametrize("held", ["may_write", "may_close"])
+async def test_a_hand_over_goes_on_when_whoever_asked_for_it_has_left(store: SharedStore, held: str):
+    """The partition is given back all the same, and comes back when its turn has come."""
+    async with opened(store) as it:
+        await it.do(deploy(MODEL))
+        away = Away(store)
+        it.partition.add_listener(away)
+        getattr(store, held).clear()
+        taken = it.do(create()) if held == "may_write" else None
+        handing = await begin(it)
+        handing.cancel()
+        await asyncio.wait([handing])
+        assert handing.cancelled()
+        assert away.whys == []
+        getattr(store, held).set()
+        await it.turns()
+        assert taken is None or (await taken).process_instance_key
+        assert [closings for _, closings in away.whys] == [1]
+        it.partition.look()
+        async with asyncio.timeout(60):
+            await it.wait_open()
+
+
+async def test_who_asks_a_second_time_waits_for_the_end_too(store: SharedStore):
+    async with opened(store) as it:
+        await it.do(deploy(MODEL))
+        store.may_close.clear()
+        first, second = await begin(it), await begin(it)
+        assert not second.done()
+        store.may_close.set()
+        await asyncio.gather(first, second)
+        assert store.closings == 1
+
+
+async def test_a_partition_whose_store_fails_to_close_comes_back_too(store: SharedStore):
+    async with opened(store) as it:
+        await it.do(deploy(MODEL))
+        store.fails_to_close = True
+        with pytest.raises(StoreFailed, match="Expected to give the lease back"):
+            await it.partition.hand_over()
+        store.fails_to_close = False
+        it.partition.look()
+        async with asyncio.timeout(60):
+            await it.wait_open()
+
+
+async def test_a_broker_that_stops_waits_until_the_store_was_given_back(store: SharedStore):
+    async with opened(store) as it:
+        await it.do(deploy(MODEL))
+        store.may_close.clear()
+        handing = await begin(it)
+        handing.cancel()
+        closing = asyncio.ensure_future(it.partition.close())
+        await it.turns()
+        assert not closing.done()
+        store.may_close.set()
+        await closing
+        assert it.heard.opened == 1
 
 
 async def test_nothing_new_is_taken_meanwhile(store: SharedStore):
@@ -211,6 +284,21 @@ async def test_a_store_that_fails_meanwhile_is_opened_again_here(store: SharedSt
         handing = await begin(it)
         store.fails = StoreFailed("Expected a disk, but found none")
         store.may_write.set()
+        await handing
+        with pytest.raises(StoreFailed):
+            await taken
+        assert store.closings == 0
+        async with asyncio.timeout(60):
+            await it.wait_open()
+
+
+async def test_a_failure_at_the_very_beginning_ends_the_move(store: SharedStore):
+    async with opened(store) as it:
+        await it.do(deploy(MODEL))
+        taken = it.do(create())
+        handing = asyncio.ensure_future(it.partition.hand_over())
+        await asyncio.sleep(0)
+        it.partition.note_epoch(99)
         await handing
         with pytest.raises(StoreFailed):
             await taken

@@ -130,6 +130,7 @@ class Partition:
         else:
             life.enter(Phase.CLOSED)
             self._publisher.refuse(committing.everybody(), life.why_away)
+        await self._leaving.ended()
         await self._store.close()
 
     async def hand_over(self) -> None:
