@@ -13,7 +13,7 @@ from osmia_broker.engine import batch_commands, commands, follow_ups
 from osmia_broker.engine.inbox import ListSent, Receive
 from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.state.partitioning import partition_of_key, partition_of_message
-from osmia_broker.state.rows import FollowUp, Received, RemoteSubscription
+from osmia_broker.state.rows import FollowUp, Incident, Received, RemoteSubscription
 from tests.partition.opened import WatchedStore, create, deploy
 from tests.partition.several import Several, several
 
@@ -222,6 +222,118 @@ async def test_a_migrated_instance_takes_the_messages_of_its_new_process():
         await published(it)
         assert len(at_jobs(it)) == 2  # one of each process
         assert keys[0] in at_jobs(it)
+
+
+async def elsewhere(it: Several, number: int = 1, id: str = "process") -> list[int]:
+    """So many instances that wait in a partition other than that of the message; the others are cancelled."""
+    home, kept = partition_of_message("paid", "7", 3), []
+    while len(kept) < number:
+        (key,) = await waiting(it, 1, id=id)
+        if partition_of_key(key) == home:
+            await it.do(commands.CancelProcessInstance(key))
+        else:
+            kept.append(key)
+    await it.settled()
+    return kept
+
+
+async def migrate(it: Several, key: int, target: int, *ids: str) -> None:
+    await it.do(commands.MigrateProcessInstance(key, target, tuple((id, id) for id in ids)))
+
+
+async def migrate_and_publish(it: Several, key: int, target: int, *ids: str, ttl_ms: int) -> None:
+    """Migrate, and publish before the partition of the message has heard of it."""
+    sending = [route for route in it.delivery.routes if route.sender.id == partition_of_key(key)]
+    for route in sending:
+        route.begin = lambda: None  # type: ignore[method-assign]  # the delivery is slow
+    await migrate(it, key, target, *ids)
+    await it.do(publish(ttl_ms=ttl_ms))
+    for route in sending:
+        del route.begin  # type: ignore[method-assign]
+        route.begin()
+    await it.settled()
+
+
+@pytest.mark.parametrize("ttl_ms", [0, WAIT_MS])
+async def test_a_message_right_after_a_migration_reaches_one_instance_of_each_process(ttl_ms: int):
+    """Its partition takes both instances for ones of the process before; the migrated one has waited longest."""
+    async with several() as it:
+        await it.do(deploy(CATCH))
+        other = await it.do(deploy(CATCH, id="other"))
+        moved, stayed = await elsewhere(it, 2)
+        await migrate_and_publish(it, moved, other.processes[0].key, "w", ttl_ms=ttl_ms)
+        assert at_jobs(it) == sorted([moved, stayed])
+        assert [*correlations(it).values()] == [1, 1]
+        assert left(it) == []
+
+
+@pytest.mark.parametrize("ttl_ms", [0, WAIT_MS])
+async def test_a_message_right_after_a_migration_reaches_an_event_that_was_opened_anew(ttl_ms: int):
+    """The boundary event is not mapped: its subscription has ended, and one of another process waits in its place."""
+    async with several() as it:
+        await it.do(deploy(BOUNDARY))
+        other = await it.do(deploy(BOUNDARY, id="other"))
+        (moved,) = await elsewhere(it)
+        await migrate_and_publish(it, moved, other.processes[0].key, "a", ttl_ms=ttl_ms)
+        assert at_jobs(it, "h") == [moved]
+        assert correlations(it) == {moved: 1}
+
+
+@pytest.mark.parametrize("ttl_ms", [0, WAIT_MS])
+async def test_a_message_right_after_a_migration_is_not_given_to_a_process_twice(ttl_ms: int):
+    """The new process has an instance that waits already, and that takes the message."""
+    async with several() as it:
+        await it.do(deploy(CATCH))
+        other = await it.do(deploy(CATCH, id="other"))
+        (moved,) = await elsewhere(it)
+        (there,) = await elsewhere(it, id="other")
+        await migrate_and_publish(it, moved, other.processes[0].key, "w", ttl_ms=ttl_ms)
+        assert at_jobs(it) == [there]
+        await published(it)
+        assert at_jobs(it) == sorted([moved, there])
+        assert left(it) == []
+
+
+async def test_a_migrated_event_does_not_get_a_kept_message_again_that_it_has_had():
+    async with several() as it:
+        await it.do(deploy(BOUNDARY))
+        other = await it.do(deploy(BOUNDARY, id="other"))
+        (key,) = await elsewhere(it)
+        await published(it, ttl_ms=WAIT_MS)
+        assert at_jobs(it, "h") == [key]
+        await migrate(it, key, other.processes[0].key, "a", "b", "h")
+        await it.settled()
+        assert at_jobs(it, "h") == [key]
+
+
+async def test_a_migrated_instance_keeps_its_place_among_those_that_wait():
+    async with several() as it:
+        await it.do(deploy(CATCH))
+        again = await it.do(deploy('start > w:catch(message=paid, key="=k") > a:job > more:job > end'))
+        first, second = await elsewhere(it, 2)
+        await migrate(it, first, again.processes[0].key, "w")
+        await it.settled()
+        await published(it)
+        assert at_jobs(it) == [first]
+        await published(it)
+        assert at_jobs(it) == sorted([first, second])
+
+
+async def test_a_kept_message_waits_behind_an_event_that_waits_behind_an_incident(monkeypatch: pytest.MonkeyPatch):
+    """The event takes no second message until the first one has happened; then it takes the one that was kept."""
+    monkeypatch.setattr("osmia_broker.engine.variables.INSTANCE_CHARACTERS_MAX", 600)
+    monkeypatch.setattr("osmia_broker.engine.events.delivery.WAITING_MAX", 1)
+    async with several() as it:
+        await it.do(deploy(BOUNDARY))
+        (key,) = await elsewhere(it)
+        await published(it, ttl_ms=0, large='"' + "x" * 700 + '"')
+        await published(it, ttl_ms=WAIT_MS, small="1")
+        assert at_jobs(it, "h") == []
+        [incident] = [row for store in it.stores for row in store.living(Incident)]
+        monkeypatch.setattr("osmia_broker.engine.variables.INSTANCE_CHARACTERS_MAX", 6_000)
+        await it.do(commands.ResolveIncident(incident.key))
+        await it.settled()
+        assert at_jobs(it, "h") == [key, key]
 
 
 # --- start events

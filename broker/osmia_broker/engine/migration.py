@@ -259,7 +259,7 @@ def _migrate_events(
                 element_id=event.id,
                 bpmn_process_id=target.bpmn_process_id,
             )
-            tell_opened(turn, subscription)
+            tell_opened(turn, subscription, is_migrated=True)
             del new[event.id]
     for opened in new.values():
         try:

@@ -402,7 +402,7 @@ class RemoteSubscription(StoredRow):
     process_instance_key: int  # its own key: it comes into memory alone
     subscription_key: int  # that of the subscription itself, in the partition of its instance
     instance_key: int  # the process instance that waits
-    bpmn_process_id: str
+    bpmn_process_id: Changing[str]  # another one after a migration
     name: str
     correlation_key: str
     business_id: str  # of that instance

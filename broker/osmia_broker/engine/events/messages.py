@@ -14,7 +14,13 @@ from osmia_broker.engine.due_commands import ExpireMessage
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.delivery import deliver, is_taken, note_correlation, owner_and_event
 from osmia_broker.engine.events.places import may_fire
-from osmia_broker.engine.events.remote import CorrelateKeptRemote, CorrelateRemote, send_back, send_to_remote
+from osmia_broker.engine.events.remote import (
+    CorrelateKeptRemote,
+    CorrelateRemote,
+    is_of_process,
+    send_back,
+    send_to_remote,
+)
 from osmia_broker.engine.events.starts import start_at
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.marks import give_business_id, needs_creation, refuse_late, taken_by
@@ -162,6 +168,7 @@ def reach_page(turn: Turn, command: CorrelateMessage) -> tuple[list[int], Correl
     reached = set(command.reached)
     new: list[str] = []
     instances: list[int] = []
+    remote: list[RemoteSubscription] = []
     for subscription in found:
         process_id = subscription.bpmn_process_id
         is_meant = not command.bpmn_process_id or process_id == command.bpmn_process_id
@@ -171,7 +178,7 @@ def reach_page(turn: Turn, command: CorrelateMessage) -> tuple[list[int], Correl
             if not _is_for_remote(command.business_id, subscription):
                 continue
             instances.append(subscription.instance_key)
-            send_to_remote(turn, subscription, command)
+            remote.append(subscription)
         else:
             if subscription.key not in turn.subscriptions or not _is_for(turn, command.business_id, subscription):
                 continue
@@ -185,6 +192,8 @@ def reach_page(turn: Turn, command: CorrelateMessage) -> tuple[list[int], Correl
             )
         reached.add(process_id)
         new.append(process_id)
+    for one in remote:
+        send_to_remote(turn, one, command, sorted(reached))
     _note_reached(turn, turn.messages.get(command.message_key), new)
     if not has_more:
         return instances, None
@@ -216,7 +225,8 @@ def _is_for_remote(business_id: str, subscription: RemoteSubscription) -> bool:
 def correlate_remote(turn: Turn, command: CorrelateRemote) -> None:
     """Give a message from its partition to the subscription, or send it back if that does not take it now."""
     subscription: Subscription | None = turn.state.find(Subscription, command.subscription_key)
-    if subscription is None or not _is_for(turn, command.business_id, subscription):
+    takes = subscription is not None and is_of_process(command, subscription)
+    if subscription is None or not (takes and _is_for(turn, command.business_id, subscription)):
         send_back(turn, command, subscription)
     else:
         deliver(turn, subscription, command.variables, message_key=command.message_key, traceparent=command.traceparent)
@@ -271,7 +281,7 @@ def correlate_kept_remote(turn: Turn, command: CorrelateKeptRemote) -> None:
         business_id=message.business_id,
         traceparent=message.traceparent,
     )
-    send_to_remote(turn, subscription, kept)
+    send_to_remote(turn, subscription, kept, message.correlated.split("\n"))
     if subscription.stays_open:
         turn.follow(0, command)
 

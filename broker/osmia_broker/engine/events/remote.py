@@ -6,7 +6,10 @@ suspended or ended meanwhile. It sends a message that it does not take back, whi
 `ReturnMessage`.
 """
 
+from collections.abc import Collection
 from typing import Any
+
+from msgspec.structs import replace
 
 from osmia_broker.engine.commands import Command, CorrelateMessage, Variables
 from osmia_broker.engine.follow_ups import carries_out
@@ -21,7 +24,10 @@ _MAY_STAY_OPEN = (ElementType.BOUNDARY_EVENT, ElementType.START_EVENT)
 
 
 class OpenRemote(Command, frozen=True, gc=False):
-    """A process instance waits for a message. Opening a subscription that is open already changes it."""
+    """A process instance waits for a message. Opening a subscription that is open already changes it.
+
+    One that *is_migrated* goes on in another process: it keeps its place among those that wait, and kept messages stay kept.
+    """
 
     subscription_key: int
     instance_key: int
@@ -30,6 +36,7 @@ class OpenRemote(Command, frozen=True, gc=False):
     correlation_key: str
     business_id: str
     stays_open: bool
+    is_migrated: bool = False
 
 
 class CloseRemote(Command, frozen=True, gc=False):
@@ -42,7 +49,7 @@ class CorrelateRemote(Command, frozen=True, gc=False):
     """A message for a process instance. *remote_key* is the row of its subscription in the partition of the message.
 
     Once an instance has sent it back, it goes only to subscriptions that were opened before that: *until_key*. Those that were opened
-    again since have had it.
+    again since have had it. *reached* are the processes that have had it, this one among them.
     """
 
     process_instance_key: int
@@ -56,13 +63,18 @@ class CorrelateRemote(Command, frozen=True, gc=False):
     business_id: str = ""
     until_key: int = 0
     traceparent: str = ""
+    reached: tuple[str, ...] = ()
 
 
 class ReturnMessage(Command, frozen=True, gc=False):
-    """A process instance has not taken a message. *reopens* is given if it goes on waiting for others."""
+    """A process instance has not taken a message. *reopens* is given if it goes on waiting for others.
+
+    *waiting_key* is the subscription with which it waits for the same message in another process, since it was migrated.
+    """
 
     message: CorrelateRemote
     reopens: OpenRemote | None = None
+    waiting_key: int = 0
 
 
 class CorrelateKeptRemote(Command, frozen=True, gc=False):
@@ -82,11 +94,11 @@ def home_of_messages(turn: Turn, subscription: Subscription) -> int:
     return 0 if home == turn.state.partition_id else home
 
 
-def tell_opened(turn: Turn, subscription: Subscription) -> bool:
+def tell_opened(turn: Turn, subscription: Subscription, *, is_migrated: bool = False) -> bool:
     """Notify the partition of its messages that *subscription* is open; return False if that is this one."""
     home = home_of_messages(turn, subscription)
     if home:
-        send(turn, home, _opening(turn, subscription))
+        send(turn, home, replace(_opening(turn, subscription), is_migrated=is_migrated))
     return bool(home)
 
 
@@ -118,7 +130,24 @@ def stays_open(event: Element) -> bool:
 def send_back(turn: Turn, message: CorrelateRemote, subscription: Subscription | None) -> None:
     """Send a message back that *subscription* (None: it has ended) does not take."""
     reopens = _opening(turn, subscription) if subscription is not None else None
-    send(turn, partition_of_key(message.remote_key), ReturnMessage(message, reopens))
+    waiting_key = _waiting_after_migration(turn, message)
+    send(turn, partition_of_key(message.remote_key), ReturnMessage(message, reopens, waiting_key))
+
+
+def is_of_process(message: CorrelateRemote, subscription: Subscription) -> bool:
+    """Whether *message* is for the process of *subscription*: it is not if the instance was migrated and the message came before that was known."""
+    return message.bpmn_process_id == subscription.bpmn_process_id
+
+
+def _waiting_after_migration(turn: Turn, message: CorrelateRemote) -> int:
+    """Return the key of the subscription with which the instance waits for *message* in another process; 0 if there is none."""
+    if turn.find_element(message.process_instance_key) is None:
+        return 0
+    place = SubscriptionKind.MESSAGE, message.name, message.correlation_key
+    for one in turn.subscriptions.of_instance(message.process_instance_key):
+        if (one.kind, one.name, one.correlation_key) == place and not is_of_process(message, one):
+            return one.key
+    return 0
 
 
 # --- in the partition of the message
@@ -128,10 +157,13 @@ def send_back(turn: Turn, message: CorrelateRemote, subscription: Subscription |
 def open_remote(turn: Turn, command: OpenRemote) -> None:
     """Take in a subscription, and look for a kept message for it."""
     row = _remote(turn, command.subscription_key)
+    if row is not None and command.is_migrated:
+        turn.remote_subscriptions.update(row, bpmn_process_id=command.bpmn_process_id)
+        return
     if row is not None:
         turn.remote_subscriptions.delete(row)
     key = _insert(turn, command)
-    if turn.state.may_have_message(command.name, command.correlation_key):
+    if not command.is_migrated and turn.state.may_have_message(command.name, command.correlation_key):
         turn.follow(0, CorrelateKeptRemote(key))
 
 
@@ -143,8 +175,11 @@ def close_remote(turn: Turn, command: CloseRemote) -> None:
         turn.remote_subscriptions.delete(row)
 
 
-def send_to_remote(turn: Turn, row: RemoteSubscription, message: CorrelateMessage) -> None:
-    """Send a message to the instance of a remote subscription, which takes no other one meanwhile unless it stays open."""
+def send_to_remote(turn: Turn, row: RemoteSubscription, message: CorrelateMessage, reached: Collection[str]) -> None:
+    """Send a message to the instance of a remote subscription, which takes no other one meanwhile unless it stays open.
+
+    *reached* are the processes that have the message then.
+    """
     if not row.stays_open:
         turn.remote_subscriptions.delete(row)
     correlation = CorrelateRemote(
@@ -159,21 +194,21 @@ def send_to_remote(turn: Turn, row: RemoteSubscription, message: CorrelateMessag
         business_id=message.business_id,
         until_key=message.until_key,
         traceparent=message.traceparent,
+        reached=tuple(reached),
     )
     send(turn, partition_of_key(row.subscription_key), correlation)
 
 
 @carries_out(ReturnMessage)
 def return_message(turn: Turn, command: ReturnMessage) -> None:
-    """Let a message that was not taken go to the next subscription of the process."""
+    """Let a message that was not taken go to the next subscription of the process, and to the instance itself if that is of another process now."""
     message, process_id = command.message, command.message.bpmn_process_id
     until_key = message.until_key or turn.next_key()
     if command.reopens is not None and _remote(turn, message.subscription_key) is None:
         _insert(turn, command.reopens)
     kept: Message | None = turn.state.find(Message, message.message_key)
-    if kept is not None:
-        others = [one for one in kept.correlated.split("\n") if one != process_id]
-        turn.messages.update(kept, correlated="\n".join(others))
+    had = message.reached if kept is None else kept.correlated.split("\n")
+    reached = [one for one in had if one not in ("", process_id)]
     again = CorrelateMessage(
         message_key=message.message_key,
         name=message.name,
@@ -186,7 +221,13 @@ def return_message(turn: Turn, command: ReturnMessage) -> None:
         until_key=until_key,
         traceparent=message.traceparent,
     )
-    turn.follow(0, again)
+    row = _remote(turn, command.waiting_key) if command.waiting_key else None
+    if row is not None and row.bpmn_process_id not in reached:
+        reached.append(row.bpmn_process_id)
+        send_to_remote(turn, row, again, reached)
+    if kept is not None:
+        turn.messages.update(kept, correlated="\n".join(reached))
+    turn.follow(0, replace(again, reached=tuple(reached)))
 
 
 def _remote(turn: Turn, subscription_key: int) -> RemoteSubscription | None:
