@@ -452,11 +452,78 @@ def test_a_cluster_variable_is_read_by_every_expression(rest: Rest, unique: str)
         {"name": "x" * 257, "value": 1},
         {"name": "a\0b", "value": 1},
         {"name": "s", "value": 1, "kind": "SECRET_REFERENCE"},
+        {"name": "s", "value": 1, "metadata": {"owner": True}},
+        {"name": "s", "value": 1, "metadata": {"owner": None}},
+        {"name": "s", "value": 1, "metadata": {"owners": ["ada"]}},
+        {"name": "s", "value": 1, "metadata": {str(number): 1 for number in range(101)}},
         {"name": "s", "value": "x" * 1_100_000},
     ],
 )
 def test_a_cluster_variable_that_is_refused(rest: Rest, body: Any):
     assert rest.refusal("POST", "/cluster-variables/global", body)["status"] == 400
+
+
+def test_cluster_variables_are_found_by_their_metadata(rest: Rest, unique: str):
+    """The values of a filter are texts or numbers; a member of the other type is another value."""
+    given: list[dict[str, Any]] = [
+        {"owner": "ada", "rank": 7},
+        {"owner": "bob", "rank": 10.5, 'o"d.d': "*"},
+        {"rank": "7"},
+        {},
+    ]
+    for number, metadata in enumerate(given):
+        rest.post("/cluster-variables/global", {"name": f"{unique}-{number}", "value": 1, "metadata": metadata})
+    expected: list[tuple[dict[str, Any], str]] = [
+        ({"owner": "ada"}, "0"),
+        ({"owner": {"$eq": "bob"}}, "1"),
+        ({"owner": {"$neq": "bob"}}, "023"),
+        ({"owner": {"$exists": True}}, "01"),
+        ({"owner": {"$exists": False}}, "23"),
+        ({"owner": {"$in": ["ada", "bob"]}, "rank": {"$gt": 7}}, "1"),
+        ({"owner": {"$in": []}}, ""),
+        ({"owner": {"$like": "?d*"}}, "0"),
+        ({'o"d.d': {"$like": "\\*"}}, "1"),
+        ({"rank": 7}, "0"),
+        ({"rank": "7"}, "2"),
+        ({"rank": {"$gte": 7, "$lt": 10.5}}, "0"),
+        ({"rank": {"$lte": 1e300}}, "01"),
+        ({"rank": {"$in": [7, "7"]}}, "02"),
+        ({}, "0123"),
+    ]
+    for filter, numbers in expected:
+        asked = {"filter": {"name": {"$like": f"{unique}-*"}, "metadata": filter}, "sort": [{"field": "name"}]}
+        found = rest.post("/cluster-variables/search", asked)["items"]
+        assert [one["name"].rpartition("-")[2] for one in found] == list(numbers), filter
+    turned = {"$or": [{"metadata": {"owner": "ada"}}, {"metadata": {"rank": 10.5}}], "name": {"$like": f"{unique}-*"}}
+    assert rest.post("/cluster-variables/search", {"filter": turned})["page"]["totalItems"] == 2
+
+
+@pytest.mark.parametrize(
+    ("metadata", "told"),
+    [
+        ("ada", "filter.metadata to be an object of conditions by name, but found 'ada'"),
+        ({"owner": None}, "filter.metadata.owner to be a text or a number, but found null"),
+        ({"owner": True}, "filter.metadata.owner to be a text or a number, but found true"),
+        ({"rank": {"$gt": "7"}}, "filter.metadata.rank.$gt to be a number, but found '7'"),
+        ({"rank": {"$notIn": [1]}}, "filter.metadata.rank to have operators among $eq,"),
+        ({"rank": {"$in": 1}}, "filter.metadata.rank.$in to be a list, but found 1"),
+        ({"rank": {"$in": [1] * 101}}, "at most 100 conditions"),
+        ({"rank": 10**400}, "a number below 1.8e308"),
+        ({"a\0": 1}, "without NUL characters"),
+    ],
+)
+def test_a_filter_of_metadata_that_is_refused(rest: Rest, metadata: Any, told: str):
+    assert told in rest.refusal("POST", "/cluster-variables/search", {"filter": {"metadata": metadata}})["detail"]
+
+
+def test_a_long_value_of_a_cluster_variable_is_cut_in_lists(rest: Rest, unique: str):
+    rest.post("/cluster-variables/global", {"name": unique, "value": "x" * 9_000})
+    asked = {"filter": {"name": unique, "isTruncated": True}}
+    (cut,) = rest.post("/cluster-variables/search", asked)["items"]
+    assert (len(cut["value"]), cut["isTruncated"]) == (8_191, True)
+    (whole,) = rest.post("/cluster-variables/search?truncateValues=false", {"filter": {"name": unique}})["items"]
+    assert (len(whole["value"]), whole["isTruncated"]) == (9_002, False)
+    assert len(rest.get(f"/cluster-variables/global/{unique}")["value"]) == 9_002
 
 
 # --- around it

@@ -225,6 +225,29 @@ def test_the_history_of_a_task(rest: Rest, tasks: Tasks):
     assert everywhere["page"]["totalItems"] == len(log["items"])
 
 
+def test_the_history_of_a_task_comes_as_it_happened_unless_the_request_has_another_order(rest: Rest, tasks: Tasks):
+    """The keys of the creation and of the end are older than those of the entries between them."""
+    task = tasks.search({"assignee": "ada"})["items"][0]["userTaskKey"]
+    path = f"/user-tasks/{task}"
+    for candidates in (["ben"], ["eve"]):
+        rest.broker.clock.ms += 1_000
+        assert rest.ask("PATCH", path, {"changeset": {"candidateUsers": candidates}}).status_code == 204
+    rest.broker.clock.ms += 1_000
+    rest.post(f"/process-instances/{tasks.instances[0]}/cancellation")
+
+    def operations(body: Any) -> list[str]:
+        return [one["operationType"] for one in rest.post(f"{path}/audit-logs/search", body)["items"]]
+
+    happened = ["CREATE", "UPDATE", "UPDATE", "CANCEL"]
+    for body in (None, {}, {"sort": None}, {"sort": []}):
+        assert operations(body) == happened, body
+    first = rest.post(f"{path}/audit-logs/search", {"page": {"limit": 3}})
+    following = {"page": {"after": first["page"]["endCursor"]}}
+    assert operations(following) == ["CANCEL"]
+    assert operations({"sort": [{"field": "timestamp", "order": "DESC"}]}) == happened[::-1]
+    assert operations({"sort": [{"field": "auditLogKey"}]}) == ["CREATE", "CANCEL", "UPDATE", "UPDATE"]
+
+
 def test_a_task_is_a_wait_state(rest: Rest, tasks: Tasks):
     body = {"filter": {"processInstanceKey": tasks.instances[0]}}
     (wait,) = rest.post("/element-instances/wait-states/search", body)["items"]

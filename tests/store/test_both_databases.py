@@ -16,7 +16,7 @@ from osmia_broker.state.cluster_tables import SAME_IN_ALL
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import Job, JobState, Resource
 from osmia_broker.store.read import Reader, instance_history, instance_views
-from osmia_broker.store.read.entities import ENTITIES, statistics
+from osmia_broker.store.read.entities import CLUSTER_VARIABLES, ENTITIES, statistics
 from osmia_broker.store.read.numbers import error_hash
 from osmia_broker.store.read.on_postgres import sources
 from osmia_broker.store.read.search.entity import Entity
@@ -28,6 +28,9 @@ from tests.store.reading import DONE, LISTS, MODEL, definition, instance, stop
 from tests.store.rows import BASE, PROCESS, TEXT, changes
 
 OPERATORS = ("$eq", "$neq", "$in", "$notIn", "$gt", "$lte", "$like")
+
+
+METADATA = (("texts", '{"a":"1","b b":"x*"}'), ("numbers", '{"a":2.5,"b":1e400}'), ("others", '{"a":true,"b":[1]}'))
 
 
 def everything() -> list[Any]:
@@ -46,6 +49,7 @@ def everything() -> list[Any]:
         *(rows.requirements, rows.decision, rows.form, rows.cluster_variable, rows.start_subscription),
         *rows.INSTANCE,
         *rows.ALONE,
+        *(replace(rows.cluster_variable, name=name, metadata=metadata) for name, metadata in METADATA),
         *started,
         *ended,
         *failed,
@@ -184,6 +188,25 @@ def questions(entity: Entity, items: list[dict[str, Any]]) -> Iterator[Search]:
             yield Search(filter={known.name: {operator: [asked] if operator in ("$in", "$notIn") else asked}})
         for direction in ("ASC", "DESC"):
             yield Search(sort=[{"field": known.name, "order": direction}], page={"limit": 7})
+
+
+@pytest.mark.parametrize(
+    ("filter", "total"),
+    [
+        ({"a": 1}, 1),
+        ({"a": "1"}, 1),
+        ({"a": {"$neq": 1}}, 3),
+        ({"a": {"$exists": True}}, 4),
+        ({"b": {"$exists": False}}, 2),
+        ({"a": {"$gt": 1}}, 1),
+        ({"b": {"$gte": 1e308}}, 1),
+        ({"a": {"$in": [1, "1", 2.5]}}, 3),
+        ({"b b": {"$like": "?\\*"}}, 1),
+    ],
+)
+async def test_a_filter_of_members_finds_the_same(readers: tuple[Reader, Reader], filter: dict[str, Any], total: int):
+    question = Search({"metadata": filter})
+    assert (await compare(readers, lambda reader: search(reader, CLUSTER_VARIABLES, question))).total == total
 
 
 @pytest.fixture(params=["as usual", "every long way"])

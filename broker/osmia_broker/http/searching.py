@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 from osmia_broker.http.operation import BASE, Asked, Call, operation, snake
 from osmia_broker.http.problem import bad_request
@@ -12,7 +13,7 @@ from osmia_broker.http.types import Body, Item, Key
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import Field, Kind
 from osmia_broker.store.read.search.filters import OPERATORS
-from osmia_broker.store.read.search.search import ITEMS_DEFAULT, ITEMS_MAX, Found, Search, get, search
+from osmia_broker.store.read.search.search import ITEMS_DEFAULT, ITEMS_MAX, Found, Search, get, orders, search
 
 Scope = Mapping[str, str]  #: the field of an entity for each parameter of a path
 
@@ -54,11 +55,13 @@ def serve_search(
     scope: Scope | None = None,
     sees: Callable[[Call, dict[str, int]], Awaitable[dict[str, Any]]] | None = None,
     whole: Entity | None = None,
+    order: tuple[str, ...] = (),
 ) -> None:
     """Register the operation that searches *entity*.
 
     *scope* turns keys in the path into conditions; *sees* makes conditions from them that need a look into the store. *whole* is the entity
-    with values of any length, for requests with `truncateValues=false`.
+    with values of any length, for requests with `truncateValues=false`. *order* has the fields that a list without a sort is sorted by,
+    instead of its keys.
     """
 
     async def handle(call: Call, body: Any = None, **values: int) -> Any:
@@ -66,7 +69,10 @@ def serve_search(
         if sees is not None:
             conditions |= await sees(call, values)
         chosen = whole if whole is not None and not truncates(call) else entity
-        return results(await search(call.reader, chosen, asked_by(body), scope=conditions))
+        asked = asked_by(body)
+        if order and not asked.sort:
+            asked = replace(asked, sort=orders(order))
+        return results(await search(call.reader, chosen, asked, scope=conditions))
 
     query = () if whole is None else (TRUNCATES,)
     serve(handle, entity, path, name=name, tag=tag, summary=summary, query=query)
@@ -194,9 +200,19 @@ def _filter(known: Field) -> dict[str, Any]:
         properties = {"name": {"type": "string"}, "value": value}
         item = {"type": "object", "properties": properties, "required": ["name", "value"]}
         return {"type": "array", "items": item}
+    if known.kind is Kind.MEMBERS:
+        return {"type": "object", "additionalProperties": _of_member()}
     plain = {"type": "string", "enum": [*known.choices]} if known.choices is not None else _VALUES[known.kind]
     one = {"anyOf": [plain, _operators(known.kind, plain)]}
     return {"type": "array", "items": one} if known.several else one
+
+
+def _of_member() -> dict[str, Any]:
+    plain: dict[str, Any] = {"type": ["string", "number"]}
+    special = {"$exists": {"type": "boolean"}, "$like": {"type": "string"}, "$in": {"type": "array", "items": plain}}
+    ordered = {name: {"type": "number"} for name in ("$gt", "$gte", "$lt", "$lte")}
+    operators = {name: (special | ordered).get(name, plain) for name in OPERATORS[Kind.MEMBERS]}
+    return {"anyOf": [plain, {"type": "object", "properties": operators, "additionalProperties": False}]}
 
 
 def _operators(kind: Kind, plain: dict[str, Any]) -> dict[str, Any]:

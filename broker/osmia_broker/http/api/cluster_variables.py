@@ -9,13 +9,15 @@ from osmia_broker.calls import checks
 from osmia_broker.http.faults import Faults
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.searching import serve_search
-from osmia_broker.http.types import Body, Item, Text, json_text, raw
+from osmia_broker.http.types import Body, Item, Text, json_text, kind_of, raw
 from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.store.read.entities import CLUSTER_VARIABLES
+from osmia_broker.store.read.entities.cluster_variables import WHOLE_CLUSTER_VARIABLES
 from osmia_broker.store.read.search.search import get
 
 TAG = "Cluster variable"
 VARIABLE = "/cluster-variables/global/{name}"
+METADATA_MAX = 100  # members, as the contract has it
 
 
 class Value(Body):
@@ -48,7 +50,7 @@ async def create_global_cluster_variable(call: Call, body: NewVariable) -> Varia
     """Create a cluster variable."""
     faults = Faults()
     faults.require("name", body.name)
-    _require_value(body, faults)
+    _check(body, faults)
     if body.kind not in (None, "JSON"):
         faults.add(f"The value for kind is '{checks.quoted(body.kind or '')}' but must be JSON.")
     faults.refuse()
@@ -61,7 +63,7 @@ async def create_global_cluster_variable(call: Call, body: NewVariable) -> Varia
 async def update_global_cluster_variable(call: Call, name: str, body: Value) -> VariableItem:
     """Give a cluster variable another value."""
     faults = Faults()
-    _require_value(body, faults)
+    _check(body, faults)
     faults.refuse()
     text = json_text(body.value)
     return _item(await call.calls.put_cluster_variable(name, text, metadata=_metadata(body), updates=True))
@@ -76,7 +78,7 @@ async def delete_global_cluster_variable(call: Call, name: str) -> None:
 @operation("GET", VARIABLE, tag=TAG)
 async def get_global_cluster_variable(call: Call, name: str) -> Any:
     """Return one cluster variable."""
-    return await get(call.reader, CLUSTER_VARIABLES, (name,), "cluster variable")
+    return await get(call.reader, WHOLE_CLUSTER_VARIABLES, (name,), "cluster variable")
 
 
 serve_search(
@@ -85,12 +87,21 @@ serve_search(
     name="search_cluster_variables",
     tag=TAG,
     summary="Search cluster variables.",
+    whole=WHOLE_CLUSTER_VARIABLES,
 )
 
 
-def _require_value(body: Value, faults: Faults) -> None:
+def _check(body: Value, faults: Faults) -> None:
+    """Add the faults of the value and of the metadata, whose filters compare texts and numbers."""
     if not bytes(body.value):
         faults.require("value", None)
+    metadata = body.metadata or {}
+    if len(metadata) > METADATA_MAX:
+        faults.add(f"Expected metadata to have at most {METADATA_MAX} members, but found {len(metadata)}.")
+    for name, value in metadata.items():
+        kind = kind_of(value)
+        if kind not in ("a text", "a number"):
+            faults.add(f"Expected metadata.{checks.quoted(name)} to be a text or a number, but found {kind}.")
 
 
 def _metadata(body: Value) -> str | None:

@@ -80,6 +80,7 @@ serve_search(
     summary="Search the history of a user task.",
     scope={"user_task_key": "userTaskKey"},
     sees=_of_known_task,
+    order=("timestamp",),
 )
 
 

@@ -97,6 +97,29 @@ class NumberPart(FunctionElement[int]):
     inherit_cache = True
 
 
+class MemberText(FunctionElement[str]):
+    """The text of a member of a stored object, whose name is a parameter; NULL if it is absent or no text."""
+
+    name = "member_text"
+    type = Text()
+    inherit_cache = True
+
+
+class MemberNumber(FunctionElement[float]):
+    """The same for a number."""
+
+    name = "member_number"
+    type = Double()
+    inherit_cache = True
+
+
+class HasMember(FunctionElement[bool]):
+    """Whether a stored object has a member whose name is a parameter."""
+
+    name = "has_member"
+    inherit_cache = True
+
+
 class Gathered(FunctionElement[str]):
     """All values of a column as an array."""
 
@@ -177,6 +200,16 @@ def item(parameter: str, place: int) -> ColumnElement[Any]:
 def member(document: ColumnElement[Any], name: str) -> ColumnElement[Any]:
     """Return a text in a document, by its name. An object or an array comes as its JSON."""
     return Part(document, literal_column(f"'{name}'"))
+
+
+def member_value(document: ColumnElement[Any], name: str, *, is_number: bool) -> ColumnElement[Any]:
+    """Return the member of a document that the parameter *name* names, as a number or as a text; NULL if it is neither."""
+    return (MemberNumber if is_number else MemberText)(document, bindparam(name, type_=Text()))
+
+
+def has_member(document: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """Whether a document has the member that the parameter *name* names."""
+    return HasMember(document, bindparam(name, type_=Text()))
 
 
 def is_set(document: ColumnElement[Any], name: str) -> ColumnElement[bool]:

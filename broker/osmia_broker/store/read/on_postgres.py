@@ -225,6 +225,21 @@ def _flag_part(element: dialect.FlagPart, compiler: SQLCompiler, **options: Any)
     return f"(({whole})::json ->> {place})::boolean"
 
 
+@compiles(dialect.MemberText, "postgresql")
+@compiles(dialect.MemberNumber, "postgresql")
+def _member(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    document, name = dialect.parts(element, compiler, options)
+    is_text = isinstance(element, dialect.MemberText)
+    value, type_ = ("value #>> '{}'", "string") if is_text else ("osmia_number(value #>> '{}')", "number")
+    return f"(SELECT {value} FROM json_each(({document})::json) WHERE key = {name} AND json_typeof(value) = '{type_}')"
+
+
+@compiles(dialect.HasMember, "postgresql")
+def _has_member(element: dialect.HasMember, compiler: SQLCompiler, **options: Any) -> str:
+    document, name = dialect.parts(element, compiler, options)
+    return f"EXISTS (SELECT FROM json_each(({document})::json) WHERE key = {name})"
+
+
 @compiles(dialect.Gathered, "postgresql")
 def _gathered(element: dialect.Gathered, compiler: SQLCompiler, **options: Any) -> str:
     return f"json_agg({', '.join(dialect.parts(element, compiler, options))})::text"

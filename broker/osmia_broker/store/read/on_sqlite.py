@@ -183,6 +183,20 @@ def _flag_part(element: dialect.FlagPart, compiler: SQLCompiler, **options: Any)
     return f"({_part(element, compiler, **options)} = 1)"
 
 
+@compiles(dialect.MemberText, "sqlite")
+@compiles(dialect.MemberNumber, "sqlite")
+def _member(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    document, name = dialect.parts(element, compiler, options)
+    types = "'text'" if isinstance(element, dialect.MemberText) else "'integer', 'real'"
+    return f"(SELECT value FROM json_each({document}) WHERE key = {name} AND type IN ({types}))"
+
+
+@compiles(dialect.HasMember, "sqlite")
+def _has_member(element: dialect.HasMember, compiler: SQLCompiler, **options: Any) -> str:
+    document, name = dialect.parts(element, compiler, options)
+    return f"EXISTS (SELECT 1 FROM json_each({document}) WHERE key = {name})"
+
+
 @compiles(dialect.Gathered, "sqlite")
 def _gathered(element: dialect.Gathered, compiler: SQLCompiler, **options: Any) -> str:
     return f"json_group_array({', '.join(dialect.parts(element, compiler, options))})"

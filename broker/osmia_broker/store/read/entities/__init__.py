@@ -1,7 +1,8 @@
 """Everything that can be searched, an entity each: its tables, and its fields with the names of the API."""
 
 from osmia_broker.store.read.entities.audit_logs import AUDIT_LOGS
-from osmia_broker.store.read.entities.batches import BATCH_ITEMS, BATCH_OPERATIONS, CLUSTER_VARIABLES
+from osmia_broker.store.read.entities.batches import BATCH_ITEMS, BATCH_OPERATIONS
+from osmia_broker.store.read.entities.cluster_variables import CLUSTER_VARIABLES
 from osmia_broker.store.read.entities.correlations import CORRELATIONS
 from osmia_broker.store.read.entities.decision_instances import DECISION_INSTANCES
 from osmia_broker.store.read.entities.decisions import DECISION_DEFINITIONS, DECISION_REQUIREMENTS

@@ -1,6 +1,5 @@
-"""Batch operations with their items, and cluster variables."""
+"""Batch operations with their items."""
 
-import msgspec
 from sqlalchemy import and_, case, literal_column, or_
 
 from osmia_broker.state.batch_rows import (
@@ -9,7 +8,6 @@ from osmia_broker.state.batch_rows import (
     BatchOperation,
     BatchState,
     BatchType,
-    ClusterVariable,
 )
 from osmia_broker.store import schema
 from osmia_broker.store.read.search.entity import Entity
@@ -17,14 +15,12 @@ from osmia_broker.store.read.search.fields import (
     Join,
     choice,
     date,
-    flag,
     integer,
     json,
     key,
     maybe,
     named,
     own_key,
-    text,
 )
 
 _batch = schema.TABLES[BatchOperation].alias("batch")
@@ -82,24 +78,4 @@ BATCH_ITEMS = Entity(
         date("processedDate", _item.c.ended_ms, sorts=True),
         maybe("errorMessage", _item.c.error_message),
     ),
-)
-
-_variable = schema.TABLES[ClusterVariable].alias("cluster_variable")
-
-CLUSTER_VARIABLES = Entity(
-    "cluster variables",
-    _variable,
-    (_variable.c.name,),
-    (
-        text("name", _variable.c.name, sorts=True),
-        text("value", _variable.c.value, long=True, sorts=True),
-        choice("scope", literal_column("'GLOBAL'"), ("GLOBAL", "TENANT"), sorts=True),
-        maybe("tenantId", literal_column("''"), sorts=True, absent_last=False),
-        json("metadata", _variable.c.metadata, msgspec.json.decode),
-        choice("kind", literal_column("'JSON'"), ("JSON", "SECRET_REFERENCE")),
-        flag("isTruncated", literal_column("0") == 1),
-    ),
-    where=_variable.c.deleted_ms == 0,
-    key_types=(str,),
-    is_of_cluster=True,
 )

@@ -18,16 +18,22 @@ CHUNK_OF_WHOLE_VALUES = 8  # a value may have 4 MiB
 
 _variable = schema.variables.alias("variable")
 _origin = beside.Origin(_variable.c.process_instance_key)
-_shortened = func.substr(_variable.c.value, literal_column("1"), literal_column(str(CHARACTERS_MAX)))
-_is_long = func.length(_variable.c.value) > CHARACTERS_MAX
 
 
-def _fields(shown_value: Column, *, shortens: bool) -> tuple[Field, ...]:
+def values_of(column: Column, *, shortens: bool) -> tuple[Field, Field]:
+    """Declare the value of a variable, perhaps cut where it is long, and whether it is cut. *column* is its JSON text."""
+    shortened = func.substr(column, literal_column("1"), literal_column(str(CHARACTERS_MAX)))
+    return (
+        text("value", column, shown_as=shortened if shortens else column, long=True, sorts=True),
+        flag("isTruncated", func.length(column) > CHARACTERS_MAX if shortens else literal_column("0") == 1),
+    )
+
+
+def _fields(*, shortens: bool) -> tuple[Field, ...]:
     return (
         key("variableKey", dialect.variable_key(_variable.c.scope_key, _variable.c.name), sorts=True),
         text("name", _variable.c.name, sorts=True),
-        text("value", _variable.c.value, shown_as=shown_value, long=True, sorts=True),
-        flag("isTruncated", _is_long if shortens else _variable.c.scope_key < 0),
+        *values_of(_variable.c.value, shortens=shortens),
         key("scopeKey", _variable.c.scope_key, sorts=True),
         key("processInstanceKey", _variable.c.process_instance_key, sorts=True),
         _origin.root_field(),
@@ -36,12 +42,11 @@ def _fields(shown_value: Column, *, shortens: bool) -> tuple[Field, ...]:
 
 
 def _entity(*, shortens: bool, where: Condition | None = None) -> Entity:
-    shown_value = _shortened if shortens else _variable.c.value
     return Entity(
         "variables",
         _variable,
         (_variable.c.scope_key, _variable.c.name),
-        _fields(shown_value, shortens=shortens),
+        _fields(shortens=shortens),
         where=where,
         key_types=(int, str),
         chunk=CHUNK if shortens else CHUNK_OF_WHOLE_VALUES,

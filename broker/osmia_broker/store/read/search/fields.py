@@ -26,6 +26,7 @@ class Kind(StrEnum):
     CHOICE = "one of the names"
     TAGS = "a list of tags"
     VARIABLES = "a list of variables"
+    MEMBERS = "an object of texts and numbers"
     JSON = "a JSON value"  # only shown
 
 
@@ -160,6 +161,11 @@ def named(name: str, column: Column, choices: Mapping[str, Condition], **more: A
 def json(name: str, column: Column, show: Callable[[Any], Any], **more: Any) -> Field:
     """Declare a value that is only shown; *show* makes it from what is stored."""
     return Field(name, Kind.JSON, column, **{"filters": False, "show": show, **more})
+
+
+def members(name: str, column: Column, show: Callable[[Any], Any]) -> Field:
+    """Declare an object whose members are texts and numbers; *show* makes it from the stored JSON."""
+    return Field(name, Kind.MEMBERS, column, optional=False, show=show)
 
 
 TENANT_ID = "<default>"  #: there is one tenant

@@ -40,6 +40,7 @@ OPERATORS: dict[Kind, tuple[str, ...]] = {
     Kind.DATE: (*_EVERY, *_ORDERED),
     Kind.FLAG: ("$eq", "$neq"),
     Kind.CHOICE: (*_EVERY, "$like"),
+    Kind.MEMBERS: ("$eq", "$neq", "$exists", "$in", *_ORDERED, "$like"),  # of each member
 }
 _NEGATIONS = {"$neq": "$eq", "$notIn": "$in"}
 
@@ -53,7 +54,8 @@ class Leaf:
     negated: bool
     parameter: str = ""
     names: frozenset[str] = frozenset()  #: of a choice, the names that pass
-    inner: "tuple[Leaf, ...]" = ()  #: of a variable, the conditions on its value
+    #: of a variable, the conditions on its value; of a member, the alternatives for it
+    inner: "tuple[Leaf, ...]" = ()
     items: int = 0  #: of `$in`, at least their number if they are looked up one by one; else 0
 
 
@@ -68,7 +70,8 @@ class Group:
 Node = Leaf | Group
 NOTHING = Group(True, ())
 _VALUE = Field("value", Kind.TEXT, schema.variables.c.value, long=True)  #: of a variable
-NUMBER = "number"  #: the field of a leaf that compares the value of a variable as a number
+NUMBER = "number"  #: the field of a leaf that compares the value of a variable or a member as a number
+TEXT = "text"  #: the same for the text of a member
 
 
 @dataclass(slots=True)
@@ -190,6 +193,8 @@ def _of_field(parsed: Parsed, known: Field, value: Any, place: str) -> list[Leaf
         return _tags(parsed, known, value, place)
     if known.kind is Kind.VARIABLES:
         return _variables(parsed, known, value, place)
+    if known.kind is Kind.MEMBERS:
+        return _of_members(parsed, known, value, place)
     if known.several:
         listed = [(f"{place}[{number}]", one) for number, one in enumerate(_list(parsed, value, place))]
         return [leaf for inside, one in listed for leaf in _operations(parsed, known, one, inside)]
@@ -299,6 +304,49 @@ def _tags(parsed: Parsed, known: Field, value: Any, place: str) -> list[Leaf]:
         raise InvalidArgument(f"Expected {place} to have at most {TAGS_MAX} tags, but found {len(tags)}")
     parsed.count(len(tags), place)
     return [Leaf(known.name, "$eq", False, parsed.add(tag)) for tag in tags]
+
+
+def _of_members(parsed: Parsed, known: Field, value: Any, place: str) -> list[Leaf]:
+    """Read an object of conditions on members, by their names. A plain value means equality."""
+    if not isinstance(value, dict):
+        raise refuse(place, "an object of conditions by name", value)
+    leaves = []
+    for name, asked in value.items():
+        inside = f"{place}.{shown(name)[1:-1]}"
+        parameter = parsed.add(values.read(Kind.TEXT, inside, name))
+        for operator, operand in asked.items() if isinstance(asked, dict) else [("$eq", asked)]:
+            if operator not in OPERATORS[Kind.MEMBERS]:
+                expected = ", ".join(OPERATORS[Kind.MEMBERS])
+                raise InvalidArgument(
+                    f"Expected {inside} to have operators among {expected}, but found {shown(operator)}"
+                )
+            at = f"{inside}.{operator}" if isinstance(asked, dict) else inside
+            if operand is not None or not isinstance(asked, dict):
+                leaves.append(_of_member(parsed, known, parameter, operator, operand, place=at))
+    return leaves
+
+
+def _of_member(parsed: Parsed, known: Field, name: str, operator: str, value: Any, *, place: str) -> Leaf:
+    """Read a condition on one member: *inner* has an alternative for each value, compared as a text or as a number."""
+    negated, operator = operator in _NEGATIONS, _NEGATIONS.get(operator, operator)
+    if operator == "$exists":
+        parsed.count(1, place)
+        return Leaf(known.name, "$exists", not values.flag(place, value), name)
+    items = _list(parsed, value, place) if operator == "$in" else [value]
+    parsed.count(max(len(items), 1), place)
+    compares = "$eq" if operator == "$in" else operator
+    inner = tuple(_of_member_value(parsed, known, compares, one, place) for one in items)
+    return Leaf(known.name, "$in", negated, name, inner=inner)
+
+
+def _of_member_value(parsed: Parsed, known: Field, operator: str, value: Any, place: str) -> Leaf:
+    if operator == "$like":
+        return Leaf(TEXT, "$like", False, parsed.add(dialect.pattern(*_pieces(parsed, known, value, place))))
+    if _is_number(value):
+        return Leaf(NUMBER, operator, False, parsed.add(_size(place, value)))
+    if operator in _ORDERED or not isinstance(value, str):
+        raise refuse(place, "a number" if operator in _ORDERED else "a text or a number", value)
+    return Leaf(TEXT, operator, False, parsed.add(values.read(Kind.TEXT, place, value)))
 
 
 # --- patterns

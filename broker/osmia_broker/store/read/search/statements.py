@@ -34,7 +34,7 @@ from sqlalchemy import (
 )
 
 from osmia_broker.store.read import dialect
-from osmia_broker.store.read.search import leaders, variable_values
+from osmia_broker.store.read.search import leaders, member_values, variable_values
 from osmia_broker.store.read.search.entity import Entity, joins_of
 from osmia_broker.store.read.search.fields import Column, Condition, Field, Kind, Nested, any_of
 from osmia_broker.store.read.search.filters import NOTHING, Group, Leaf, Node
@@ -99,6 +99,8 @@ def _of_leaf(sight: Sight, leaf: Leaf) -> Condition:
     known = sight.entity.fields[leaf.field]
     if known.kind is Kind.VARIABLES:
         return _of_variable(sight, known, leaf)
+    if known.kind is Kind.MEMBERS:
+        return member_values.condition_of(known.column, leaf)
     positive = _positive(sight, known, leaf)
     if known.nested is not None:
         positive = _exists(sight, known.nested, [positive])
