@@ -308,6 +308,21 @@ def test_every_kind_of_element_can_be_read_and_processed():
     assert set(ElementType) - PROCESSORS.keys() - {ElementType.PROCESS} == set(), "no processor"
 
 
+def subclasses(root: type) -> set[type]:
+    return {root, *(one for child in root.__subclasses__() for one in subclasses(child))}
+
+
+def test_every_command_of_the_engine_can_be_carried_out():
+    from osmia_broker.engine import HANDLERS
+    from osmia_broker.engine.commands import Command
+    from osmia_broker.engine.follow_ups import FOLLOW_UPS
+
+    carried_out = HANDLERS.keys() | {command for command, _ in FOLLOW_UPS.values()}
+    of_engine = {one for one in subclasses(Command) if one.__module__.startswith("osmia_broker.engine.")}
+    roots = {one for one in of_engine if one.__subclasses__()}
+    none(f"{one.__name__} has no handler" for one in of_engine - roots - carried_out)
+
+
 def test_every_command_that_is_listed_is_there_and_has_an_example():
     from osmia_broker.cli.app import COMMANDS
 

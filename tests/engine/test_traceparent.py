@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from osmia_broker.calls.caller import Caller, read_traceparent
-from osmia_broker.engine import batch_commands, commands
+from osmia_broker.engine import commands
 from osmia_broker.state.rows import InstanceOrigin
 from tests.partition.opened import Opened, activate, complete, create, deploy, opened
 
@@ -149,7 +149,7 @@ async def test_a_message_that_is_correlated_at_once_brings_it_too():
     async with opened() as it:
         await it.do(WAITING)
         await it.do(started("", k='"1"'))
-        await it.do(batch_commands.CorrelateAtOnce("go", "1", {}, traceparent=SECOND))
+        await it.do(commands.CorrelateAtOnce("go", "1", {}, traceparent=SECOND))
         assert await header(it) == SECOND
 
 

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from osmia_broker.base.errors import AlreadyExists, InvalidState, NotFound, Unavailable
-from osmia_broker.engine import batch_commands, commands
+from osmia_broker.engine import commands
 from osmia_broker.partition import older_ids
 from osmia_broker.state.partitioning import partition_of_key, partition_of_text
 from tests.partition.opened import Opened, WatchedStore, activate, complete, deploy, opened
@@ -238,10 +238,10 @@ async def test_a_message_with_a_business_id_reaches_the_instance_that_has_it_in_
             id = f"order-{number}"
             await it.do(replace(create(id), variables={"k": '"7"'}))
         await it.settled()
-        answer = await it.do(batch_commands.CorrelateAtOnce("paid", "7", {}, "order-4"))
+        answer = await it.do(commands.CorrelateAtOnce("paid", "7", {}, "order-4"))
         await it.settled()
         assert partition_of_key(answer.process_instance_key) == place_of("order-4")
         jobs = [job for one in it.parts for job in await one.submit(activate("ask", 10))]
         assert [job.process_instance_key for job in jobs] == [answer.process_instance_key]
         with pytest.raises(NotFound):
-            await it.do(batch_commands.CorrelateAtOnce("paid", "7", {}, "order-9"))
+            await it.do(commands.CorrelateAtOnce("paid", "7", {}, "order-9"))

@@ -17,7 +17,7 @@ from osmia_broker.base.errors import Defect, NotFound, OsmiaError, Overloaded, T
 from osmia_broker.engine import commands
 from osmia_broker.engine.answers import SeenScope
 from osmia_broker.engine.audit import ByPerson
-from osmia_broker.engine.batch_commands import ReadScope
+from osmia_broker.engine.commands import ReadScope
 from osmia_broker.engine.engine import HANDLERS
 from osmia_broker.engine.following import FollowCluster
 from osmia_broker.partition import command_bytes as it

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from osmia_broker.base.errors import AlreadyExists, Defect, NotFound, StoreFailed
-from osmia_broker.engine import batch_commands, commands, follow_ups
+from osmia_broker.engine import commands, follow_ups
 from osmia_broker.engine.inbox import ListSent, Receive
 from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.state.partitioning import partition_of_key, partition_of_message
@@ -368,11 +368,11 @@ async def test_a_message_is_correlated_at_once_with_an_instance_elsewhere():
         await it.do(deploy(CATCH))
         for _ in range(3):
             (key,) = await waiting(it, 1)
-            answer = await it.do(batch_commands.CorrelateAtOnce("paid", "7", {}))
+            answer = await it.do(commands.CorrelateAtOnce("paid", "7", {}))
             assert answer.process_instance_key == key
             await it.settled()
         with pytest.raises(NotFound):
-            await it.do(batch_commands.CorrelateAtOnce("paid", "7", {}))
+            await it.do(commands.CorrelateAtOnce("paid", "7", {}))
 
 
 # --- signals

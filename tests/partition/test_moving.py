@@ -8,8 +8,7 @@ import pytest
 
 from osmia_broker.base.errors import OsmiaError, StoreFailed, Unavailable
 from osmia_broker.engine import commands
-from osmia_broker.engine.batch_commands import PutClusterVariable
-from osmia_broker.engine.commands import PublishMessage
+from osmia_broker.engine.commands import PublishMessage, PutClusterVariable
 from osmia_broker.links import Links
 from osmia_broker.partition import Listener, RemotePartition, moving, news
 from osmia_broker.state.awaited import TICKET_SHIFT

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from osmia_broker.base.errors import InvalidArgument, NotFound, StoreFailed, Unavailable
-from osmia_broker.engine import HANDLERS, batch_commands, commands, due_commands, flow_commands, task_commands
+from osmia_broker.engine import HANDLERS, commands, due_commands, flow_commands, task_commands
 from osmia_broker.engine.audit import ByPerson
 from osmia_broker.engine.event_commands import DropEvents, RecordEvents, StopRecording
 from osmia_broker.engine.following import FollowCluster
@@ -44,7 +44,7 @@ OWN = {
 }
 
 #: The router asks several partitions.
-ASKED_OF_SEVERAL = {task_commands.ClaimNextUserTask, flow_commands.ListJobFlow, batch_commands.ReadScope}
+ASKED_OF_SEVERAL = {task_commands.ClaimNextUserTask, flow_commands.ListJobFlow, commands.ReadScope}
 
 
 async def started(it: Several, number: int) -> list[int]:
@@ -94,7 +94,7 @@ async def test_a_deleted_version_is_deleted_in_all():
 @pytest.mark.parametrize(
     ("change", "kind"),
     [
-        (batch_commands.PutClusterVariable("region", '"eu"'), ClusterVariable),
+        (commands.PutClusterVariable("region", '"eu"'), ClusterVariable),
         (flow_commands.PauseJobs("ask"), JobFlow),
         (flow_commands.LimitJobs("ask", fair_by="PROCESS"), JobFlow),
         (task_commands.SetGlobalTaskListener("l", True, "check", ("completing",)), GlobalTaskListener),
@@ -110,9 +110,9 @@ async def test_what_belongs_to_the_cluster_is_the_same_in_all(change: commands.C
 
 async def test_a_cluster_variable_that_is_made_again_is_the_same_in_all():
     async with several() as it:
-        await it.do(batch_commands.PutClusterVariable("region", '"eu"'))
-        await it.do(batch_commands.DeleteClusterVariable("region"))
-        await it.do(batch_commands.PutClusterVariable("region", '"us"'))
+        await it.do(commands.PutClusterVariable("region", '"eu"'))
+        await it.do(commands.DeleteClusterVariable("region"))
+        await it.do(commands.PutClusterVariable("region", '"us"'))
         assert [one.state.cluster_variables.text for one in it.parts] == ['{"region":"us"}'] * 3
 
 
@@ -174,12 +174,12 @@ async def test_a_broker_that_starts_compares():
     stores = [WatchedStore() for _ in range(3)]
     async with several(stores) as it:
         await it.do(DEPLOY)
-        await it.do(batch_commands.PutClusterVariable("gone", "1"))
-        await it.do(batch_commands.PutClusterVariable("region", '"eu"'))
+        await it.do(commands.PutClusterVariable("gone", "1"))
+        await it.do(commands.PutClusterVariable("region", '"eu"'))
     async with several(stores[:2]) as it:  # as if partition 3 had died first
         await it.do(deploy("start(message=go) > ask:job > end", id="other"))
-        await it.do(batch_commands.DeleteClusterVariable("gone"))
-        await it.do(batch_commands.PutClusterVariable("region", '"us"', updates=True))
+        await it.do(commands.DeleteClusterVariable("gone"))
+        await it.do(commands.PutClusterVariable("region", '"us"', updates=True))
     async with several(stores) as it:
         assert it.following.lagging == []
         for kind in (ProcessDefinition, Resource):
@@ -201,9 +201,9 @@ async def test_a_change_that_waited_behind_one_that_failed_is_not_taken_over_aft
 
         second.decide_own = busy  # type: ignore[method-assign]
         for value in ("1", "2"):
-            await it.do(batch_commands.PutClusterVariable("x", value, updates=value != "1"))
+            await it.do(commands.PutClusterVariable("x", value, updates=value != "1"))
         refused[0].set_exception(Unavailable("Expected the link to have room, but found none"))
-        await it.do(batch_commands.PutClusterVariable("x", "3", updates=True))
+        await it.do(commands.PutClusterVariable("x", "3", updates=True))
         second.decide_own = follows  # type: ignore[method-assign]
         it.following._followers[2]._begin()  # as its timer does
         await it.settled()
@@ -218,7 +218,7 @@ async def test_the_others_wait_until_partition_1_has_been_read(caplog: pytest.Lo
     it = Several(stores)
     for one in reversed(it.parts):  # as a broker opens them
         await one.open()
-        await it.parts[2].submit(batch_commands.ReadScope(0, frozenset()))
+        await it.parts[2].submit(commands.ReadScope(0, frozenset()))
     await it.router.opened()
     assert it.following.lagging == []
     assert "lags" not in caplog.text

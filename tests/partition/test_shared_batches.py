@@ -122,7 +122,7 @@ async def test_one_whose_items_are_all_tried_while_it_is_suspended_ends_when_it_
                 route.begin = lambda: None  # type: ignore[method-assign]
         await it.do(batches.StartBatch(key))
         while living(it):
-            await it.parts[0].submit(batches.ReadScope(0, frozenset()))
+            await it.parts[0].submit(commands.ReadScope(0, frozenset()))
         await it.do(batches.SuspendBatch(key))
         for route in it.delivery.routes:
             route.__dict__.pop("begin", None)
@@ -177,7 +177,7 @@ async def test_a_partition_that_is_away_holds_up_its_own_items_only():
         it.stores[away - 1].may_write.clear()
         await it.do(batches.StartBatch(key))
         while counts(it, key)[2] < 20:
-            await it.parts[partition_of_key(key) - 1].submit(batches.ReadScope(0, frozenset()))
+            await it.parts[partition_of_key(key) - 1].submit(commands.ReadScope(0, frozenset()))
         assert counts(it, key) == ("ACTIVE", 30, 20, 0)
         it.stores[away - 1].may_write.set()
         await it.settled()

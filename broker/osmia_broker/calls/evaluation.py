@@ -10,8 +10,7 @@ from osmia_broker.base.threads import to_the_end
 from osmia_broker.calls import checks
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine.answers import SeenScope
-from osmia_broker.engine.batch_commands import ReadScope
-from osmia_broker.engine.commands import Variables
+from osmia_broker.engine.commands import ReadScope, Variables
 from osmia_broker.model.expressions import Expression, UnreadableExpression
 from osmia_broker.model.expressions import feel as compile_feel
 from osmia_broker.model.faults import quote

@@ -7,8 +7,7 @@ from osmia_broker.calls import checks
 from osmia_broker.calls.base import PartitionCalls
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine.answers import ConditionalsEvaluated, Correlated
-from osmia_broker.engine.batch_commands import CorrelateAtOnce
-from osmia_broker.engine.commands import BroadcastSignal, EvaluateConditional, PublishMessage
+from osmia_broker.engine.commands import BroadcastSignal, CorrelateAtOnce, EvaluateConditional, PublishMessage
 
 
 class EventCalls(PartitionCalls):

@@ -10,21 +10,23 @@ from osmia_broker.calls import checks
 from osmia_broker.calls.base import PartitionCalls
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine.batch_commands import (
-    ActivateAdHocElements,
     AddBatchItems,
     BatchPlan,
     CancelBatch,
     CreateBatch,
-    DeleteClusterVariable,
     DeleteEndedInstance,
     DeleteEvaluation,
-    PutClusterVariable,
     ResumeBatch,
     StartBatch,
     SuspendBatch,
+)
+from osmia_broker.engine.commands import (
+    ActivateAdHocElements,
+    DeleteClusterVariable,
+    ElementToActivate,
+    PutClusterVariable,
     UpdateJob,
 )
-from osmia_broker.engine.commands import ElementToActivate
 from osmia_broker.state.batch_rows import BatchType, ClusterVariable
 
 ITEMS_OF_A_COMMAND = 500  # that one command adds to a batch operation

@@ -118,7 +118,7 @@ OPERATIONS: dict[type[Command], Logged] = {
     commands.UpdateJobRetries: Logged(_ENTITY.JOB, _OPERATION.UPDATE, _job),
     commands.UpdateJobTimeout: Logged(_ENTITY.JOB, _OPERATION.UPDATE, _job),
     commands.UpdateJobPriority: Logged(_ENTITY.JOB, _OPERATION.UPDATE, _job),
-    batches.UpdateJob: Logged(_ENTITY.JOB, _OPERATION.UPDATE, _job),
+    commands.UpdateJob: Logged(_ENTITY.JOB, _OPERATION.UPDATE, _job),
     commands.DeployResources: Logged(_ENTITY.RESOURCE, _OPERATION.CREATE, read=_deployed),
     commands.DeleteResource: Logged(
         _ENTITY.RESOURCE, _OPERATION.DELETE, lambda _turn, command: Subject(command.resource_key)
@@ -144,7 +144,7 @@ DAILY = frozenset(
         commands.UpdateJobRetries,
         commands.UpdateJobTimeout,
         commands.UpdateJobPriority,
-        batches.UpdateJob,
+        commands.UpdateJob,
     }
 )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from osmia_broker.engine.batch_commands import BatchPlan, DeleteEndedInstance, DeleteEvaluation, UpdateJob
+from osmia_broker.engine.batch_commands import BatchPlan, DeleteEndedInstance, DeleteEvaluation
 from osmia_broker.engine.commands import (
     CancelProcessInstance,
     MigrateProcessInstance,
@@ -11,6 +11,7 @@ from osmia_broker.engine.commands import (
     ResolveIncident,
     ResumeProcessInstance,
     SuspendProcessInstance,
+    UpdateJob,
     UpdateJobRetries,
 )
 from osmia_broker.engine.history_deletion import delete_ended_instance, delete_evaluation

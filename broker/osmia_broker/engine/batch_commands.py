@@ -1,10 +1,10 @@
-"""The commands of operators: batches, changed jobs, messages to correlate, cluster variables, history, expressions, ad-hoc elements."""
+"""The commands about batch operations, and those that only their items need: to delete what has ended."""
 
 from typing import ClassVar
 
 import msgspec
 
-from osmia_broker.engine.commands import Command, ElementToActivate, Variables
+from osmia_broker.engine.commands import Command
 from osmia_broker.state.batch_rows import BatchType
 
 
@@ -89,59 +89,3 @@ class DeleteEvaluation(Command, frozen=True, gc=False):
 
     intent: ClassVar[str] = "DELETE"
     evaluation_key: int
-
-
-class PutClusterVariable(Command, frozen=True, gc=False):
-    """Create a cluster variable, or update the one with this name. *metadata* None leaves it as it is."""
-
-    intent: ClassVar[str] = "CREATE"
-    name: str
-    value: str  # JSON
-    metadata: str | None = None  # JSON object
-    updates: bool = False
-
-
-class DeleteClusterVariable(Command, frozen=True, gc=False):
-    """Delete a cluster variable."""
-
-    intent: ClassVar[str] = "DELETE"
-    name: str
-
-
-class ReadScope(Command, frozen=True, gc=False):
-    """Read what an expression may read under these *names* in the scope of an element instance (0: none), for its evaluation elsewhere."""
-
-    intent: ClassVar[str] = "EVALUATE"
-    scope_key: int
-    names: frozenset[str]
-
-
-class CorrelateAtOnce(Command, frozen=True, gc=False):
-    """Publish a message that is not kept. It is refused if nothing waits for it now."""
-
-    intent: ClassVar[str] = "CORRELATE"
-    name: str
-    correlation_key: str
-    variables: Variables
-    business_id: str = ""
-    traceparent: str = ""
-
-
-class UpdateJob(Command, frozen=True, gc=False):
-    """Change the values of a job that are given: all of them, or none."""
-
-    intent: ClassVar[str] = "UPDATE"
-    job_key: int
-    retries: int | None = None
-    timeout_ms: int | None = None
-    priority: int | None = None
-    lease_token: str = ""
-
-
-class ActivateAdHocElements(Command, frozen=True, gc=False):
-    """Activate elements of a running ad-hoc subprocess from outside."""
-
-    intent: ClassVar[str] = "ACTIVATE"
-    ad_hoc_key: int
-    elements: tuple[ElementToActivate, ...]
-    cancels_remaining_instances: bool = False

@@ -1,7 +1,7 @@
 """Create, update and delete cluster variables, which every expression can read."""
 
 from osmia_broker.base.errors import AlreadyExists, InvalidArgument, NotFound
-from osmia_broker.engine.batch_commands import DeleteClusterVariable, PutClusterVariable
+from osmia_broker.engine.commands import DeleteClusterVariable, PutClusterVariable
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.turn import Turn
 from osmia_broker.state.batch_rows import ClusterVariable

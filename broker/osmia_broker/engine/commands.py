@@ -1,6 +1,7 @@
-"""Commands of the engine: those of callers, and the steps that follow from them. A command is carried out as a whole, or refused without a trace.
+"""Commands of the engine that callers send. A command is carried out as a whole, or refused without a trace.
 
-`intent` is its name in the error texts of the wire. Times are milliseconds.
+Batch operations, flow control, user tasks and the event log have files of their own; `inner_commands` are left by other commands, and
+`due_commands` are sent by the partition. `intent` is the name of a command in the error texts of the wire. Times are milliseconds.
 """
 
 from typing import ClassVar
@@ -209,6 +210,17 @@ class PublishMessage(Command, frozen=True, gc=False):
     traceparent: str = ""
 
 
+class CorrelateAtOnce(Command, frozen=True, gc=False):
+    """Publish a message that is not kept. It is refused if nothing waits for it now."""
+
+    intent: ClassVar[str] = "CORRELATE"
+    name: str
+    correlation_key: str
+    variables: Variables
+    business_id: str = ""
+    traceparent: str = ""
+
+
 class BroadcastSignal(Command, frozen=True, gc=False):
     """Send a signal to all events that wait for its name now, and to all signal start events."""
 
@@ -237,6 +249,15 @@ class AdHocResult(msgspec.Struct, frozen=True, gc=False):
 
     activate: tuple[ElementToActivate, ...] = ()
     is_completion_condition_fulfilled: bool = False
+    cancels_remaining_instances: bool = False
+
+
+class ActivateAdHocElements(Command, frozen=True, gc=False):
+    """Activate elements of a running ad-hoc subprocess from outside."""
+
+    intent: ClassVar[str] = "ACTIVATE"
+    ad_hoc_key: int
+    elements: tuple[ElementToActivate, ...]
     cancels_remaining_instances: bool = False
 
 
@@ -309,97 +330,15 @@ class UpdateJobTimeout(Command, frozen=True, gc=False):
     lease_token: str = ""
 
 
-class ContinueWalk(Command, frozen=True, gc=False):
-    """Go on with a walk that was too long for one turn; only ever a follow-up.
+class UpdateJob(Command, frozen=True, gc=False):
+    """Change the values of a job that are given: all of them, or none."""
 
-    *element_keys* are the element instances whose next step is left, *depths* how many steps led to each, *steps* all steps so far.
-    """
-
-    element_keys: tuple[int, ...]
-    depths: tuple[int, ...]
-    steps: int
-
-
-class CorrelateMessage(Command, frozen=True, gc=False):
-    """Go on with a published message after the subscription *after_key*; only ever inside another command, or a follow-up.
-
-    *message_key* is that of the message, kept or not; *reached* the process ids that it has reached so far.
-    """
-
-    message_key: int
-    name: str
-    correlation_key: str
-    variables: Variables
-    after_key: int
-    reached: tuple[str, ...]
-    business_id: str = ""
-    bpmn_process_id: str = ""
-    until_key: int = 0
-    traceparent: str = ""
-
-
-class CorrelateKept(Command, frozen=True, gc=False):
-    """Give a subscription that has just been opened the oldest kept message for it; inner command or follow-up."""
-
-    subscription_key: int
-
-
-class StartFromKept(Command, frozen=True, gc=False):
-    """Start a process from the oldest kept message with this key, now that the instance before has ended; inner command or follow-up."""
-
-    bpmn_process_id: str
-    correlation_key: str
-
-
-class DeliverSignal(Command, frozen=True, gc=False):
-    """Deliver a signal to the next subscriptions after *after_key*, up to *until_key* exclusive; inner command or follow-up."""
-
-    name: str
-    variables: Variables
-    after_key: int
-    until_key: int
-
-
-class CheckConditions(Command, frozen=True, gc=False):
-    """Check conditions: those of new subscriptions, or (none given) those of the instance that wait for one of the changed variables *names*.
-
-    Of these, *created* did not exist before in their scope.
-    """
-
-    process_instance_key: int
-    subscription_keys: tuple[int, ...] = ()
-    names: tuple[str, ...] = ()
-    created: tuple[str, ...] = ()
-
-
-class ContinueTermination(Command, frozen=True, gc=False):
-    """Go on to terminate an element instance in the state TERMINATING, or the children of a scope in that state; inner command or follow-up.
-
-    With *ends_scopes*, every scope around it ends too in which nothing lives any longer; otherwise that goes on.
-    """
-
-    element_instance_key: int
-    ends_scopes: bool = False
-
-
-class ContinueLoop(Command, frozen=True, gc=False):
-    """Create the next instances of a loop; inner command or follow-up. *body_key* is the multi-instance body."""
-
-    body_key: int
-
-
-class ReturnFromCall(Command, frozen=True, gc=False):
-    """Complete a call activity with the variables of the instance that it called; inner command or follow-up."""
-
-    element_instance_key: int
-    called_process_instance_key: int
-    variables: Variables
-
-
-class TerminateCalled(Command, frozen=True, gc=False):
-    """Terminate a called instance after its caller, when it was not resident; only ever a follow-up."""
-
-    called_process_instance_key: int
+    intent: ClassVar[str] = "UPDATE"
+    job_key: int
+    retries: int | None = None
+    timeout_ms: int | None = None
+    priority: int | None = None
+    lease_token: str = ""
 
 
 class SetVariables(Command, frozen=True, gc=False):
@@ -425,3 +364,28 @@ class EvaluateDecision(Command, frozen=True, gc=False):
     decision_id: str
     decision_key: int
     variables: Variables
+
+
+class ReadScope(Command, frozen=True, gc=False):
+    """Read what an expression may read under these *names* in the scope of an element instance (0: none), for its evaluation elsewhere."""
+
+    intent: ClassVar[str] = "EVALUATE"
+    scope_key: int
+    names: frozenset[str]
+
+
+class PutClusterVariable(Command, frozen=True, gc=False):
+    """Create a cluster variable, or update the one with this name. *metadata* None leaves it as it is."""
+
+    intent: ClassVar[str] = "CREATE"
+    name: str
+    value: str  # JSON
+    metadata: str | None = None  # JSON object
+    updates: bool = False
+
+
+class DeleteClusterVariable(Command, frozen=True, gc=False):
+    """Delete a cluster variable."""
+
+    intent: ClassVar[str] = "DELETE"
+    name: str

@@ -5,7 +5,7 @@ from typing import Any
 
 from osmia_broker.base.errors import NotFound
 from osmia_broker.engine.answers import SeenScope
-from osmia_broker.engine.batch_commands import ReadScope
+from osmia_broker.engine.commands import ReadScope
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.expressions import GlobalScope, VariableScope
 from osmia_broker.engine.turn import Turn

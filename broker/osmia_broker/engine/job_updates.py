@@ -1,7 +1,6 @@
 """Change several values of a job in one command: all, or none."""
 
-from osmia_broker.engine.batch_commands import UpdateJob
-from osmia_broker.engine.commands import UpdateJobPriority, UpdateJobRetries, UpdateJobTimeout
+from osmia_broker.engine.commands import UpdateJob, UpdateJobPriority, UpdateJobRetries, UpdateJobTimeout
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.jobs import update_job_priority, update_job_retries, update_job_timeout
 from osmia_broker.engine.turn import Turn

@@ -6,10 +6,11 @@ arrive.
 """
 
 from osmia_broker.base.errors import InvalidState, NotFound
-from osmia_broker.engine.commands import CorrelateKept, ResumeProcessInstance, SuspendProcessInstance
+from osmia_broker.engine.commands import ResumeProcessInstance, SuspendProcessInstance
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.remote import tell_opened
 from osmia_broker.engine.held_rows import hold, release, with_called
+from osmia_broker.engine.inner_commands import CorrelateKept
 from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.new_instances import origin_of
 from osmia_broker.engine.turn import Turn

@@ -41,7 +41,7 @@ SUBJECT: dict[type[Command], Key] = {
         commands.UpdateJobRetries,
         commands.UpdateJobPriority,
         commands.UpdateJobTimeout,
-        batches.UpdateJob,
+        commands.UpdateJob,
     ),
     **_by(
         "user_task_key",
@@ -61,7 +61,7 @@ SUBJECT: dict[type[Command], Key] = {
     **_by("element_instance_key", commands.SetVariables),
     **_by("incident_key", commands.ResolveIncident),
     **_by("evaluation_key", batches.DeleteEvaluation),
-    **_by("ad_hoc_key", batches.ActivateAdHocElements),
+    **_by("ad_hoc_key", commands.ActivateAdHocElements),
     **_by(
         "batch_key",
         batches.AddBatchItems,
@@ -80,8 +80,8 @@ OF_CLUSTER = frozenset(
         tasks.SetGlobalTaskListener,
         tasks.DeleteGlobalTaskListener,
         tasks.SaveTaskFilter,
-        batches.PutClusterVariable,
-        batches.DeleteClusterVariable,
+        commands.PutClusterVariable,
+        commands.DeleteClusterVariable,
         flow.PauseJobs,
         flow.ResumeJobs,
         flow.LimitJobs,
@@ -100,4 +100,4 @@ ANYWHERE = frozenset(
 )
 
 #: Carried out where messages with this name and key meet what waits for them.
-MESSAGES = frozenset({commands.PublishMessage, batches.CorrelateAtOnce})
+MESSAGES = frozenset({commands.PublishMessage, commands.CorrelateAtOnce})

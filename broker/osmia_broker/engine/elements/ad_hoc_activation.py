@@ -1,7 +1,7 @@
 """Activate elements of a running ad-hoc subprocess for a caller."""
 
 from osmia_broker.base.errors import InvalidArgument, InvalidState, NotFound
-from osmia_broker.engine.batch_commands import ActivateAdHocElements
+from osmia_broker.engine.commands import ActivateAdHocElements
 from osmia_broker.engine.elements.ad_hoc import activate_inside, check_activatable
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.incidents import IncidentRaised

@@ -2,10 +2,10 @@
 
 from osmia_broker.base.errors import NotFound
 from osmia_broker.engine.answers import Correlated
-from osmia_broker.engine.batch_commands import CorrelateAtOnce
-from osmia_broker.engine.commands import CorrelateMessage, PublishMessage
+from osmia_broker.engine.commands import CorrelateAtOnce, PublishMessage
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.messages import reach_page, start_instances
+from osmia_broker.engine.inner_commands import CorrelateMessage
 from osmia_broker.engine.turn import Turn
 
 

@@ -1,10 +1,11 @@
 """Signals: they reach every event that listens at that moment, in slices, and start an instance per signal start event."""
 
-from osmia_broker.engine.commands import BroadcastSignal, Command, DeliverSignal, Variables
+from osmia_broker.engine.commands import BroadcastSignal, Command, Variables
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.delivery import deliver, is_taken
 from osmia_broker.engine.events.starts import start_at
 from osmia_broker.engine.follow_ups import carries_out
+from osmia_broker.engine.inner_commands import DeliverSignal
 from osmia_broker.engine.outbox import send
 from osmia_broker.engine.suspension import is_suspended
 from osmia_broker.engine.turn import Turn

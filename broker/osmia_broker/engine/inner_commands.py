@@ -1,0 +1,100 @@
+"""Commands that another command leaves: carried out in the same turn after its steps, or later as a follow-up. No caller sends them.
+
+Their names are stored with follow-ups, so that none is ever renamed.
+"""
+
+from osmia_broker.engine.commands import Command, Variables
+
+
+class ContinueWalk(Command, frozen=True, gc=False):
+    """Go on with a walk that was too long for one turn; only ever a follow-up.
+
+    *element_keys* are the element instances whose next step is left, *depths* how many steps led to each, *steps* all steps so far.
+    """
+
+    element_keys: tuple[int, ...]
+    depths: tuple[int, ...]
+    steps: int
+
+
+class CorrelateMessage(Command, frozen=True, gc=False):
+    """Go on with a published message after the subscription *after_key*.
+
+    *message_key* is that of the message, kept or not; *reached* the process ids that it has reached so far. With *bpmn_process_id* it is
+    for this process alone, and with *until_key* for the subscriptions below that key.
+    """
+
+    message_key: int
+    name: str
+    correlation_key: str
+    variables: Variables
+    after_key: int
+    reached: tuple[str, ...]
+    business_id: str = ""
+    bpmn_process_id: str = ""
+    until_key: int = 0
+    traceparent: str = ""
+
+
+class CorrelateKept(Command, frozen=True, gc=False):
+    """Give a subscription that has just been opened the oldest kept message for it."""
+
+    subscription_key: int
+
+
+class StartFromKept(Command, frozen=True, gc=False):
+    """Start a process from the oldest kept message with this key, now that the instance before has ended."""
+
+    bpmn_process_id: str
+    correlation_key: str
+
+
+class DeliverSignal(Command, frozen=True, gc=False):
+    """Deliver a signal to the next subscriptions after *after_key*, up to *until_key* exclusive."""
+
+    name: str
+    variables: Variables
+    after_key: int
+    until_key: int
+
+
+class CheckConditions(Command, frozen=True, gc=False):
+    """Check conditions: those of new subscriptions, or (none given) those of the instance that wait for one of the changed variables *names*.
+
+    Of these, *created* did not exist before in their scope.
+    """
+
+    process_instance_key: int
+    subscription_keys: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+    created: tuple[str, ...] = ()
+
+
+class ContinueTermination(Command, frozen=True, gc=False):
+    """Go on to terminate an element instance in the state TERMINATING, or the children of a scope in that state.
+
+    With *ends_scopes*, every scope around it ends too in which nothing lives any longer; otherwise that goes on.
+    """
+
+    element_instance_key: int
+    ends_scopes: bool = False
+
+
+class ContinueLoop(Command, frozen=True, gc=False):
+    """Create the next instances of a loop. *body_key* is the multi-instance body."""
+
+    body_key: int
+
+
+class ReturnFromCall(Command, frozen=True, gc=False):
+    """Complete a call activity with the variables of the instance that it called."""
+
+    element_instance_key: int
+    called_process_instance_key: int
+    variables: Variables
+
+
+class TerminateCalled(Command, frozen=True, gc=False):
+    """Terminate a called instance after its caller, when it was not resident; only ever a follow-up."""
+
+    called_process_instance_key: int
