@@ -14,7 +14,7 @@ class Reason(NamedTuple):
     found: re.Pattern[str]
     sentence: str
 
-    def told(self, address: str) -> str:
+    def sentence_about(self, address: str) -> str:
         """Return the sentence about *address*."""
         return self.sentence.format(address=address)
 

@@ -123,7 +123,7 @@ def from_rpc(error: grpc.RpcError, address: str = "", *, speaks_tls: bool = Fals
     if code is StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE.match(details):
         return InvalidArgument(code, details)
     reason = reason_of(details, speaks_tls=speaks_tls) if code in _NOT_REACHED else None
-    text = f"{reason.told(address)} ({details})" if reason is not None else ""
+    text = f"{reason.sentence_about(address)} ({details})" if reason is not None else ""
     failure: OsmiaError = _BY_CODE.get(code, BrokerFailed)(code, details, text)
     failure.speaks_tls = speaks_tls
     return failure

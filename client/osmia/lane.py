@@ -150,11 +150,6 @@ class Lane:
         return self._room > len(self._surplus)
 
     @property
-    def has_surplus(self) -> bool:
-        """Whether jobs are held that found no free slot."""
-        return bool(self._surplus)
-
-    @property
     def some_held_job(self) -> Job | None:
         """A job that is held here, surplus first; None if there is none."""
         held = next(iter(self._surplus or self._held.values()), None)

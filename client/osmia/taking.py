@@ -73,21 +73,24 @@ class Slots(Protocol):
     arrived: int
 
     @property
-    def has_surplus(self) -> bool: ...  # noqa: D102
+    def has_room(self) -> bool:
+        """Whether a slot is free that no job waits for."""
 
     @property
-    def has_room(self) -> bool: ...  # noqa: D102
+    def some_held_job(self) -> Job | None:
+        """A job that is held here; None if there is none."""
 
-    @property
-    def some_held_job(self) -> Job | None: ...  # noqa: D102
+    async def free_slots(self) -> int:
+        """Wait for a free slot and return how many are free now."""
 
-    async def free_slots(self) -> int: ...  # noqa: D102
+    def accept(self, job: Job, *, asked_s: float) -> bool:
+        """Take charge of a job. Return False if no handler is there for it."""
 
-    def accept(self, job: Job, *, asked_s: float) -> bool: ...  # noqa: D102
+    async def return_surplus(self) -> None:
+        """Give back the jobs that found no free slot."""
 
-    async def return_surplus(self) -> None: ...  # noqa: D102
-
-    async def release(self, jobs: list[HeldJob]) -> None: ...  # noqa: D102
+    async def release(self, jobs: list[HeldJob]) -> None:
+        """Give back *jobs* that were not started."""
 
 
 class Poller:
@@ -163,12 +166,14 @@ class Poller:
         taken = 0
         async with contextlib.aclosing(self._lane.client.job_batches(request)) as batches:
             async for batch in batches:
+                taken += len(batch)
                 for job in batch:
-                    taken += 1
-                    if not self._lane.accept(job, asked_s=asked_s):
-                        over_at = self._lane.leases.over_at(job, asked_s=asked_s)
-                        self._foreign.append(HeldJob(job, over_at))
+                    self._take(job, asked_s)
         return taken
+
+    def _take(self, job: Job, asked_s: float) -> None:
+        if not self._lane.accept(job, asked_s=asked_s):
+            self._foreign.append(HeldJob(job, self._lane.leases.over_at(job, asked_s=asked_s)))
 
 
 class PushedJobs:
@@ -267,15 +272,19 @@ async def until_quiet(lane: Slots, ended: Callable[[], bool] = lambda: False) ->
     """
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(DRAIN_MAX_S):
-            quiet = 0
-            for _ in range(COMMITS_MAX):
-                arrived = lane.arrived
-                if ended() or not await _is_answered(_some_command(lane)):
-                    return
-                quiet = quiet + 1 if lane.arrived == arrived else 0
-                if quiet == QUIET_COMMITS:
-                    return
-            await _is_answered(lane.client.topology())
+            await _see_commits(lane, ended)
+
+
+async def _see_commits(lane: Slots, ended: Callable[[], bool]) -> None:
+    quiet = 0
+    for _ in range(COMMITS_MAX):
+        arrived = lane.arrived
+        if ended() or not await _is_answered(_some_command(lane)):
+            return
+        quiet = quiet + 1 if lane.arrived == arrived else 0
+        if quiet == QUIET_COMMITS:
+            return
+    await _is_answered(lane.client.topology())
 
 
 def _some_command(lane: Slots) -> Coroutine[Any, Any, object]:
@@ -347,7 +356,7 @@ class Outage:
         if is_due:
             self._reported_s = now_s
         level = logging.WARNING if is_due else logging.DEBUG
-        log.log(level, "job type '%s' will try again: %s", self._type, _said(error))
+        log.log(level, "job type '%s' will try again: %s", self._type, _in_one_line(error))
 
     def end(self, now_s: float) -> None:
         """Note an attempt that succeeded. The line is as loud as the warning that it takes back."""
@@ -356,7 +365,7 @@ class Outage:
         self._since_s = None
 
 
-def _said(error: errors.OsmiaError) -> str:
-    """Return a failure in one line. The usual reason of a broker that cannot be reached is that it does not run."""
+def _in_one_line(error: errors.OsmiaError) -> str:
+    """Return a failure as text. The usual reason of a broker that cannot be reached is that it does not run."""
     text = " ".join(str(error).split())[:REASON_CHARS_MAX]
     return f"is the broker running? {text}" if isinstance(error, errors.Unavailable) else text

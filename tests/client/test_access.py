@@ -277,7 +277,7 @@ def test_a_client_renews_a_token_that_the_broker_does_not_take(tmp_path, server)
 def test_a_mistake_with_tls_is_explained(details, speaks_tls, sentence):
     reason = reason_of(details, speaks_tls=speaks_tls)
     assert reason is not None
-    assert sentence in reason.told("b:1")
+    assert sentence in reason.sentence_about("b:1")
 
 
 def test_other_failures_keep_their_words():

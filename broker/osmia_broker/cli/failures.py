@@ -244,7 +244,7 @@ def _unreachable(reason: "Reason", details: str, address: str, profile: str) -> 
     from osmia._reasons import NOBODY, PLAIN, STRANGER
 
     is_here = LOOPBACK.fullmatch(address) is not None
-    what, why, mend = sentence_of(reason.told(address)), details, TLS_MEND
+    what, why, mend = sentence_of(reason.sentence_about(address)), details, TLS_MEND
     if reason.name == STRANGER:
         what = f"At {address} answers a program that does not speak gRPC."
         mend = f"--address {shlex.quote(address.rpartition(':')[0])}:{GRPC_PORT}   (the gRPC port of a broker that was told no other)"
