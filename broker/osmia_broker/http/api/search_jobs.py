@@ -59,7 +59,7 @@ _PERIOD = (Asked("from", _MOMENT, is_required=True), Asked("to", _MOMENT, is_req
 
 
 @operation("GET", "/jobs/statistics/global", tag=TAG, query=(*_PERIOD, Asked("jobType")))
-async def get_global_job_statistics(call: Call) -> Any:
+async def get_global_job_statistics(call: Call) -> JobNumbers:
     """Count the jobs that were created, completed and failed between `from` and `to`, of all types or of `jobType`."""
     period = {name: call.query[name][-1] for name in ("from", "to") if name in call.query}
     question = _with_period(Search({**period}))
@@ -68,10 +68,14 @@ async def get_global_job_statistics(call: Call) -> Any:
         found = await search(call.reader, JOBS_BY_TYPE, Search({"jobType": type}), given=question.given)
     else:
         found = await search(call.reader, ALL_JOBS, Search(), given=question.given)
-    nothing = {"count": 0, "lastUpdatedAt": None}
     item = found.items[0] if found.items else {}
-    numbers = {name: item.get(name, nothing) for name in ("created", "completed", "failed")}
-    return {**numbers, "isIncomplete": False}
+    nothing = {"count": 0, "lastUpdatedAt": None}
+    created, completed, failed = (_metric(item.get(name, nothing)) for name in ("created", "completed", "failed"))
+    return JobNumbers(created=created, completed=completed, failed=failed, is_incomplete=False)
+
+
+def _metric(found: dict[str, Any]) -> Metric:
+    return Metric(count=found["count"], last_updated_at=found["lastUpdatedAt"])
 
 
 def _with_period(asked: Search, *, needs_type: bool = False) -> _Question:
