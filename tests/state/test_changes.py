@@ -58,7 +58,7 @@ def test_a_variable_is_told_with_each_value() -> None:
 def test_what_was_rolled_back_is_not_told() -> None:
     state = State()
     job = new_job(state)
-    mark = state.journal.mark()
+    mark = len(state.journal.notes())
     state.jobs.update(job, retries=9)
     state.journal.roll_back(mark)
     assert [one.value("retries") for one in changes(state)] == [3]
@@ -75,7 +75,7 @@ def test_every_undo_of_a_row_is_known(table: type) -> None:
 def test_an_end_that_was_rolled_back_is_not_told() -> None:
     state = State()
     job = new_job(state)
-    mark = state.journal.mark()
+    mark = len(state.journal.notes())
     state.jobs.end(job, 5, state=JobState.ERROR_THROWN, deadline_ms=0, error_message="long")
     assert state.jobs.get(job.key) is None
     state.journal.roll_back(mark)

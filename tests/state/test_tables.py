@@ -173,7 +173,7 @@ def test_a_text_that_grows_counts_towards_the_memory_bound(row: Any, column: str
     table = state.tables[type(row)]
     table.insert(replace(row, **{column: ""}))
     before = state.residency.bytes_of(PROCESS)
-    mark = state.journal.mark()
+    mark = len(state.journal.notes())
     table.update(table[row.key], **{column: "x" * 5_000})
     assert state.residency.bytes_of(PROCESS) == before + 5_000
     state.journal.roll_back(mark)
@@ -187,7 +187,7 @@ def test_an_end_that_is_undone_is_being_terminated_again():
     state = fresh_state()
     state.elements.insert(replace(rows.process))
     state.elements.begin_to_terminate(state.elements[PROCESS])
-    mark = state.journal.mark()
+    mark = len(state.journal.notes())
     state.elements.leave(state.elements[PROCESS], 99, ElementState.TERMINATED)
     assert not state.elements.terminating
     state.journal.roll_back(mark)

@@ -37,7 +37,7 @@ def test_a_candidate_that_is_written_twice_in_a_batch_is_stored_as_it_was_last()
 def test_undoing_a_write_gives_back_the_one_before_it():
     state = State()
     state.notes[TaskCandidate].write(FAMILY)
-    mark = state.journal.mark()
+    mark = len(state.journal.notes())
     state.notes[TaskCandidate].write(GONE)
     state.journal.roll_back(mark)
     assert written(state, TaskCandidate) == [FAMILY]
@@ -127,7 +127,7 @@ def test_undoing_a_deletion_brings_a_global_listener_back():
     state = State()
     row = listener()
     state.global_listeners.put(row)
-    mark = state.journal.mark()
+    mark = len(state.journal.notes())
     state.global_listeners.put(replace(row, deleted_ms=9, type="other"))
     state.journal.roll_back(mark)
     assert state.global_listeners.of_id("all") is row

@@ -15,6 +15,8 @@ from osmia_broker.engine.turn import Turn
 from osmia_broker.state.history_rows import AuditEntity, AuditEntry, AuditOperation
 from osmia_broker.state.rows import ElementInstance, Incident, Job
 
+DESCRIPTION_CHARACTERS = 1_000
+
 
 class ByPerson(Command, frozen=True, gc=False):
     """Carry *command* out for *user* (empty if nobody is named) and write it into the audit log. The answer is that of the command."""
@@ -56,9 +58,22 @@ class Logged(NamedTuple):
     read: Read | None = None
 
 
+def _keyed(field: str) -> Find:
+    """Return a `Find` for commands that name their subject in *field*, of which nothing else is known."""
+
+    def find(_turn: Turn, command: Any) -> Subject:
+        return Subject(getattr(command, field))
+
+    return find
+
+
 def _instance(turn: Turn, command: Any) -> Subject:
     row = turn.state.find(ElementInstance, command.process_instance_key)
     return Subject(command.process_instance_key, command.process_instance_key, row.process_definition_key if row else 0)
+
+
+def _ended_instance(_turn: Turn, command: Any) -> Subject:
+    return Subject(command.process_instance_key, command.process_instance_key)
 
 
 def _scope(turn: Turn, command: commands.SetVariables) -> Subject:
@@ -96,46 +111,35 @@ def _evaluated(_command: Any, answer: Any) -> Subject:
     return Subject(answer.key, definition_key=answer.decision.key, description=answer.decision.decision_id)
 
 
-DESCRIPTION_CHARACTERS = 1_000
-_ENTITY, _OPERATION = AuditEntity, AuditOperation
-
 #: The operations of people, by the command that carries them out.
 OPERATIONS: dict[type[Command], Logged] = {
-    commands.CreateProcessInstance: Logged(_ENTITY.PROCESS_INSTANCE, _OPERATION.CREATE, read=_created),
-    commands.CancelProcessInstance: Logged(_ENTITY.PROCESS_INSTANCE, _OPERATION.CANCEL, _instance),
-    commands.ModifyProcessInstance: Logged(_ENTITY.PROCESS_INSTANCE, _OPERATION.MODIFY, _instance),
-    commands.MigrateProcessInstance: Logged(_ENTITY.PROCESS_INSTANCE, _OPERATION.MIGRATE, _instance),
-    commands.SuspendProcessInstance: Logged(_ENTITY.PROCESS_INSTANCE, _OPERATION.SUSPEND, _instance),
-    commands.ResumeProcessInstance: Logged(_ENTITY.PROCESS_INSTANCE, _OPERATION.RESUME, _instance),
-    commands.AssignBusinessId: Logged(_ENTITY.PROCESS_INSTANCE, _OPERATION.UPDATE, _instance),
-    batches.DeleteEndedInstance: Logged(
-        _ENTITY.PROCESS_INSTANCE,
-        _OPERATION.DELETE,
-        lambda _turn, command: Subject(command.process_instance_key, command.process_instance_key),
-    ),
-    commands.SetVariables: Logged(_ENTITY.VARIABLE, _OPERATION.UPDATE, _scope),
-    commands.ResolveIncident: Logged(_ENTITY.INCIDENT, _OPERATION.RESOLVE, _incident),
-    commands.UpdateJobRetries: Logged(_ENTITY.JOB, _OPERATION.UPDATE, _job),
-    commands.UpdateJobTimeout: Logged(_ENTITY.JOB, _OPERATION.UPDATE, _job),
-    commands.UpdateJobPriority: Logged(_ENTITY.JOB, _OPERATION.UPDATE, _job),
-    commands.UpdateJob: Logged(_ENTITY.JOB, _OPERATION.UPDATE, _job),
-    commands.DeployResources: Logged(_ENTITY.RESOURCE, _OPERATION.CREATE, read=_deployed),
-    commands.DeleteResource: Logged(
-        _ENTITY.RESOURCE, _OPERATION.DELETE, lambda _turn, command: Subject(command.resource_key)
-    ),
-    commands.EvaluateDecision: Logged(_ENTITY.DECISION, _OPERATION.EVALUATE, read=_evaluated),
-    batches.DeleteEvaluation: Logged(
-        _ENTITY.DECISION, _OPERATION.DELETE, lambda _turn, command: Subject(command.evaluation_key)
-    ),
+    commands.CreateProcessInstance: Logged(AuditEntity.PROCESS_INSTANCE, AuditOperation.CREATE, read=_created),
+    commands.CancelProcessInstance: Logged(AuditEntity.PROCESS_INSTANCE, AuditOperation.CANCEL, _instance),
+    commands.ModifyProcessInstance: Logged(AuditEntity.PROCESS_INSTANCE, AuditOperation.MODIFY, _instance),
+    commands.MigrateProcessInstance: Logged(AuditEntity.PROCESS_INSTANCE, AuditOperation.MIGRATE, _instance),
+    commands.SuspendProcessInstance: Logged(AuditEntity.PROCESS_INSTANCE, AuditOperation.SUSPEND, _instance),
+    commands.ResumeProcessInstance: Logged(AuditEntity.PROCESS_INSTANCE, AuditOperation.RESUME, _instance),
+    commands.AssignBusinessId: Logged(AuditEntity.PROCESS_INSTANCE, AuditOperation.UPDATE, _instance),
+    batches.DeleteEndedInstance: Logged(AuditEntity.PROCESS_INSTANCE, AuditOperation.DELETE, _ended_instance),
+    commands.SetVariables: Logged(AuditEntity.VARIABLE, AuditOperation.UPDATE, _scope),
+    commands.ResolveIncident: Logged(AuditEntity.INCIDENT, AuditOperation.RESOLVE, _incident),
+    commands.UpdateJobRetries: Logged(AuditEntity.JOB, AuditOperation.UPDATE, _job),
+    commands.UpdateJobTimeout: Logged(AuditEntity.JOB, AuditOperation.UPDATE, _job),
+    commands.UpdateJobPriority: Logged(AuditEntity.JOB, AuditOperation.UPDATE, _job),
+    commands.UpdateJob: Logged(AuditEntity.JOB, AuditOperation.UPDATE, _job),
+    commands.DeployResources: Logged(AuditEntity.RESOURCE, AuditOperation.CREATE, read=_deployed),
+    commands.DeleteResource: Logged(AuditEntity.RESOURCE, AuditOperation.DELETE, _keyed("resource_key")),
+    commands.EvaluateDecision: Logged(AuditEntity.DECISION, AuditOperation.EVALUATE, read=_evaluated),
+    batches.DeleteEvaluation: Logged(AuditEntity.DECISION, AuditOperation.DELETE, _keyed("evaluation_key")),
     batches.CreateBatch: Logged(
-        _ENTITY.BATCH, _OPERATION.CREATE, read=lambda command, key: Subject(key, description=str(command.type))
+        AuditEntity.BATCH, AuditOperation.CREATE, read=lambda command, key: Subject(key, description=str(command.type))
     ),
-    batches.SuspendBatch: Logged(_ENTITY.BATCH, _OPERATION.SUSPEND, lambda _turn, command: Subject(command.batch_key)),
-    batches.ResumeBatch: Logged(_ENTITY.BATCH, _OPERATION.RESUME, lambda _turn, command: Subject(command.batch_key)),
-    batches.CancelBatch: Logged(_ENTITY.BATCH, _OPERATION.CANCEL, lambda _turn, command: Subject(command.batch_key)),
+    batches.SuspendBatch: Logged(AuditEntity.BATCH, AuditOperation.SUSPEND, _keyed("batch_key")),
+    batches.ResumeBatch: Logged(AuditEntity.BATCH, AuditOperation.RESUME, _keyed("batch_key")),
+    batches.CancelBatch: Logged(AuditEntity.BATCH, AuditOperation.CANCEL, _keyed("batch_key")),
 }
 
-#: What programs do all day. It is an operation of a person only if the caller names one.
+#: The commands that programs send all day. One is an operation of a person only if the caller names that person.
 DAILY = frozenset(
     {
         commands.CreateProcessInstance,

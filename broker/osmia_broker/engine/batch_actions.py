@@ -50,18 +50,15 @@ def act(turn: Turn, type: BatchType, plan: BatchPlan, item: BatchItem) -> None:
     _ACTIONS[type](turn, plan, item)
 
 
-def _cancel(turn: Turn, plan: BatchPlan, item: BatchItem) -> None:
-    del plan
+def _cancel(turn: Turn, _plan: BatchPlan, item: BatchItem) -> None:
     cancel_process_instance(turn, CancelProcessInstance(item.item_key))
 
 
-def _suspend(turn: Turn, plan: BatchPlan, item: BatchItem) -> None:
-    del plan
+def _suspend(turn: Turn, _plan: BatchPlan, item: BatchItem) -> None:
     suspend_process_instance(turn, SuspendProcessInstance(item.item_key))
 
 
-def _resume(turn: Turn, plan: BatchPlan, item: BatchItem) -> None:
-    del plan
+def _resume(turn: Turn, _plan: BatchPlan, item: BatchItem) -> None:
     resume_process_instance(turn, ResumeProcessInstance(item.item_key))
 
 
@@ -76,22 +73,19 @@ def _modify(turn: Turn, plan: BatchPlan, item: BatchItem) -> None:
     modify_process_instance(turn, ModifyProcessInstance(item.item_key, move=moves))
 
 
-def _resolve(turn: Turn, plan: BatchPlan, item: BatchItem) -> None:
+def _resolve(turn: Turn, _plan: BatchPlan, item: BatchItem) -> None:
     """Resolve an incident; its job gets one more try if it has none left, because nobody looks at each job of a batch."""
-    del plan
     incident = turn.find_incident(item.item_key)
     if incident is not None and incident.job_key and turn.jobs[incident.job_key].retries <= 0:
         update_job_retries(turn, UpdateJobRetries(incident.job_key, 1))
     resolve_incident(turn, ResolveIncident(item.item_key))
 
 
-def _delete(turn: Turn, plan: BatchPlan, item: BatchItem) -> None:
-    del plan
+def _delete(turn: Turn, _plan: BatchPlan, item: BatchItem) -> None:
     delete_ended_instance(turn, DeleteEndedInstance(item.item_key))
 
 
-def _delete_evaluation(turn: Turn, plan: BatchPlan, item: BatchItem) -> None:
-    del plan
+def _delete_evaluation(turn: Turn, _plan: BatchPlan, item: BatchItem) -> None:
     delete_evaluation(turn, DeleteEvaluation(item.item_key))
 
 

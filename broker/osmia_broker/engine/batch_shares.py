@@ -106,7 +106,7 @@ def take_items(turn: Turn, command: ShareBatch) -> None:
     turn.batches.update(share, items=share.items + len(command.items))
 
 
-def tell_home(turn: Turn, share: BatchOperation, completed: int, failed: int) -> None:
+def report_to_home(turn: Turn, share: BatchOperation, completed: int, failed: int) -> None:
     """Report to the home of *share* what has been worked off; nothing for a batch operation that is at home here."""
     if share.whole_key:
         send(turn, partition_of_key(share.whole_key), CountShare(share.whole_key, completed, failed))

@@ -28,8 +28,8 @@ from osmia_broker.engine.batch_shares import (
     TurnShare,
     add_items,
     find_share,
+    report_to_home,
     take_items,
-    tell_home,
     turn_shares,
     whole_of,
 )
@@ -76,7 +76,7 @@ def add_batch_items(turn: Turn, command: AddBatchItems) -> None:
 def start_batch(turn: Turn, command: StartBatch) -> None:
     """Begin with the first slice; without items the batch operation is complete."""
     batch = _living(turn, command.batch_key, "start", BatchState.CREATED)
-    _turn(turn, batch, BatchState.ACTIVE)
+    _enter(turn, batch, BatchState.ACTIVE)
     if batch.items:
         _go_on(turn, batch)
     else:
@@ -86,14 +86,14 @@ def start_batch(turn: Turn, command: StartBatch) -> None:
 @handles(SuspendBatch)
 def suspend_batch(turn: Turn, command: SuspendBatch) -> None:
     """Work off no more items; the slice that is due finds the state."""
-    _turn(turn, _living(turn, command.batch_key, "suspend", BatchState.ACTIVE), BatchState.SUSPENDED)
+    _enter(turn, _living(turn, command.batch_key, "suspend", BatchState.ACTIVE), BatchState.SUSPENDED)
 
 
 @handles(ResumeBatch)
 def resume_batch(turn: Turn, command: ResumeBatch) -> None:
     """Go on with the next slice."""
     batch = _living(turn, command.batch_key, "resume", BatchState.SUSPENDED)
-    _turn(turn, batch, BatchState.ACTIVE)
+    _enter(turn, batch, BatchState.ACTIVE)
     _go_on(turn, batch)
 
 
@@ -105,7 +105,7 @@ def cancel_batch(turn: Turn, command: CancelBatch) -> None:
     _cancel(turn, batch)
 
 
-def _turn(turn: Turn, batch: BatchOperation, state: BatchState) -> None:
+def _enter(turn: Turn, batch: BatchOperation, state: BatchState) -> None:
     """Bring *batch* and its shares in other partitions into a state."""
     turn.batches.update(batch, state=state)
     turn_shares(turn, batch, state)
@@ -145,7 +145,7 @@ def _count(turn: Turn, batch: BatchOperation, completed: int, failed: int) -> No
     """Count what has been worked off, here and in the home of the batch operation."""
     turn.batches.update(batch, completed=batch.completed + completed, failed=batch.failed + failed)
     if completed or failed:
-        tell_home(turn, batch, completed, failed)
+        report_to_home(turn, batch, completed, failed)
 
 
 def _complete_if_all_tried(turn: Turn, batch: BatchOperation) -> None:

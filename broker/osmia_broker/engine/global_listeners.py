@@ -1,6 +1,6 @@
 """Global task listeners: kept by the broker, for the native user tasks of all processes."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 from msgspec.structs import replace
@@ -24,14 +24,14 @@ def set_global_task_listener(turn: Turn, command: SetGlobalTaskListener) -> Glob
             )
         row = GlobalTaskListener(key=turn.next_key(), id=command.id, created_ms=turn.now_ms, **given)
     else:
-        row = replace(found or _missing("update", command.id), **given)
+        row = replace(found or _no_such("update", command.id), **given)
     return turn.global_listeners.put(row)
 
 
 @handles(DeleteGlobalTaskListener)
 def delete_global_task_listener(turn: Turn, command: DeleteGlobalTaskListener) -> None:
     """Delete a listener."""
-    row = turn.global_listeners.of_id(command.id) or _missing("delete", command.id)
+    row = turn.global_listeners.of_id(command.id) or _no_such("delete", command.id)
     turn.global_listeners.put(replace(row, deleted_ms=turn.now_ms))
 
 
@@ -48,5 +48,5 @@ def _columns(command: SetGlobalTaskListener) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _missing(verb: str, id: str) -> GlobalTaskListener:
+def _no_such(verb: str, id: str) -> NoReturn:
     raise NotFound(f"Expected to {verb} a global task listener with id '{id}', but no such listener was found")

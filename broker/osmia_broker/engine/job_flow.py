@@ -47,9 +47,8 @@ def limit_jobs(turn: Turn, command: LimitJobs) -> None:
 
 
 @handles(ListJobFlow)
-def list_job_flow(turn: Turn, command: ListJobFlow) -> JobFlowAnswer:
+def list_job_flow(turn: Turn, _command: ListJobFlow) -> JobFlowAnswer:
     """Return the rows in order of their keys, and the held jobs by type, key and worker."""
-    del command
     held = tuple((*place, number) for place, number in sorted(turn.jobs.flow.held.items()))
     return JobFlowAnswer(tuple(turn.jobs.flow.all()), held)
 

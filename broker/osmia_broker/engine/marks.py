@@ -5,7 +5,7 @@ from osmia_broker.engine.answers import Created
 from osmia_broker.engine.commands import AssignBusinessId, CreateProcessInstance
 from osmia_broker.engine.due_commands import ExpireCreation
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.events.remote import tell_opened
+from osmia_broker.engine.events.remote import report_opened
 from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.new_instances import business_id_of, decode_tags, encode_tags, origin_of
 from osmia_broker.engine.suspension import refuse_suspended
@@ -72,7 +72,7 @@ def give_business_id(
         )
     turn.business_ids.insert(BusinessId(turn.next_key(), process.key, process.key, process.element_id, business_id))
     for subscription in turn.subscriptions.of_instance(process.key):
-        tell_opened(turn, subscription)
+        report_opened(turn, subscription)
 
 
 @handles(AssignBusinessId)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from osmia_broker.base.errors import AlreadyExists, InvalidArgument, InvalidState, NotFound
 from osmia_broker.engine.commands import MigrateProcessInstance
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.events.remote import end_subscription, tell_opened
+from osmia_broker.engine.events.remote import end_subscription, report_opened
 from osmia_broker.engine.events.waiting import open_event
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import is_ending
@@ -259,7 +259,7 @@ def _migrate_events(
                 element_id=event.id,
                 bpmn_process_id=target.bpmn_process_id,
             )
-            tell_opened(turn, subscription, is_migrated=True)
+            report_opened(turn, subscription, is_migrated=True)
             del new[event.id]
     for opened in new.values():
         try:

@@ -8,7 +8,7 @@ arrive.
 from osmia_broker.base.errors import InvalidState, NotFound
 from osmia_broker.engine.commands import ResumeProcessInstance, SuspendProcessInstance
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.events.remote import tell_opened
+from osmia_broker.engine.events.remote import report_opened
 from osmia_broker.engine.held_rows import hold, release, with_called
 from osmia_broker.engine.inner_commands import CorrelateKept
 from osmia_broker.engine.lifecycle import is_ending
@@ -77,7 +77,7 @@ def _resume(turn: Turn, outermost: ElementInstance) -> None:
             continue
         for subscription in turn.subscriptions.of_instance(process.key):
             is_message = subscription.kind is SubscriptionKind.MESSAGE
-            if not is_message or tell_opened(turn, subscription):
+            if not is_message or report_opened(turn, subscription):
                 continue
             if turn.state.may_have_message(subscription.name, subscription.correlation_key):
                 turn.follow(process.key, CorrelateKept(subscription.key))

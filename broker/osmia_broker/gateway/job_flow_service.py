@@ -41,9 +41,8 @@ class JobFlow:
         )
         return queries.LimitJobsResponse()
 
-    async def ListJobFlow(self, request: queries.ListJobFlowRequest) -> queries.ListJobFlowResponse:
+    async def ListJobFlow(self, _request: queries.ListJobFlowRequest) -> queries.ListJobFlowResponse:
         """List pauses and limits."""
-        del request
         answer = await self._calls.settings()
         held: Counter[str] = Counter()
         for type, _, _, number in answer.held:

@@ -24,7 +24,6 @@ HEADER_BYTES = 9
 FRAME_BYTES_MAX = 16_384  # the least that every peer may send; larger frames would only make others wait longer
 WINDOW = 65_535  # of a stream and of the connection, until a peer says otherwise
 WINDOW_MAX = 2**31 - 1
-STREAM_ID_MAX = 2**31 - 1
 
 HEADER = Struct(">HBBBI")  #: length >> 8, length & 255, kind, flags, stream id
 NUMBER = Struct(">I")

@@ -102,11 +102,12 @@ class Committing:
 
     def drop_memory(self) -> None:
         """Forget all rows and the due work, and begin with an empty memory. Nobody who waits is answered (see `everybody`)."""
-        self._drop_memory()
+        self._forget_rows()
         self.due.stop()
         self.due = self._new_due_work()
 
-    def _drop_memory(self) -> None:
+    def _forget_rows(self) -> None:
+        """Begin with an empty memory, in another batch; the due work goes on."""
         self._batch = Batch(self._batch.number + 1)
         self._begin_memory()
 
@@ -321,7 +322,7 @@ class Committing:
         suspects = batch.accepted()
         others = [*batch.unchanging(), *self._batch.commands(), *self._held()]
         awaited, models = self.state.awaited.before(self._durable_key), self.state.definitions.models()
-        self._drop_memory()
+        self._forget_rows()
         self.state.awaited = self._turn.awaited = awaited
         self.state.definitions.keep_models(models)
         found = suspects.pop()[1] if len(suspects) == 1 else None

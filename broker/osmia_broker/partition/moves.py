@@ -1,8 +1,8 @@
 """Commands for a partition that moves to another process: they wait for it, so that clients do not see the move.
 
 A command waits only if it was certainly not carried out: the partition was away when it came, there was no link to send it over, or the process
-that was asked answers that it leads the partition no longer. It waits for a moment, together with a bounded number of others. A partition that is away for longer than a move takes
-refuses at once, as before. A caller who leaves takes the command along.
+that was asked answers that it leads the partition no longer. It waits for a moment, together with a bounded number of others. A partition that
+is away for longer than a move takes refuses at once, as before. A caller who leaves takes the command along.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class Move(Listener):
 
     @property
     def ends_s(self) -> float:
-        """When nobody waits any longer, by the clock of the event loop: the partition is just going, which is reported in the end, or is away since a known time."""
+        """The time after which nobody waits, by the clock of the event loop: a while after the partition went away, or after now if it is just going."""
         is_going = self.part.is_open or self._is_reported_open
         return (asyncio.get_running_loop().time() if is_going else self._away.moment_s) + MOVE_S
 
@@ -109,12 +109,16 @@ class Moves:
         if caller.reports == move.reports or not move.part.is_open:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(move.ends_s):
-                    await move.news()
-                    while not move.part.is_open and not self._is_stopped:
-                        await move.news()
+                    await self._opened(move)
         if not move.part.is_open or self._is_stopped:
             raise refusal
         return await self._again(caller.command)
+
+    async def _opened(self, move: Move) -> None:
+        """Wait for news of *move*, until its partition is open or nobody waits any longer."""
+        await move.news()
+        while not move.part.is_open and not self._is_stopped:
+            await move.news()
 
     def stop(self) -> None:
         """Let nobody wait any longer: the broker is stopping."""

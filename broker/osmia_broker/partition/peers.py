@@ -120,8 +120,7 @@ class Peers:
             try:
                 async with aclosing(self._links.stream(process, news.NEWS, me)) as stream:  # type: ignore[type-var]
                     async for message in stream:
-                        for one in news.read_news(message):
-                            self._take(process, one)
+                        self._take_all(process, news.read_news(message))
             except (Refusal, msgspec.MsgspecError) as error:
                 log.debug("no news", extra={"peer": process, "error": str(error)})
             finally:
@@ -129,6 +128,10 @@ class Peers:
                     if remote.process == process:
                         remote.away()
             await asyncio.sleep(AGAIN_S)
+
+    def _take_all(self, process: int, several: Iterable[news.News]) -> None:
+        for one in several:
+            self._take(process, one)
 
     def _take(self, process: int, one: news.News) -> None:
         remotes = self._remotes

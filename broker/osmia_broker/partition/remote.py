@@ -279,9 +279,9 @@ class RemotePartition:
     # --- the work
 
     def _note(self, note: news.Note) -> None:
-        self._begin(self._told(news.encode(note)))
+        self._begin(self._noted(news.encode(note)))
 
-    async def _told(self, message: bytes) -> None:
+    async def _noted(self, message: bytes) -> None:
         try:
             await self._links.call(self.process, news.NOTE, message)
         except Refusal as refusal:  # a link that ends takes with it what was noted

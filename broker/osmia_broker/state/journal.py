@@ -20,12 +20,8 @@ class Journal:
         """Call `undo(*args)` if what has just been done is to be taken back."""
         self._undo.append((undo, args))
 
-    def mark(self) -> int:
-        """A savepoint for `roll_back`."""
-        return len(self._undo)
-
     def roll_back(self, mark: int = 0) -> None:
-        """Undo everything since *mark*, newest first."""
+        """Undo what was noted after the first *mark* notes, newest first."""
         notes = self._undo
         while len(notes) > mark:
             undo, args = notes.pop()

@@ -162,7 +162,7 @@ class State:
         self._next_key = self._taken_key = (partition_id << PARTITION_BITS) + 1
         self.answered = Answered(self.journal)
         self._absent: set[int] = set()
-        self._answered: dict[MatchWanted, list[int]] = {}  # what the last load found
+        self._matched: dict[MatchWanted, list[int]] = {}  # rows that the last load found, by question
         self._unreadable: dict[int, str] = {}  # keys of corrupt rows and of all rows of their instance, with the reason
 
     def _tables_of_all(self) -> dict[type, Source]:
@@ -284,7 +284,7 @@ class State:
         while has_more and not rows:
             # A page of the store whose rows have all ended since, or are corrupt, is passed over.
             wanted = MatchWanted(row_type, columns, values, after)
-            found = self._answered.get(wanted)
+            found = self._matched.get(wanted)
             if found is None:
                 raise Missing(Wanted(matches=frozenset({wanted})))
             has_more = len(found) >= MATCHES_MAX
@@ -362,12 +362,12 @@ class State:
         self._unreadable |= loaded.unreadable
         self._absent = {key for row_type, key in wanted.rows if key not in self.tables[row_type]}
         self.jobs.absent = self._absent
-        self._answered = loaded.matches
+        self._matched = loaded.matches
 
     def forget_absent(self) -> None:
         """Allow what the last load did or did not find to be asked for again."""
         self._absent.clear()
-        self._answered = {}
+        self._matched = {}
 
     def _is_defined(self, process_instance_key: int, rows: InstanceRows) -> bool:
         """Return whether the definitions of all rows exist; if not, the rows of the instance are corrupt."""

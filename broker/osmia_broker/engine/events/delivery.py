@@ -14,7 +14,7 @@ from osmia_broker.base.errors import InvalidState
 from osmia_broker.engine.commands import Command, PublishMessage, Variables
 from osmia_broker.engine.engine import apart
 from osmia_broker.engine.events.places import fire
-from osmia_broker.engine.events.remote import stays_open, tell_opened
+from osmia_broker.engine.events.remote import report_opened, stays_open
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.inner_commands import CorrelateKept
 from osmia_broker.engine.new_instances import take_traceparent
@@ -58,7 +58,7 @@ def trigger_again(turn: Turn, command: TriggerSubscription) -> None:
     trigger_subscription(turn, command)
     subscription = turn.subscriptions.get(command.subscription_key)
     is_message = subscription is not None and subscription.kind is SubscriptionKind.MESSAGE
-    if subscription is not None and is_message and not tell_opened(turn, subscription):
+    if subscription is not None and is_message and not report_opened(turn, subscription):
         turn.follow(subscription.process_instance_key, CorrelateKept(subscription.key))
 
 

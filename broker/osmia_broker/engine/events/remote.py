@@ -95,7 +95,7 @@ def home_of_messages(turn: Turn, subscription: Subscription) -> int:
     return 0 if home == turn.state.partition_id else home
 
 
-def tell_opened(turn: Turn, subscription: Subscription, *, is_migrated: bool = False) -> bool:
+def report_opened(turn: Turn, subscription: Subscription, *, is_migrated: bool = False) -> bool:
     """Notify the partition of its messages that *subscription* is open; return False if that is this one."""
     home = home_of_messages(turn, subscription)
     if home:

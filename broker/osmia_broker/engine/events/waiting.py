@@ -2,7 +2,7 @@
 
 from osmia_broker import feel
 from osmia_broker.engine.events.due import due_of
-from osmia_broker.engine.events.remote import end_subscription, tell_opened
+from osmia_broker.engine.events.remote import end_subscription, report_opened
 from osmia_broker.engine.expressions import evaluate, evaluate_text
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.inner_commands import CheckConditions, CorrelateKept
@@ -30,7 +30,7 @@ def open_event(turn: Turn, owner: ElementInstance, event: Element) -> None:
         assert trigger.correlation_key is not None, f"'{event.id}' was deployed without a correlation key"
         key = correlation_key(turn, trigger.correlation_key, owner.key)
         subscription = _subscribe(turn, owner, event, SubscriptionKind.MESSAGE, name=name, key=key)
-        if not tell_opened(turn, subscription) and turn.state.may_have_message(name, key):
+        if not report_opened(turn, subscription) and turn.state.may_have_message(name, key):
             turn.follow(owner.process_instance_key, CorrelateKept(subscription.key))
     elif isinstance(trigger, SignalEvent):
         _subscribe(turn, owner, event, SubscriptionKind.SIGNAL, name=evaluate_text(turn, trigger.name, owner.key))
