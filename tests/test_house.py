@@ -50,6 +50,7 @@ SDK_MAY_IMPORT = {"osmia", "osmia_proto", "grpc", "msgspec", "google"} | sys.std
 SDK_USERS = ("child", "cli", "loadtest", "testing")  # the broker's own parts never talk to a broker
 
 FUNCTION_LINES_MAX = 60
+LEVELS_MAX = 3  # of blocks in blocks
 FILE_LINES_MAX = 500
 FILES_BEYOND: dict[str, str] = {}  # path: the reason why it is better whole
 
@@ -239,6 +240,29 @@ def test_functions_stay_short():
         for module in SHORT
         for node in ast.walk(TREES[module])
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and code_lines(node) > FUNCTION_LINES_MAX
+    )
+
+
+BLOCK = ast.If | ast.For | ast.While | ast.With | ast.Try | ast.AsyncFor | ast.AsyncWith | ast.Match
+INNER = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
+
+
+def levels(node: ast.AST) -> int:
+    """The deepest nesting of blocks in *node*; an `elif` is beside its `if`, and a function inside counts for itself."""
+
+    def deepest(child: ast.AST) -> int:
+        is_elif = isinstance(node, ast.If) and isinstance(child, ast.If) and node.orelse == [child]
+        return levels(child) + (isinstance(child, BLOCK) and not is_elif)
+
+    return max((deepest(child) for child in ast.iter_child_nodes(node) if not isinstance(child, INNER)), default=0)
+
+
+def test_functions_stay_flat():
+    none(
+        f"{module}.{node.name} has {deep} levels of blocks"
+        for module in MODULES
+        for node in ast.walk(TREES[module])
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (deep := levels(node)) > LEVELS_MAX
     )
 
 

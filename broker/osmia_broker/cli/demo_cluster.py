@@ -102,21 +102,23 @@ class ClusterDemo:
 
         try:
             async with asyncio.timeout(STEP_S), Client(self._brokers[asked].address) as client:
-                while True:
-                    topology = await client.topology()
-                    found = {one.address: sorted(one.roles) for one in topology.brokers}
-                    counts = [len(one) for one in found.values()]
-                    if sum(counts) == PARTITIONS and not (
-                        are_even and max(counts) > -(-PARTITIONS // len(self._living))
-                    ):
-                        return found
-                    await asyncio.sleep(PAUSE_S)
+                return await self._led_shares(client, are_even=are_even)
         except TimeoutError:
             raise Failure(
                 Exit.DEFECT,
                 f"Expected {PARTITIONS} partitions to be led in {STEP_S:g} s, but found less.",
                 code="UNEXPECTED",
             ) from None
+
+    async def _led_shares(self, client: "Client", *, are_even: bool) -> dict[str, list[int]]:
+        while True:
+            topology = await client.topology()
+            found = {one.address: sorted(one.roles) for one in topology.brokers}
+            counts = [len(one) for one in found.values()]
+            is_even = max(counts, default=0) <= -(-PARTITIONS // len(self._living))
+            if sum(counts) == PARTITIONS and (is_even or not are_even):
+                return found
+            await asyncio.sleep(PAUSE_S)
 
     def _show_leaders(self, when: str, led: dict[str, list[int]]) -> None:
         """Print who leads which partitions."""
@@ -175,8 +177,7 @@ class ClusterDemo:
             turn += 1
             async with Client(living[turn % len(living)].address) as client:
                 with suppress(Unavailable, BrokerFailed):
-                    while True:
-                        await work(client, books)
+                    await _without_end(work, client, books)
             await asyncio.sleep(PAUSE_S)
 
     async def _create(self, client: "Client", books: Books) -> None:
@@ -235,3 +236,8 @@ def _not_found() -> type[Exception]:
     from osmia import NotFound
 
     return NotFound
+
+
+async def _without_end(work: "Callable[[Client, Books], Awaitable[None]]", client: "Client", books: Books) -> None:
+    while True:
+        await work(client, books)

@@ -81,10 +81,14 @@ def deploy(
             session.say("Interrupted. Whether the files were deployed: osmia processes")
             raise
         if is_watching:
-            session.say("Watching. Ctrl-C ends it.")
-            with until_interrupted():
-                for _ in saved(files):
-                    _deploy_again(session, client, files)
+            _watch(session, client, files)
+
+
+def _watch(session: Session, client: "SyncClient", files: list[str]) -> None:
+    session.say("Watching. Ctrl-C ends it.")
+    with until_interrupted():
+        for _ in saved(files):
+            _deploy_again(session, client, files)
 
 
 def _deploy(session: Session, client: "SyncClient", files: list[str]) -> None:

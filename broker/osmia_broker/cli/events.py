@@ -85,9 +85,7 @@ def events(
             follow=follow,
         )
         try:
-            for event in found:
-                if event.at_ms < since_ms:
-                    continue
+            for event in (one for one in found if one.at_ms >= since_ms):
                 write_next(event_row(event), EVENT_COLUMNS, output, is_first=not count)
                 count += 1
         except InvalidArgument as error:

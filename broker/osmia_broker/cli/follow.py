@@ -38,9 +38,8 @@ def follow(
     with _left_running(key, say):
         for instance in _until_its_end(client, key, wait):
             lines = list(_lines(instance))
-            for line in lines:
-                if line not in shown:
-                    say(line)
+            for line in [one for one in lines if one not in shown]:
+                say(line)
             shown = lines
     say(f"{key} {instance.state}")
     return instance

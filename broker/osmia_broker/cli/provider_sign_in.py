@@ -254,14 +254,18 @@ def _asked(url: str, form: Mapping[str, str] | None, type: type[T]) -> T:
     data = urlencode(form).encode() if form is not None else None
     request = urllib.request.Request(url, data=data, headers=headers)  # noqa: S310 - the scheme is checked by is_safe_url
     try:
-        try:
-            with urllib.request.build_opener(_NoRedirects).open(request, timeout=TIMEOUT_S) as answer:
-                content = answer.read(ANSWER_BYTES_MAX + 1)
-        except urllib.error.HTTPError as refusal:
-            with refusal:
-                if form is None or refusal.code not in (400, 401, 403, 428, 429):
-                    raise
-                content = refusal.read(ANSWER_BYTES_MAX + 1)
+        content = _content(request, takes_refusals=form is not None)
         return msgspec.json.decode(content[:ANSWER_BYTES_MAX], type=type)
     except (OSError, ValueError, http.client.HTTPException, msgspec.DecodeError) as error:
         raise _unusable(url, str(getattr(error, "reason", None) or error)) from None
+
+
+def _content(request: urllib.request.Request, *, takes_refusals: bool) -> bytes:
+    try:
+        with urllib.request.build_opener(_NoRedirects).open(request, timeout=TIMEOUT_S) as answer:
+            return bytes(answer.read(ANSWER_BYTES_MAX + 1))
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            if not takes_refusals or refusal.code not in (400, 401, 403, 428, 429):
+                raise
+            return refusal.read(ANSWER_BYTES_MAX + 1)

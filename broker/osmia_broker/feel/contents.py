@@ -1,5 +1,6 @@
 """Bound the size of a value as it would be written out, where shared parts count each time they occur."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from osmia_broker.feel.errors import EvaluationFailed
@@ -22,16 +23,23 @@ def check_contents(value: Value, limits: Limits) -> None:
             raise EvaluationFailed(
                 f"Expected a result of at most {limits.items} items and {_DEPTH_MAX} levels, but found a larger one"
             )
-        for item in container if type(container) is list else container.values():
-            kind = type(item)
-            if kind is str:
-                text += len(item)
-            elif kind is int:
-                if not INTEGER_MIN <= item <= INTEGER_MAX:
-                    check_number(item)
-            elif kind in CONTAINERS:
-                waiting.append((item, depth + 1))
-            elif kind is Decimal:
-                check_number(item)
+        text += _check_items(container if type(container) is list else container.values(), depth + 1, waiting)
     if text > 4 * limits.string:
         raise EvaluationFailed(f"Expected a result of at most {4 * limits.string} characters, but found {text}")
+
+
+def _check_items(items: Iterable[Value], depth: int, waiting: list[tuple[Value, int]]) -> int:
+    """Check the plain values among *items* and let the others wait; return the characters of the texts."""
+    text = 0
+    for item in items:
+        kind = type(item)
+        if kind is str:
+            text += len(item)
+        elif kind is int:
+            if not INTEGER_MIN <= item <= INTEGER_MAX:
+                check_number(item)
+        elif kind in CONTAINERS:
+            waiting.append((item, depth))
+        elif kind is Decimal:
+            check_number(item)
+    return text

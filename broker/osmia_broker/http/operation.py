@@ -206,15 +206,13 @@ def _refuse_long_lists(body: Any) -> None:
         struct = structs.pop()
         for member, name in zip(struct.__struct_encode_fields__, struct.__struct_fields__, strict=True):
             value = getattr(struct, name)
-            if isinstance(value, msgspec.Struct):
-                structs.append(value)
-            elif isinstance(value, list):
-                rest -= len(value)
-                if rest < 0:
-                    raise bad_request(
-                        f"Expected the lists of a request to have at most {LIST_ITEMS_MAX} items together, but found more in {member}"
-                    )
-                structs += [one for one in value if isinstance(one, msgspec.Struct)]
+            inside = value if isinstance(value, list) else [value]
+            structs += [one for one in inside if isinstance(one, msgspec.Struct)]
+            rest -= len(value) if isinstance(value, list) else 0
+            if rest < 0:
+                raise bad_request(
+                    f"Expected the lists of a request to have at most {LIST_ITEMS_MAX} items together, but found more in {member}"
+                )
 
 
 OPERATIONS: list[Operation] = []  #: all of them; filled when `api` is imported

@@ -131,14 +131,19 @@ class HttpServer:
         stalled: dict[BoundedProtocol, int] = {}
         while (tasks := set(self._state.tasks)) and (left_s := end_s - loop.time()) > 0:
             await asyncio.wait(tasks, timeout=min(PATIENCE_S, left_s))
-            before, stalled = stalled, {}
-            for connection in self._connections():
-                if connection.cycle is not None and connection.cycle.more_body:
+            stalled = self._cut_off(stalled)
+
+    def _cut_off(self, before: dict[BoundedProtocol, int]) -> dict[BoundedProtocol, int]:
+        """Cut clients off that hold an answer up; return the bytes that wait for each of those that take one, to compare them with *before*."""
+        stalled: dict[BoundedProtocol, int] = {}
+        for connection in self._connections():
+            if connection.cycle is not None and connection.cycle.more_body:
+                connection.transport.abort()
+            elif connection.flow.write_paused:
+                stalled[connection] = connection.transport.get_write_buffer_size()
+                if before.get(connection) == stalled[connection]:
                     connection.transport.abort()
-                elif connection.flow.write_paused:
-                    stalled[connection] = connection.transport.get_write_buffer_size()
-                    if before.get(connection) == stalled[connection]:
-                        connection.transport.abort()
+        return stalled
 
     def _connections(self) -> list[BoundedProtocol]:
         return [one for one in self._state.connections if isinstance(one, BoundedProtocol)]

@@ -110,13 +110,18 @@ class Lane:
         slots = asyncio.Semaphore(self._plan.batch)
         async with asyncio.TaskGroup() as completions:
             while True:
-                try:
-                    async for job in self._jobs(client, name):
-                        await slots.acquire()
-                        completions.create_task(self._complete(client, job, slots))
-                except OsmiaError as error:
-                    self._note(error)
-                    await asyncio.sleep(BUSY_FIRST_S)
+                await self._take_jobs(client, name, slots, completions)
+
+    async def _take_jobs(
+        self, client: Client, name: str, slots: asyncio.Semaphore, completions: asyncio.TaskGroup
+    ) -> None:
+        try:
+            async for job in self._jobs(client, name):
+                await slots.acquire()
+                completions.create_task(self._complete(client, job, slots))
+        except OsmiaError as error:
+            self._note(error)
+            await asyncio.sleep(BUSY_FIRST_S)
 
     async def _jobs(self, client: Client, name: str) -> AsyncIterator[Job]:
         type = self._plan.process_id(self._lane)

@@ -6,7 +6,7 @@ The time is linear in the file, and nothing recurses: subprocesses wait in a que
 """
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from osmia_broker.model import elements, expressions, recognition, schema, validate, xml
 from osmia_broker.model.activity_reader import read_loop
@@ -120,17 +120,22 @@ class _Reading:
         while pending:
             container, scope = pending.popleft()
             for tag, node in container.children():
-                if tag == "sequenceFlow":
-                    self._flows.append((Source(node, self.faults, self._file), scope))
-                elif tag in elements.FLOW_NODES:
-                    child = Source(node, self.faults, self._file)
-                    element = self._read_element(tag, child, scope)
-                    if elements.FLOW_NODES[tag].kind.contains_elements:
-                        pending.append((child, element))
-                elif tag == "association":
-                    self._associations.append(Source(node, self.faults))
-                elif node.get("id") and tag not in elements.PROCESS.children:
-                    self._refused.add(node.get("id", ""))
+                pending.extend(self._read_child(tag, node, scope))
+
+    def _read_child(self, tag: str, node: Node, scope: Element) -> Iterable[tuple[Source, Element]]:
+        """Read one child of *scope*; return it with its element if it is a scope itself."""
+        if tag == "sequenceFlow":
+            self._flows.append((Source(node, self.faults, self._file), scope))
+        elif tag in elements.FLOW_NODES:
+            child = Source(node, self.faults, self._file)
+            element = self._read_element(tag, child, scope)
+            if elements.FLOW_NODES[tag].kind.contains_elements:
+                return [(child, element)]
+        elif tag == "association":
+            self._associations.append(Source(node, self.faults))
+        elif node.get("id") and tag not in elements.PROCESS.children:
+            self._refused.add(node.get("id", ""))
+        return ()
 
     def _read_element(self, tag: str, source: Source, scope: Element) -> Element:
         flow_node = elements.FLOW_NODES[tag]

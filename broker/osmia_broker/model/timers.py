@@ -10,6 +10,8 @@ from calendar import SATURDAY, SUNDAY, monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from itertools import takewhile
 
 from osmia_broker.model.dates import Period, full_date_time, is_zoned_date_time, read_period
 
@@ -122,6 +124,10 @@ def _cron(text: str, after_ms: int = 0) -> Iterator[datetime] | None:
         return None
 
 
+def _is_in(year: int, month: int, moment: datetime) -> bool:
+    return (moment.year, moment.month) == (year, month)
+
+
 def _on_nearest_weekdays(day: int, months: set[int], fields: list[str], after: datetime) -> Iterator[datetime]:
     """Yield the moments on the weekday nearest to *day* in its month; months without this day have none."""
     from cronsim import CronSim
@@ -131,10 +137,7 @@ def _on_nearest_weekdays(day: int, months: set[int], fields: list[str], after: d
         if month in months and day <= monthrange(year, month)[1]:
             fields[_DAY], fields[_DAY + 1] = str(_nearest_weekday(year, month, day)), str(month)
             begin = max(after, datetime(year, month, 1, tzinfo=UTC) - timedelta(seconds=1))
-            for moment in CronSim(" ".join(fields), begin):
-                if (moment.year, moment.month) != (year, month):
-                    break
-                yield moment
+            yield from takewhile(partial(_is_in, year, month), CronSim(" ".join(fields), begin))
         year, month = year + month // 12, month % 12 + 1
         if year > _LAST_YEAR:
             return

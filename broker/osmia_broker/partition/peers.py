@@ -114,24 +114,28 @@ class Peers:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _receive(self, process: int) -> None:
-        me = b"%d" % self._links.me.process
         while True:
             await self._links.wait_for([process])
             try:
-                async with aclosing(self._links.stream(process, news.NEWS, me)) as stream:  # type: ignore[type-var]
-                    async for message in stream:
-                        self._take_all(process, news.read_news(message))
+                await self._receive_once(process)
             except (Refusal, msgspec.MsgspecError) as error:
                 log.debug("no news", extra={"peer": process, "error": str(error)})
             finally:
-                for remote in self._remotes.values():
-                    if remote.process == process:
-                        remote.away()
+                self._lose(process)
             await asyncio.sleep(AGAIN_S)
 
-    def _take_all(self, process: int, several: Iterable[news.News]) -> None:
-        for one in several:
-            self._take(process, one)
+    def _lose(self, process: int) -> None:
+        """Note that the partitions of *process* are away: it cannot be reached."""
+        for remote in self._remotes.values():
+            if remote.process == process:
+                remote.away()
+
+    async def _receive_once(self, process: int) -> None:
+        me = b"%d" % self._links.me.process
+        async with aclosing(self._links.stream(process, news.NEWS, me)) as stream:  # type: ignore[type-var]
+            async for message in stream:
+                for one in news.read_news(message):
+                    self._take(process, one)
 
     def _take(self, process: int, one: news.News) -> None:
         remotes = self._remotes

@@ -263,11 +263,12 @@ class _Elements(Listener):
 
     def changes_committed(self, changes: Changes) -> None:
         """Look for the rows that were asked for."""
-        if self._asked:
-            for row_type, place in _ELEMENT_ID.items():
-                for values in changes.written.get(row_type, ()):
-                    for span in self._asked.get(values[0], ()):
-                        _note_element(span, values[1], values[place])
+        if not self._asked:
+            return
+        for row_type, place in _ELEMENT_ID.items():
+            for values in changes.written.get(row_type, ()):
+                for span in self._asked.get(values[0], ()):
+                    _note_element(span, values[1], values[place])
 
     def _end(self, row_type: type, key: int, span: Span) -> None:
         self._note_resident(row_type, key, span)

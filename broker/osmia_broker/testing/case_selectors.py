@@ -101,9 +101,13 @@ def example_data(view: View, process_definition_key: int, element_id: str) -> An
     """
     [definition] = [one for one in view.definitions() if one.key == process_definition_key]
     root = untrusted_xml.read(view.resource(definition))
-    for element in root.iter("{*}*"):
-        if element.get("id") == element_id:
-            for one in element.iterfind("./{*}extensionElements/{*}properties/{*}property"):
-                if one.get("name") == EXAMPLE:
-                    return json.loads(str(one.get("value")))
-    raise AssertionError(f"Expected example data of '{element_id}', but found no property '{EXAMPLE}' in its model")
+    values = [
+        one.get("value")
+        for element in root.iter("{*}*")
+        if element.get("id") == element_id
+        for one in element.iterfind("./{*}extensionElements/{*}properties/{*}property")
+        if one.get("name") == EXAMPLE
+    ]
+    if not values:
+        raise AssertionError(f"Expected example data of '{element_id}', but found no property '{EXAMPLE}' in its model")
+    return json.loads(str(values[0]))

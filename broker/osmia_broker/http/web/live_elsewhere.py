@@ -63,16 +63,19 @@ class LiveElsewhere:
         while True:
             await self._links.wait_for([process])
             try:
-                async with aclosing(self._links.stream(process, TOPICS, b"")) as told:  # type: ignore[type-var]
-                    async for message in told:
-                        topics = set(_read(message))
-                        if topics:
-                            self._live.tell(topics)
-                        else:  # it begins: what has happened before was missed
-                            self._live.begin_anew()
+                await self._hear_once(process)
             except (Refusal, msgspec.MsgspecError) as error:
                 log.debug("changes elsewhere are not heard", extra={"peer": process, "error": str(error)})
             await asyncio.sleep(AGAIN_S)
+
+    async def _hear_once(self, process: int) -> None:
+        async with aclosing(self._links.stream(process, TOPICS, b"")) as told:  # type: ignore[type-var]
+            async for message in told:
+                topics = set(_read(message))
+                if topics:
+                    self._live.tell(topics)
+                else:  # it begins: what has happened before was missed
+                    self._live.begin_anew()
 
     async def _tell(self, _message: bytes, _call: Call) -> AsyncIterator[bytes]:
         """Stream the topics of what is committed here to another process: first none, as the beginning."""

@@ -7,6 +7,7 @@ Alfresco names a connector; the engine's built-in tasks and Java classes (`activ
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from osmia_broker.model import expressions
@@ -207,14 +208,13 @@ def has_owners(source: Source) -> bool:
 def _owners(source: Source) -> dict[str, list[str]]:
     """Return the users and groups of each `potentialOwner`: `user(ada), group(hr)`; a plain name is a group, as in Activiti."""
     found: dict[str, list[str]] = {"user": [], "group": []}
-    for tag, node in source.children():
-        if tag == "potentialOwner":
-            for part in _parts(_formal_expression(node)):
-                match = _OWNER.fullmatch(trimmed(part))
-                if match is not None and match[2].strip():
-                    found[match[1]].append(match[2].strip())
-                elif trimmed(part):
-                    found["group"].append(part)
+    owners = (_formal_expression(node) for tag, node in source.children() if tag == "potentialOwner")
+    for part in chain.from_iterable(map(_parts, owners)):
+        match = _OWNER.fullmatch(trimmed(part))
+        if match is not None and match[2].strip():
+            found[match[1]].append(match[2].strip())
+        elif trimmed(part):
+            found["group"].append(part)
     return found
 
 

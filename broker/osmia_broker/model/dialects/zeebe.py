@@ -5,6 +5,7 @@ A text that starts with `=` is FEEL; any other is a constant.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from osmia_broker.model import expressions
@@ -96,18 +97,17 @@ def headers(source: Source) -> Mapping[str, str]:
 
 def _headers(source: Source, containers: Iterable[Node]) -> Mapping[str, str]:
     found: dict[str, str] = {}
-    for container in containers:
-        for node in container.iterchildren(_tag("header")):
-            key, value = node.get("key", ""), node.get("value", "")
-            if key.startswith(RESERVED_HEADERS):
-                source.fault(
-                    f"Header keys that start with '{RESERVED_HEADERS}' are reserved for internal use, but found '{quote(key)}'",
-                    node,
-                )
-            elif trimmed(key) and value:
-                if key in found:
-                    source.fault(f"Expected every header key once, but found '{quote(key)}' again", node)
-                found[key] = value
+    for node in chain.from_iterable(container.iterchildren(_tag("header")) for container in containers):
+        key, value = node.get("key", ""), node.get("value", "")
+        if key.startswith(RESERVED_HEADERS):
+            source.fault(
+                f"Header keys that start with '{RESERVED_HEADERS}' are reserved for internal use, but found '{quote(key)}'",
+                node,
+            )
+        elif trimmed(key) and value:
+            if key in found:
+                source.fault(f"Expected every header key once, but found '{quote(key)}' again", node)
+            found[key] = value
     return found
 
 

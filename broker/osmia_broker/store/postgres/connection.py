@@ -235,11 +235,8 @@ class Server:
                 )
                 if not done:
                     break
-                for one in done:
-                    if (failure := one.exception()) is None:
-                        made.append(one.result())
-                    else:
-                        failures.append(failure)
+                made += [one.result() for one in done if one.exception() is None]
+                failures += [failure for one in done if (failure := one.exception()) is not None]
             if not made:
                 raise failures[0]
             made.sort(key=lambda one: int(one.row["timeline"]))

@@ -34,12 +34,16 @@ async def keeps_sessions(one: "asyncpg.Connection", other: "asyncpg.Connection")
     """
     try:
         for _ in range(ROUNDS):
-            before = await one.fetchval(_PID)
-            async with other.transaction():
-                if await other.fetchval(_PID) == before or await one.fetchval(_PID) != before:
-                    return False
+            if await _are_mixed_up(one, other):
+                return False
     except Exception as error:
         if is_mix_up(error):
             return False
         raise
     return True
+
+
+async def _are_mixed_up(one: "asyncpg.Connection", other: "asyncpg.Connection") -> bool:
+    before = await one.fetchval(_PID)
+    async with other.transaction():
+        return bool(await other.fetchval(_PID) == before or await one.fetchval(_PID) != before)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from math import inf
 
 from osmia_broker.store.postgres.balance import plan
@@ -76,16 +77,18 @@ class Sharing:
         while True:
             await asyncio.sleep(SOON_S)
             if not (self._watching.is_suspicious or self._giving):
-                try:
-                    async with asyncio.timeout(self._beat_s - SOON_S):
-                        await self._wake.wait()
-                except TimeoutError:
-                    pass
+                await self._woken(self._beat_s - SOON_S)
             self._wake.clear()
             try:
                 await self.look()
             except Exception:
                 log.exception("a look at the other brokers failed")
+
+    async def _woken(self, within_s: float) -> None:
+        """Wait until something wakes the look, at most *within_s*."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._wake.wait()
 
     async def look(self) -> None:
         """Beat, and act on what that has found."""

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Select, bindparam, select
 
 from osmia_broker.base import untrusted_xml
-from osmia_broker.model.xml import ACTIVITI, BPMN, ZEEBE, name
+from osmia_broker.model.xml import ACTIVITI, BPMN, ZEEBE, Node, name
 from osmia_broker.state.rows import ProcessDefinition
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
@@ -98,17 +98,24 @@ def _forms_in(content: bytes) -> Forms:
             if (properties := [*task.iter(name(ACTIVITI, "formProperty"))])
         }
         for event in process.iterchildren(name(BPMN, "startEvent")):
-            if properties := [*event.iter(name(ACTIVITI, "formProperty"))]:
-                made = form_of_properties(event.get("id", ""), properties)
-                starts[process.get("id", "")] = StartForm(event.get("id", ""), "latest", "", made)
-            for node in event.iter(name(ZEEBE, "formDefinition")):
-                form_key = node.get("formKey", "").removeprefix(EMBEDDED)
-                form = StartForm(
-                    form_id=node.get("formId", ""),
-                    binding=node.get("bindingType", "latest"),
-                    version_tag=node.get("versionTag", ""),
-                    embedded=embedded.get(form_key),
-                )
-                if form.form_id or form.embedded is not None:
-                    starts[process.get("id", "")] = form
+            if (form := _form_of_start(event, embedded)) is not None:
+                starts[process.get("id", "")] = form
     return Forms(starts, embedded_by_process, of_tasks)
+
+
+def _form_of_start(event: Node, embedded: dict[str, str]) -> StartForm | None:
+    found = None
+    if properties := [*event.iter(name(ACTIVITI, "formProperty"))]:
+        made = form_of_properties(event.get("id", ""), properties)
+        found = StartForm(event.get("id", ""), "latest", "", made)
+    for node in event.iter(name(ZEEBE, "formDefinition")):
+        form_key = node.get("formKey", "").removeprefix(EMBEDDED)
+        form = StartForm(
+            form_id=node.get("formId", ""),
+            binding=node.get("bindingType", "latest"),
+            version_tag=node.get("versionTag", ""),
+            embedded=embedded.get(form_key),
+        )
+        if form.form_id or form.embedded is not None:
+            found = form
+    return found
