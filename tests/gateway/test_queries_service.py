@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from osmia_broker.model import USER_TASK_JOB_TYPE
-from osmia_broker.store.read import Reader, cursor
+from osmia_broker.store.read import Reader
+from osmia_broker.store.read.search import cursors
 from osmia_proto import queries
 from tests.doors import START_MS
 from tests.gateway.conftest import Asking, Wire
@@ -255,21 +256,22 @@ FORGED = [
     "é",
     "====",
     "W10",  # []
-    cursor("variables", 5, "a"),
-    cursor("jobs", 2**63),
-    cursor("jobs", -(2**63) - 1),
-    cursor("jobs", 10**40),
-    cursor("jobs", "5"),
-    cursor("jobs", 5, 6),
-    cursor("jobs"),
-    cursor("jobs", True),
+    cursors.write("variables", "-creationTime", (5, 5)),
+    cursors.write("jobs", "creationTime", (5, 5)),
+    cursors.write("jobs", "-creationTime", (2**63, 5)),
+    cursors.write("jobs", "-creationTime", (5, -(2**63) - 1)),
+    cursors.write("jobs", "-creationTime", (10**40, 5)),
+    cursors.write("jobs", "-creationTime", ("5", 5)),
+    cursors.write("jobs", "-creationTime", (5, 6, 7)),
+    cursors.write("jobs", "-creationTime", ()),
+    cursors.write("jobs", "-creationTime", (True, 5)),
 ]
 
 
 @pytest.mark.parametrize("after", FORGED)
 async def test_a_cursor_that_no_such_list_gave_is_refused(ask: Asking, after: str):
     status, text = await ask.refusal("SearchJobs", after=after)
-    assert (status, "Expected a cursor that the list 'jobs' gave" in text) == (INVALID, True), text
+    assert (status, "Expected after to be a cursor that this search gave" in text) == (INVALID, True), text
 
 
 @pytest.mark.parametrize("key", [0, 1, -1, 2**63 - 1])

@@ -10,8 +10,8 @@ import pytest
 
 from osmia_broker.state.rows import BusinessId, ElementInstance, ElementState, InstanceOrigin, Variable
 from osmia_broker.state.task_rows import ENDED, REMOVED, STANDS, CandidateKind, TaskCandidate, UserTask, UserTaskState
-from osmia_broker.store.read.search import search as searching
 from osmia_broker.store.read.search import statements
+from osmia_broker.store.read.search import way as searching
 from osmia_broker.store.read.search.values import moment
 from tests.store.rows import BASE
 

@@ -7,7 +7,7 @@ import pytest
 from osmia_broker.state.rows import ElementInstance, ElementState, Variable
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import PROCESS_INSTANCES
-from osmia_broker.store.read.search import search as searching
+from osmia_broker.store.read.search import way as searching
 from osmia_broker.store.read.search.search import Search, orders, search
 from tests.store.conftest import Written
 from tests.store.rows import BASE

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from osmia_broker.base.errors import InvalidArgument, NotFound
-from osmia_broker.state.rows import JobState, Resource
+from osmia_broker.state.rows import InstanceOrigin, JobState, Resource
 from osmia_broker.store.read import Reader, definitions, element_names
 from osmia_broker.store.read.entities.process_definitions import PROCESS_DEFINITIONS
 from osmia_broker.store.read.search.search import Search, get, search
@@ -150,21 +150,29 @@ JOBS = {
     4: {"state": JobState.COMPLETED, "ended_ms": 5},
     5: {"state": JobState.ACTIVATABLE, "type": "other"},
     6: {"state": JobState.ACTIVATABLE},
+    7: {"state": JobState.SUSPENDED},
+    8: {"state": JobState.FAILED, "deadline_ms": -9},
 }
+SUSPENDED = [
+    InstanceOrigin(BASE + number, PROCESS + 1_000 * number, PROCESS + 1_000 * number, "p", suspended_ms=4)
+    for number in (7, 8)
+]
 
 
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
-        ({}, [6, 5, 4, 3, 2, 1, 0]),
-        ({"type": "type"}, [6, 4, 3, 2, 1, 0]),
-        ({"type": "type", "states": LIVING_STATES}, [6, 3, 2, 1, 0]),
-        ({"type": "type", "states": ["FAILED"]}, [3, 2]),
+        ({}, [8, 7, 6, 5, 4, 3, 2, 1, 0]),
+        ({"type": "type"}, [8, 7, 6, 4, 3, 2, 1, 0]),
+        ({"type": "type", "states": LIVING_STATES}, [8, 6, 3, 2, 1, 0]),
+        ({"type": "type", "states": ["FAILED"]}, [8, 3, 2]),
         ({"type": "other", "states": LIVING_STATES}, [5]),
         ({"type": "type", "states": ["ACTIVATABLE", "COMPLETED"]}, [6, 4, 0]),
         ({"states": ["ACTIVATABLE"]}, [6, 5, 0]),
-        ({"states": ["FAILED", "ACTIVATED"]}, [3, 2, 1]),
+        ({"states": ["FAILED", "ACTIVATED"]}, [8, 3, 2, 1]),
         ({"states": ["ERROR_THROWN"]}, []),
+        ({"states": ["SUSPENDED"]}, [7]),
+        ({"type": "type", "states": ["SUSPENDED", "ACTIVATABLE"]}, [7, 6, 0]),
         ({"states": ["COMPLETED", "CANCELED"]}, [4]),
         ({"process_instance_key": PROCESS + 2_000}, [2]),
         ({"process_instance_key": PROCESS + 2_000, "type": "type", "states": ["ACTIVATABLE"]}, []),
@@ -183,7 +191,7 @@ async def test_jobs_pass_every_filter_that_is_given(
         replace(rows.job, key=JOB + 1_000 * n, process_instance_key=PROCESS + 1_000 * n, **job)
         for n, job in JOBS.items()
     )
-    reader = await written(*each, stop(3))
+    reader = await written(*each, *SUSPENDED, stop(3))
     page = await reader.jobs(limit=limit, **asked)
     listed = numbers(page.items, JOB)
     while page.next:

@@ -15,8 +15,8 @@ from osmia_broker.store.dialects import sql
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import ELEMENT_INSTANCES, INCIDENTS, JOBS, PROCESS_INSTANCES, USER_TASKS
 from osmia_broker.store.read.on_postgres import sources
-from osmia_broker.store.read.search import search as searching
 from osmia_broker.store.read.search import statements
+from osmia_broker.store.read.search import way as searching
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.search import Search, search
 from osmia_broker.store.sqlite import SqliteStore
@@ -173,3 +173,22 @@ def test_rows_of_several_partitions_are_read_in_the_order_that_is_nearly_theirs(
     sight, order = statements.Sight(entity, entity.index), (("creationDate", True),)
     page = statements.page_keys(sight, statements.NOTHING, order, None, is_walk=False, keeps_order=keeps_order)
     assert ('ORDER BY task."key" DESC' in sql(page)) is is_read_first, sql(page)
+
+
+LISTS: list[tuple[str, Entity, dict[str, Any]]] = [
+    ("jobs", JOBS, {}),
+    ("jobs", JOBS, {"type": rows.job.type, "states": [rows.job.state]}),
+    ("incidents", INCIDENTS, {}),
+    ("incidents", INCIDENTS, {"states": ["OPEN"]}),
+]
+
+
+@pytest.mark.parametrize(("name", "entity", "asked"), LISTS, ids=lambda one: getattr(one, "name", str(one)))
+async def test_a_list_of_rows_goes_by_moment_too(reader: Reader, name: str, entity: Entity, asked: dict[str, Any]):
+    ask = getattr(reader, name)
+    page = await ask(limit=4, **asked)
+    keys = [str(one.row.key) for one in page.items]
+    while page.next:
+        page = await ask(limit=4, after=page.next, **asked)
+        keys += [str(one.row.key) for one in page.items]
+    assert keys == expected(entity, {}, "DESC")

@@ -29,6 +29,7 @@ OF_OPEN_ROWS = (
     "timers_due",
     "subscriptions_by_kind",
     "messages_by_name",
+    "instances_suspended",
     "business_ids_by_bpmn_process_id_business_id",
 )
 

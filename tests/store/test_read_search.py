@@ -14,8 +14,8 @@ from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.state.rows import Variable
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import ENTITIES, USER_TASKS, VARIABLES
-from osmia_broker.store.read.search import search as searching
 from osmia_broker.store.read.search import statements
+from osmia_broker.store.read.search import way as searching
 from osmia_broker.store.read.search.search import Found, Search, search
 from tests.store.conftest import Written, database
 from tests.store.rows import BASE

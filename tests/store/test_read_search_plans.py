@@ -11,7 +11,7 @@ from osmia_broker.state.rows import ElementInstance, ElementState
 from osmia_broker.state.task_rows import STANDS, CandidateKind, TaskCandidate, UserTask, UserTaskState
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import AUDIT_LOGS, ELEMENT_INSTANCES, JOBS, PROCESS_INSTANCES, USER_TASKS
-from osmia_broker.store.read.search import search as searching
+from osmia_broker.store.read.search import way as searching
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.search import Search, search
 from tests.store.conftest import Written

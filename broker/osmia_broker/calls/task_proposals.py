@@ -23,7 +23,8 @@ from osmia_broker.state.json_text import Digits, document
 from osmia_broker.state.task_rows import ProposalState, TaskProposal
 from osmia_broker.store.read import Reader, dialect, files, task_views
 from osmia_broker.store.read.entities.variables import SCOPES, WHOLE_EFFECTIVE_VARIABLES
-from osmia_broker.store.read.search.search import ITEMS_MAX, Search, search
+from osmia_broker.store.read.search.asked import ITEMS_MAX
+from osmia_broker.store.read.search.search import Search, search
 from osmia_broker.store.read.task_proposals import held_completion, last_step, proposal, proposals_for
 
 HOLD_MS = 10_000  #: how long the page holds a completion

@@ -20,7 +20,8 @@ from osmia_broker.store.read import EventFilter, Reader, dialect, files, task_vi
 from osmia_broker.store.read.entities import AUDIT_LOGS, USER_TASKS
 from osmia_broker.store.read.entities.variables import SCOPES, WHOLE_EFFECTIVE_VARIABLES
 from osmia_broker.store.read.pages import SEARCHED_MAX, limit_of
-from osmia_broker.store.read.search.search import ITEMS_MAX, Found, Search, search
+from osmia_broker.store.read.search.asked import ITEMS_MAX
+from osmia_broker.store.read.search.search import Found, Search, search
 from osmia_broker.store.read.task_filters import FILTERS_MAX
 from osmia_broker.store.read.user_task_notes import comments_of, draft_of
 from osmia_proto import queries

@@ -10,10 +10,11 @@ from msgspec.structs import replace
 from osmia_broker.http.operation import BASE, Asked, Call, operation, snake
 from osmia_broker.http.problem import bad_request
 from osmia_broker.http.types import Body, Item, Key
+from osmia_broker.store.read.search.asked import ITEMS_DEFAULT, ITEMS_MAX
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import Field, Kind
 from osmia_broker.store.read.search.filters import OPERATORS
-from osmia_broker.store.read.search.search import ITEMS_DEFAULT, ITEMS_MAX, Found, Search, get, orders, search
+from osmia_broker.store.read.search.search import Found, Search, get, orders, search
 
 Scope = Mapping[str, str]  #: the field of an entity for each parameter of a path
 

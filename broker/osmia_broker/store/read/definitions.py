@@ -8,7 +8,7 @@ from sqlalchemy import Select, bindparam, select
 from osmia_broker.state.rows import ProcessDefinition
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
-from osmia_broker.store.read.database import Snapshot
+from osmia_broker.store.read.database import Database, Snapshot
 from osmia_broker.store.read.tables import columns_of
 
 DEFINITIONS_MAX = 1_000  # in memory, about 1 kB each; one page has at most 1,000 items
@@ -45,6 +45,16 @@ class Definitions:
             self._keep(read)
             found |= {key: _deleted(key) for key in missing} | {one.key: one for one in read}
         return found
+
+    async def read(self, database: Database, keys: Iterable[int]) -> dict[int, ProcessDefinition]:
+        """Return the same, by a snapshot of *database* only if a key is not kept."""
+        wanted = set(keys)
+        if wanted <= self._kept.keys():
+            for key in wanted:
+                self._kept.move_to_end(key)
+            return {key: self._kept[key] for key in wanted}
+        async with database.snapshot() as snapshot:
+            return await self.of(snapshot, wanted)
 
     def _keep(self, read: list[ProcessDefinition]) -> None:
         self._kept.update((one.key, one) for one in read)

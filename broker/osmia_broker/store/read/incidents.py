@@ -1,36 +1,21 @@
-"""The list of incidents, open and resolved, newest first."""
+"""The list of incidents, open and resolved, newest first: the search of `entities/incidents.py` with rows."""
 
 from collections.abc import Iterable
-from functools import cache
-from typing import Any
 
 import msgspec
-from sqlalchemy import Select, bindparam, select
 
 from osmia_broker.state.rows import Incident, ProcessDefinition
 from osmia_broker.store import schema
-from osmia_broker.store.read import pages
-from osmia_broker.store.read.definitions import keys_of_process
-from osmia_broker.store.read.pages import Page, merged, row_key
-from osmia_broker.store.read.sources import Sources, of_all, question
-from osmia_broker.store.read.tables import columns_of
+from osmia_broker.store.read.entities.incidents import INCIDENTS
+from osmia_broker.store.read.pages import Page
+from osmia_broker.store.read.sources import Sources, by_itself, question
+from osmia_broker.store.read.stored_lists import Rows, among, page_of
 
-LIST = "incidents"  #: the name in its cursors
+NEWEST_FIRST = (("creationTime", True),)
 OPEN, RESOLVED = "OPEN", "RESOLVED"
+_STATES = {OPEN: "ACTIVE", RESOLVED: "RESOLVED"}  #: as the contract of REST has them
 
-_incident = schema.incidents
-is_open = _incident.c.ended_ms == schema.NOT_ENDED
-
-_FILTERS = {
-    "key": _incident.c.key == bindparam("key"),
-    "process_instance_key": _incident.c.process_instance_key == bindparam("process_instance_key"),
-    "bpmn_process_id": _incident.c.process_definition_key.in_(keys_of_process("bpmn_process_id")),
-    "error_type": _incident.c.error_type == bindparam("error_type"),
-}
-_STATES = {
-    OPEN: _incident.c.key.in_(select(_incident.c.key).where(is_open)),  # the list of keys leads to the index
-    RESOLVED: _incident.c.ended_ms > 0,
-}
+is_open = schema.incidents.c.ended_ms == schema.NOT_ENDED
 
 
 class SeenIncident(msgspec.Struct, frozen=True):
@@ -40,7 +25,7 @@ class SeenIncident(msgspec.Struct, frozen=True):
     definition: ProcessDefinition
 
 
-@question(of_all(merged(LIST, row_key)))
+@question(by_itself)
 async def search(
     sources: Sources,
     *,
@@ -54,23 +39,12 @@ async def search(
 ) -> Page[SeenIncident]:
     """List the incidents that pass every filter. An empty filter lets all pass."""
     asked = {
-        "key": key,
-        "process_instance_key": process_instance_key,
-        "bpmn_process_id": bpmn_process_id,
-        "error_type": error_type,
+        "incidentKey": key,
+        "processInstanceKey": process_instance_key,
+        "processDefinitionId": bpmn_process_id,
+        "storedErrorType": error_type,
+        "state": among(_STATES[state] for state in states),
     }
-    given = {name: value for name, value in asked.items() if value}
-    values = pages.values_of(LIST, limit, after) | given
-    async with sources.database.snapshot() as snapshot:
-        page = await pages.read(snapshot, LIST, Incident, _statement(frozenset(given), frozenset(states)), values)
-        definitions = await sources.definitions.of(snapshot, (row.process_definition_key for row in page.items))
+    page = await page_of(sources, INCIDENTS, Rows(Incident), NEWEST_FIRST, asked, limit=limit, after=after)
+    definitions = await sources.definitions.read(sources.database, (row.process_definition_key for row in page.items))
     return Page([SeenIncident(row, definitions[row.process_definition_key]) for row in page.items], page.next)
-
-
-@cache
-def _statement(given: frozenset[str], states: frozenset[str]) -> Select[Any]:
-    """Build the statement with these filters, once."""
-    statement = columns_of(Incident).where(*(_FILTERS[name] for name in sorted(given)))
-    if states and states != _STATES.keys():
-        statement = statement.where(*(_STATES[state] for state in states))
-    return pages.newest_first(statement, Incident)

@@ -1,31 +1,16 @@
-"""The list of jobs, open and ended, newest first."""
+"""The list of jobs, open and ended, newest first: the search of `entities/jobs.py` with rows and the states that they have."""
 
 from collections.abc import Iterable
-from functools import cache
-from typing import Any
 
 import msgspec
-from sqlalchemy import Select, bindparam, select, text, union_all
 
 from osmia_broker.state.rows import Job, ProcessDefinition
-from osmia_broker.store import schema
-from osmia_broker.store.read import pages
-from osmia_broker.store.read.pages import Page, merged, row_key
-from osmia_broker.store.read.sources import Sources, of_all, question
-from osmia_broker.store.read.tables import columns_of
+from osmia_broker.store.read.entities.jobs import JOBS
+from osmia_broker.store.read.pages import Page
+from osmia_broker.store.read.sources import Sources, by_itself, question
+from osmia_broker.store.read.stored_lists import Rows, among, page_of
 
-LIST = "jobs"  #: the name in its cursors
-ENDED = frozenset({"COMPLETED", "CANCELED"})
-
-_job, _incident = schema.jobs, schema.incidents
-_is_open = _job.c.ended_ms == schema.NOT_ENDED
-
-_FILTERS = {
-    "key": _job.c.key == bindparam("key"),
-    "type": _job.c.type == bindparam("type"),
-    "process_instance_key": _job.c.process_instance_key == bindparam("process_instance_key"),
-    "states": _job.c.state.in_(bindparam("states", expanding=True)),
-}
+NEWEST_FIRST = (("creationTime", True),)
 
 
 class SeenJob(msgspec.Struct, frozen=True):
@@ -36,7 +21,7 @@ class SeenJob(msgspec.Struct, frozen=True):
     element_name: str
 
 
-@question(of_all(merged(LIST, row_key)))
+@question(by_itself)
 async def search(
     sources: Sources,
     *,
@@ -48,13 +33,9 @@ async def search(
     after: str = "",
 ) -> Page[SeenJob]:
     """List the jobs that pass every filter. An empty filter lets all pass."""
-    asked = {"key": key, "type": type, "process_instance_key": process_instance_key, "states": sorted(set(states))}
-    given = {name: value for name, value in asked.items() if value}
-    values = pages.values_of(LIST, limit, after) | {"type": type} | given
-    statement = _statement(frozenset(given), not key and _reads_open_jobs(type, process_instance_key, set(states)))
-    async with sources.database.snapshot() as snapshot:
-        page = await pages.read(snapshot, LIST, Job, statement, values)
-        definitions = await sources.definitions.of(snapshot, (row.process_definition_key for row in page.items))
+    asked = {"jobKey": key, "type": type, "processInstanceKey": process_instance_key, "storedState": among(states)}
+    page = await page_of(sources, JOBS, Rows(Job), NEWEST_FIRST, asked, limit=limit, after=after)
+    definitions = await sources.definitions.read(sources.database, (row.process_definition_key for row in page.items))
     names = await sources.element_names.of(definitions.values())
 
     def seen(row: Job) -> SeenJob:
@@ -62,31 +43,3 @@ async def search(
         return SeenJob(row, definitions[key], names[key].get(row.element_id, ""))
 
     return Page([seen(row) for row in page.items], page.next)
-
-
-def _reads_open_jobs(type: str, process_instance_key: int, states: set[str]) -> bool:
-    """Whether the indexes of open jobs find all jobs in *states*. Without a type, they do not find the jobs that wait for a worker."""
-    beyond = ENDED if type else ENDED | {"ACTIVATABLE"}
-    return bool(states) and not process_instance_key and not states & beyond
-
-
-@cache
-def _statement(given: frozenset[str], reads_open_jobs: bool) -> Select[Any]:
-    """Build the statement with these filters, once: building costs more than running it."""
-    statement = columns_of(Job).where(*(_FILTERS[name] for name in sorted(given)))
-    if reads_open_jobs:
-        statement = statement.where(_job.c.key.in_(_open_jobs()))
-    return pages.newest_first(statement, Job)
-
-
-def _open_jobs() -> Select[Any]:
-    """Select the keys of open jobs: all that a worker holds, that back off or have an incident, and the newest activatable ones of a type.
-
-    Only the activatable ones can be many, so only they are limited to a page.
-    """
-    waiting = [select(_job.c.key).where(_job.c.type == bindparam("type"), text(index)) for index in schema.WAITING]
-    newest = [select(pages.newest_first(one, Job).subquery().c.key) for one in waiting]
-    timed = select(_job.c.key).where(_job.c.deadline_ms > schema.NO_DEADLINE, _is_open)
-    stopped = select(_incident.c.job_key).where(_incident.c.ended_ms == schema.NOT_ENDED)
-    keys = union_all(*newest, timed, stopped).subquery()
-    return select(keys.c.key)

@@ -1,12 +1,12 @@
 """Incidents, open and resolved."""
 
-from sqlalchemy import CTE, BigInteger, Select, bindparam, case, or_, select
+from sqlalchemy import CTE, BigInteger, Select, bindparam, case, or_, select, true
 
 from osmia_broker.state.rows import ErrorType, InstanceOrigin
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside
-from osmia_broker.store.read.search.entity import Entity
+from osmia_broker.store.read.search.entity import Entity, Head
 from osmia_broker.store.read.search.fields import (
     SORTED_TENANT,
     Condition,
@@ -17,6 +17,7 @@ from osmia_broker.store.read.search.fields import (
     own_key,
     text,
 )
+from osmia_broker.store.read.search.filters import Group
 
 _incident = schema.incidents.alias("incident")
 _definition, _origin = (
@@ -84,6 +85,16 @@ def _of_element(parameter: str) -> Condition:
     )
 
 
+def _heads(shape: Group) -> list[Head]:
+    """Return the part of the list of one incident, of those of an instance, or of the open ones, which are few."""
+    if shape.leaf("incidentKey", "$eq"):
+        return [Head(true())]
+    if shape.leaf("processInstanceKey", "$eq"):
+        return [Head(true(), "incidents_of_instance")]
+    state = shape.leaf("state", "$in")
+    return [Head(true(), "incidents_open")] if state and state.names == {"ACTIVE"} else []
+
+
 INCIDENTS = Entity(
     "incidents",
     _incident,
@@ -108,8 +119,11 @@ INCIDENTS = Entity(
         _definition.process_id,
         key("jobKey", _incident.c.job_key, sorts=True),
         SORTED_TENANT,
+        # --- whatever a row has
+        text("storedErrorType", _incident.c.error_type, filters=False, shows=False),
         # --- for the paths of an instance and of an element
         key("ofInstance", _incident.c.process_instance_key, filters=False, shows=False, match=_of_instance),
         key("ofElement", _incident.c.element_instance_key, filters=False, shows=False, match=_of_element),
     ),
+    heads=_heads,
 )

@@ -3,13 +3,13 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, case, literal_column, not_
+from sqlalchemy import and_, case, literal_column, not_, true
 
-from osmia_broker.state.rows import JobKind
+from osmia_broker.state.rows import JobKind, JobState
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside
-from osmia_broker.store.read.search.entity import Entity
+from osmia_broker.store.read.search.entity import Entity, Head
 from osmia_broker.store.read.search.fields import (
     SORTED_TENANT,
     Column,
@@ -25,6 +25,7 @@ from osmia_broker.store.read.search.fields import (
     own_key,
     text,
 )
+from osmia_broker.store.read.search.filters import Group
 
 _job = schema.jobs.alias("job")
 _definition, _origin = beside.Definition(_job.c.process_definition_key), beside.Origin(_job.c.process_instance_key)
@@ -73,6 +74,40 @@ def headers(stored: Any) -> dict[str, str]:
     return msgspec.json.decode(stored, type=dict[str, str])
 
 
+_IN_NO_INDEX = frozenset({"COMPLETED", "CANCELED"})
+
+
+def _heads(shape: Group) -> list[Head]:
+    """Return the parts of the list of one job, of those of an instance, or of open jobs.
+
+    All that a worker holds, that back off, have an incident or are suspended are few. Those that wait for a worker have an index by type.
+    """
+    if shape.leaf("jobKey", "$eq"):
+        return [Head(true())]
+    if shape.leaf("processInstanceKey", "$eq"):
+        return [Head(true(), "jobs_of_instance")]
+    stored = shape.leaf("storedState", "$in")
+    states = stored.names if stored else _IN_NO_INDEX
+    waits = "ACTIVATABLE" in states
+    if states & _IN_NO_INDEX or (waits and not shape.leaf("type", "$eq")):
+        return []
+    waiting = [Head(_waits_in(lane), index, has_order=lane == schema.PLAIN) for index, lane in _LANES.items()]
+    return [*(waiting if waits else []), *([_DUE, _STOPPED, _SUSPENDED] if states != {"ACTIVATABLE"} else [])]
+
+
+_LANES = {"jobs_activatable": schema.PLAIN, "jobs_ranked": schema.RANKED, "jobs_leased": schema.LEASED}
+_is_open = _job.c.ended_ms == schema.NOT_ENDED
+_DUE = Head(and_(_job.c.deadline_ms > schema.NO_DEADLINE, _is_open), "jobs_due")
+_STOPPED = Head(_job.c.key.in_(beside.stopped("job_key")))
+_SUSPENDED = Head(and_(beside.is_suspended(_job.c.process_instance_key), _is_open), "jobs_of_instance")
+
+
+def _waits_in(lane: str) -> Condition:
+    """Whether a job is in one of the indexes of those that wait for a worker."""
+    is_there: Condition = literal_column(f"({lane})")
+    return is_there
+
+
 JOBS = Entity(
     "jobs",
     _job,
@@ -110,6 +145,9 @@ JOBS = Entity(
         _definition.process_id,
         beside.business_id(_job.c.process_instance_key, filters=False),
         SORTED_TENANT,
+        # --- for the states that jobs have in the store
+        choice("storedState", _job.c.state, JobState, filters=False, shows=False),
     ),
+    heads=_heads,
     walks={"jobKey": dialect.BY_KEY, "creationTime": dialect.BY_KEY},
 )

@@ -59,6 +59,21 @@ class Range:
 
 
 @dataclass(frozen=True, eq=False)
+class Head:
+    """A part of the rows that pass a filter, by a condition on the table of the entity that an index answers.
+
+    A list in the order of its keys begins with the first rows of its heads. So their index is read for a page only, or as a whole if few rows
+    are in it.
+    """
+
+    where: Condition
+    index: str = ""
+    has_order: bool = False  #: the index has the rows that pass in the order of their keys
+    #: tables that *where* refers to: there are such rows for each row of these
+    of_each: tuple[FromClause, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Entity:
     """A kind of thing that can be searched. *key* names a row, and decides the order of rows that are otherwise equal."""
 
@@ -86,6 +101,8 @@ class Entity:
     #: indexes by field that have its values in their order, and each row with a value once
     of_keys: Mapping[str, Callable[[Leaf, Column], Condition | None]] = field(default_factory=dict)
     #: conditions by field that need only the key of a row; None if there is none
+    heads: "Callable[[Group], Sequence[Head]]" = lambda _shape: ()
+    #: parts that have all rows of a filter together; none if the filter leads to no index
     #: Returns a smaller entity that has all rows of a filter.
     narrowed: "Callable[[Group], Entity | None]" = lambda _shape: None
     divided: "tuple[Entity, ...]" = ()  #: smaller entities that have each of its rows once; some have orders by indexes of their own

@@ -66,6 +66,13 @@ class Group:
     needs_all: bool
     nodes: "tuple[Leaf | Group, ...]"
 
+    def leaf(self, field: str, *operators: str) -> Leaf | None:
+        """Return a condition on *field* with one of *operators* that must hold; None if there is none, or if alternatives may hold instead."""
+        for one in self.nodes if self.needs_all else ():
+            if isinstance(one, Leaf) and one.field == field and one.operator in operators and not one.negated:
+                return one
+        return None
+
 
 Node = Leaf | Group
 NOTHING = Group(True, ())

@@ -172,7 +172,8 @@ def _lookup(sight: Sight, shape: Group) -> Lookup | None:
     return lookup_of(sight.entity, shape) if sight.by_keys else None
 
 
-def _filtered(sight: Sight, shape: Group, order: Order, columns: Sequence[Column]) -> Select[Any]:
+def filtered(sight: Sight, shape: Group, order: Order, columns: Sequence[Column]) -> Select[Any]:
+    """Select *columns* of all rows that pass the filter."""
     entity = sight.entity
     source = entity.table
     found = _lookup(sight, shape)
@@ -236,7 +237,7 @@ def counted(sight: Sight, shape: Group, most: int = TOTAL_MAX) -> Select[Any]:
     """Count what passes the filter, up to one more than *most*."""
     found = _of_keys(sight, shape)
     if found is None:
-        found = _filtered(sight, shape, (), [literal_column("1").label("one")])
+        found = filtered(sight, shape, (), [literal_column("1").label("one")])
     return select(func.count()).select_from(found.limit(most + 1).subquery())
 
 
@@ -259,10 +260,11 @@ def _of_keys(sight: Sight, shape: Group) -> Select[Any] | None:
 
 def selected(sight: Sight, shape: Group) -> Select[Any]:
     """Select the keys of all that pass the filter, for another statement."""
-    return _filtered(sight, shape, (), sight.entity.key)
+    return filtered(sight, shape, (), sight.entity.key)
 
 
-def _labelled(entity: Entity, order: Order) -> list[ColumnElement[Any]]:
+def labelled(entity: Entity, order: Order) -> list[ColumnElement[Any]]:
+    """Return the expressions that rows are sorted by, then their keys, as `s0`, `s1`, …."""
     return [column.label(f"s{number}") for number, column in enumerate(_columns(entity, order))]
 
 
@@ -282,7 +284,7 @@ def few(sight: Sight, shape: Group, order: Order, place: Place | None) -> Select
     At most `counted` of them are read. If that many are counted, the page is of the wrong ones.
     """
     entity = sight.entity
-    found = _filtered(sight, shape, order, _labelled(entity, order)).limit(bindparam("counted")).cte("found")
+    found = filtered(sight, shape, order, labelled(entity, order)).limit(bindparam("counted")).cte("found")
     columns = [found.c[f"s{number}"] for number in range(len(order) + len(entity.key))]
     total = select(func.count()).select_from(found).scalar_subquery()
     fields = [entity.fields[name] for name, _ in order]
@@ -379,7 +381,7 @@ def page_keys(
     if len(selections) == 1:
         return selections[0].limit(bindparam("size")).offset(bindparam("skipped"))
     number, label = [*range(len(order) + len(entity.key))], "s{}".format
-    ends = [one.limit(_number("size") + _number("skipped")).subquery() for one in selections]
+    ends = [one.limit(integer_of("size") + integer_of("skipped")).subquery() for one in selections]
     both = union_all(
         *(
             select(literal_column(str(part)).label("part"), *(end.c[label(n)] for n in number))
@@ -421,7 +423,7 @@ def _part(
     columns = _columns(sight.entity, order)
     if is_absent:  # the index of an order has no rows without a value
         sight = Sight(sight.entity, sight.entity.index)
-    statement = _filtered(sight, shape, order, _labelled(sight.entity, order))
+    statement = filtered(sight, shape, order, labelled(sight.entity, order))
     if is_absent is not None:
         absent = fields[0].absent
         statement = statement.where(columns[0] == absent if is_absent else columns[0] != absent)
@@ -432,7 +434,7 @@ def _part(
     return statement.order_by(*ordering(terms))
 
 
-def _number(name: str) -> ColumnElement[int]:
+def integer_of(name: str) -> ColumnElement[int]:
     """Return a parameter that a database can calculate with: PostgreSQL wants to know its type."""
     return bindparam(name, type_=BigInteger())
 

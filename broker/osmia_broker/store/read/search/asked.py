@@ -1,0 +1,111 @@
+"""Read the order and the page of a question as the members of a request have them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from osmia_broker.base.errors import InvalidArgument
+from osmia_broker.store.read.search import cursors
+from osmia_broker.store.read.search.entity import Entity, sort_type
+from osmia_broker.store.read.search.terms import Order, Place
+from osmia_broker.store.read.search.values import refuse, shown
+
+ITEMS_DEFAULT, ITEMS_MAX = 100, 10_000  # as the contract has them
+SKIPPED_MAX = 2**31 - 1
+SORTS_MAX = 20
+
+
+class AskedPage(msgspec.Struct, frozen=True):
+    """The page that is asked for."""
+
+    size: int = ITEMS_DEFAULT
+    skipped: int = 0
+    place: Place | None = None
+    at: tuple[Any, ...] = ()
+
+
+def order_of(entity: Entity, asked: Any) -> Order:
+    """Read the order of a request. A field that is named twice counts once.
+
+    Raises:
+        InvalidArgument: a field or a direction is unknown.
+
+    """
+    if asked is not None and not isinstance(asked, list):
+        raise refuse("sort", "a list", asked)
+    if asked and len(asked) > SORTS_MAX:
+        raise InvalidArgument(f"Expected sort to have at most {SORTS_MAX} items, but found {len(asked)}")
+    order: dict[str, bool] = {}
+    for number, one in enumerate(asked or []):
+        place = f"sort[{number}]"
+        if not isinstance(one, dict):
+            raise refuse(place, "an object", one)
+        name, direction = one.get("field"), one.get("order") or "ASC"
+        if not isinstance(name, str) or name not in entity.fields or not entity.fields[name].sorts:
+            names = ", ".join(known.name for known in entity.declared if known.sorts)
+            raise refuse(f"{place}.field", f"one of {names}", name)
+        if not isinstance(direction, str) or direction.upper() not in ("ASC", "DESC"):
+            raise refuse(f"{place}.order", "ASC or DESC", direction)
+        order.setdefault(name, direction.upper() == "DESC")
+    return tuple(order.items())
+
+
+def cursor_of(entity: Entity, order: Order, row: Sequence[Any]) -> str:
+    """Make the cursor of a row: its sort values, then its key."""
+    return cursors.write(entity.name, _signature(order), row)
+
+
+def _signature(order: Order) -> str:
+    return ",".join(f"-{name}" if is_descending else name for name, is_descending in order)
+
+
+def page_of(entity: Entity, order: Order, asked: Any) -> AskedPage:
+    """Read the page of a request.
+
+    Raises:
+        InvalidArgument: a member is unknown, out of range, or no cursor of this list in this order.
+
+    """
+    if asked is None:
+        return AskedPage()
+    if not isinstance(asked, dict):
+        raise refuse("page", "an object", asked)
+    known = {"from", "limit", "after", "before"}
+    given = {name: value for name, value in asked.items() if value is not None}
+    unknown = sorted(given.keys() - known)
+    if unknown:
+        raise InvalidArgument(f"Expected page to have the members {', '.join(sorted(known))}, but found '{unknown[0]}'")
+    ways = [name for name in ("from", "after", "before") if name in given]
+    if len(ways) > 1:
+        raise InvalidArgument(
+            f"Expected page to have at most one of from, after and before, but found {' and '.join(ways)}"
+        )
+    size = _whole(given.get("limit", ITEMS_DEFAULT), "page.limit", range(1, ITEMS_MAX + 1))
+    skipped = _whole(given.get("from", 0), "page.from", range(SKIPPED_MAX + 1))
+    cursor = given.get("after", given.get("before"))
+    if cursor is None:
+        return AskedPage(size, skipped)
+    way = ways[0]
+    return page_at(entity, order, size, cursor, f"page.{way}", is_before=way == "before")
+
+
+def page_at(entity: Entity, order: Order, size: int, cursor: Any, member: str, *, is_before: bool = False) -> AskedPage:
+    """Return the page of *size* items behind a cursor, or before it. *member* names the cursor in a refusal.
+
+    Raises:
+        InvalidArgument: it is no cursor of this list in this order.
+
+    """
+    fields = [entity.fields[name] for name, _ in order]
+    kinds = [*map(sort_type, fields), *entity.key_types]
+    at = cursors.read(entity.name, _signature(order), kinds, cursor, member)
+    return AskedPage(size, 0, Place(is_before, bool(fields) and fields[0].is_split and at[0] in (0, "")), at)
+
+
+def _whole(value: Any, place: str, allowed: range) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value not in allowed:
+        raise InvalidArgument(
+            f"Expected {place} to be an integer from {allowed[0]} to {allowed[-1]}, but found {shown(value)}"
+        )
+    return value

@@ -1,0 +1,89 @@
+"""Lists by their heads (`Entity.heads`): the filter leads to indexes, and the list begins with the first rows of each.
+
+In the order of keys, the first rows of a list are among the first of its heads, as many of each as the page has. In another order, all rows of
+the heads are sorted. Neither reads a row that the conditions of the heads do not pass.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Select, bindparam, select, union
+
+from osmia_broker.store.read import dialect
+from osmia_broker.store.read.search import statements
+from osmia_broker.store.read.search.entity import Entity, Head
+from osmia_broker.store.read.search.fields import Column
+from osmia_broker.store.read.search.filters import Group
+from osmia_broker.store.read.search.statements import STATEMENTS_MAX, Sight
+from osmia_broker.store.read.search.terms import Order, Place, Term, is_beyond, ordering, terms_of, values_at
+
+
+@lru_cache(STATEMENTS_MAX)
+def page_of_heads(entity: Entity, shape: Group, order: Order, place: Place | None) -> Select[Any] | None:
+    """Select the sort values and the keys of a page, as `statements.page_keys` does; None if the filter has no heads.
+
+    Parameters: `size`, `skipped`, and of a cursor the sort values and keys `at0`, `at1`, ….
+    """
+    heads = entity.heads(shape)
+    if not heads:
+        return None
+    if is_by_key(entity, order):
+        return _by_key(entity, shape, order, place, heads)
+    return _sorted(entity, shape, order, place, heads)
+
+
+def is_by_key(entity: Entity, order: Order) -> bool:
+    """Whether the order is that of the keys."""
+    if len(order) != 1 or len(entity.key) != 1:
+        return False
+    first = entity.fields[order[0][0]]
+    return first.sorted_by is entity.key[0] or first.column is entity.key[0]
+
+
+def _by_key(entity: Entity, shape: Group, order: Order, place: Place | None, heads: Sequence[Head]) -> Select[Any]:
+    """Select the first keys of each head, then the first of them all."""
+    term = Term(entity.key[0], order[0][1] != (place is not None and place.is_before))
+    firsts = [_first(entity, shape, place, head, term) for head in heads]
+    found = union(*(select(one.subquery().c.key) for one in firsts)).subquery("found") if len(firsts) > 1 else None
+    key = (firsts[0].subquery("found") if found is None else found).c.key
+    page = select(key.label("s0"), key.label("s1")).order_by(*ordering([Term(key, term.is_descending)]))
+    return page.limit(bindparam("size")).offset(bindparam("skipped"))
+
+
+def _first(entity: Entity, shape: Group, place: Place | None, head: Head, term: Term) -> Select[Any]:
+    """Select the keys of a head that a page in the order of *term* may have."""
+    key = entity.key[0]
+    found = statements.filtered(Sight(entity, head.index, row_by_row=True), shape, (), [key.label("key")])
+    # A sum keeps SQLite from reading the rows in the order of their keys, rather than through the index.
+    sorted_by = Term(key if head.has_order else dialect.found_first(key), term.is_descending)
+    found = found.where(head.where)
+    if place is not None:
+        found = found.where(is_beyond([sorted_by], [Term(values_at([key])[0], term.is_descending)]))
+    found = _limited(found.order_by(*ordering([sorted_by])))
+    if not head.of_each:
+        return found
+    newest = dialect.lateral(found.correlate(*head.of_each), "first")
+    keys = select(newest.c.value.label("key")).select_from(*head.of_each, newest)
+    return _limited(keys.order_by(*ordering([Term(newest.c.value, term.is_descending)])))
+
+
+def _limited(keys: Select[Any]) -> Select[Any]:
+    return keys.limit(statements.integer_of("size") + statements.integer_of("skipped"))
+
+
+def _sorted(entity: Entity, shape: Group, order: Order, place: Place | None, heads: Sequence[Head]) -> Select[Any]:
+    """Select all rows of the heads, sorted."""
+    columns = statements.labelled(entity, order)
+    parts = (
+        statements.filtered(Sight(entity, head.index, row_by_row=True), shape, order, columns).where(head.where)
+        for head in heads
+    )
+    found = union(*parts).subquery("found")
+    all_columns: list[Column] = [*found.c]
+    fields = [entity.fields[name] for name, _ in order]
+    terms = terms_of(order, fields, all_columns, place, has_parts=False)
+    page = select(*all_columns)
+    if place is not None:
+        page = page.where(is_beyond(terms, terms_of(order, fields, values_at(all_columns), place, has_parts=False)))
+    return page.order_by(*ordering(terms)).limit(bindparam("size")).offset(bindparam("skipped"))

@@ -1,0 +1,233 @@
+"""The way of one search to the keys of its page, over the rows of one partition. See `statements` for the ways that there are."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Select
+
+from osmia_broker.store.read import dialect
+from osmia_broker.store.read.database import Snapshot
+from osmia_broker.store.read.search import statements
+from osmia_broker.store.read.search.asked import AskedPage
+from osmia_broker.store.read.search.entity import Entity, drives, is_wide
+from osmia_broker.store.read.search.filters import Group, Leaf, Parsed
+from osmia_broker.store.read.search.heads import page_of_heads
+from osmia_broker.store.read.search.leaders import Leaders, leaders_of, patterns_of, tells_number
+from osmia_broker.store.read.search.statements import FEW_MAX, LED_MAX, TOTAL_MAX, WALKS, Sight
+from osmia_broker.store.read.search.terms import Order
+
+CHECKED_MAX = 2_500  # of a total whose rows are looked up one by one, for 1 µs each
+CHECKED_ALTERNATIVES = 2  # keys that alternatives lead to in the time that they are checked for one row
+NAMED_MAX = 1_000  # different values that fit a pattern and are looked for one by one
+
+NOT_COUNTED = 0  #: the bound of a total that nobody asks for
+
+Row = tuple[Any, ...]  #: the sort values of a row, then its key
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A page of a list: what it is of, a filter, an order, and how far a total is counted whose rows must be looked up; None for the usual."""
+
+    entity: Entity
+    parsed: Parsed
+    order: Order
+    page: AskedPage
+    total_max: int | None = None
+
+
+def walk_of(entity: Entity, order: Order) -> str:
+    """Return the index that has the rows in this order; empty if there is none."""
+    first = order[0][0] if order else ""
+    is_by_key = first != "" and entity.fields[first].sorted_by is not None
+    return "" if is_by_key and len(order) > 1 else entity.walks.get(first, "")
+
+
+class Way:
+    """The way of one search to the keys of its page and to the one behind them. See `statements`."""
+
+    def __init__(self, snapshot: Snapshot, question: Question) -> None:
+        entity, parsed, order, page = question.entity, question.parsed, question.order, question.page
+        self._snapshot = snapshot
+        self._entity = entity
+        self._shape = parsed.shape
+        self._order = order
+        self._page = page
+        self._size = page.size + 1  # the one behind the page tells whether there are more
+        drivers = [one for one in parsed.shape.nodes if isinstance(one, Leaf) and drives(entity, one)]
+        are_wide = all(map(is_wide, drivers))
+        #: whether the filter leads to keys, so that counting reads no more than the rows that pass
+        self._is_led = are_wide and statements.leads_to_keys(entity, parsed.shape)
+        is_driven = bool(drivers) and not self._is_led
+        #: whether many rows may pass: then it is worth looking at the next rows of the order first
+        self._is_wide = is_driven and are_wide
+        self._sight = Sight(entity, "" if is_driven else entity.index, by_keys=self._is_led)
+        # Many rows pass a wide condition, as the page will show: so it is looked up for each row, until there are enough.
+        self._total_sight = Sight(entity, entity.index, row_by_row=True) if self._is_wide else self._sight
+        #: whether the total is counted from keys alone, which costs little
+        self._is_counted_by_keys = statements.needs_keys_only(self._total_sight, parsed.shape)
+        self._counts = question.total_max != NOT_COUNTED
+        self._checked_max = min(TOTAL_MAX if question.total_max is None else question.total_max, CHECKED_MAX)
+        is_checked = self._is_wide or (self._is_led and not statements.is_counted_fast(entity, parsed.shape))
+        self.total_max = self._checked_max if is_checked else TOTAL_MAX
+        self._walk = "" if is_driven and not self._is_wide else walk_of(entity, order)
+        at = {f"at{number}": value for number, value in enumerate(page.at)}
+        self._values = parsed.parameters | at | {"size": self._size, "skipped": page.skipped}
+
+    async def find(self) -> tuple[list[Row], int]:
+        """Read the sort values and keys of the page, in the order away from the cursor; count all that pass the filter, if that is asked for."""
+        if not self._counts:
+            return await self._uncounted(), 0
+        if (few := await self._led()) is not None:
+            return few
+        total = None
+        if self._is_led:
+            if not self._is_counted_by_keys:
+                keys, total = await self._few(self.total_max)
+                if total <= self.total_max:
+                    return keys, total
+            else:
+                total = await self._total()
+        if self._walk and (total is None or total > FEW_MAX):
+            begun = await self._begun()
+            if begun is not None:
+                return begun, await self._total_with_begun(begun, total)
+        return await self._among_all(total)
+
+    async def _uncounted(self) -> list[Row]:
+        """Read the page of a list that does not count."""
+        by_heads = page_of_heads(self._entity, self._shape, self._order, self._page.place)
+        if by_heads is not None:
+            return [tuple(row) for row in await self._snapshot.values(by_heads, self._values)]
+        if self._walk:
+            return await self._read(statements.page_keys, Sight(self._entity, self._walk))
+        return await self._read(self._sorted_page(), self._sight)
+
+    def _sorted_page(self) -> Callable[..., Select[Any]]:
+        """Return what builds the page from all rows that pass the filter."""
+        return partial(statements.page_keys, is_walk=False, keeps_order=self._snapshot.keeps_order)
+
+    async def _among_all(self, total: int | None) -> tuple[list[Row], int]:
+        """Find the same among all rows that pass the filter. The *total* may have been counted already, up to the bound for it."""
+        is_counted_fast = bool(self._entity.index) and all(
+            statements.is_loose(self._entity, one) for one in self._shape.nodes
+        )
+        is_whole_list = not self._walk and (not self._shape.nodes or is_counted_fast)
+        if total is None and (self._is_counted_by_keys or is_whole_list or self._is_wide):
+            total = await self._total()  # it costs little, and saves reading many rows twice
+        few_max = TOTAL_MAX if self._walk and not self._is_wide else self.total_max
+        if total is None or total <= few_max:
+            keys, found = await self._few(TOTAL_MAX)
+            if total is None or total > self.total_max:
+                total, self.total_max = found, TOTAL_MAX
+            if total <= TOTAL_MAX:
+                return keys, total
+        if self._walk:
+            return await self._read(statements.page_keys, Sight(self._entity, self._walk)), total
+        return await self._read(self._sorted_page(), self._sight), total
+
+    async def _led(self) -> tuple[list[Row], int] | None:
+        """Find the same by the conditions that lead to few rows; None if none of them does."""
+        if not self._snapshot.keeps_order:
+            return None
+        if self._is_led:
+            await self._lead_by_fewer()
+            return None
+        await self._name_values()
+        for by in leaders_of(self._entity, self._shape):
+            sight = Sight(self._entity, self._entity.index, led_by=by)
+            number = await self._number_led(by)
+            is_counted_by_keys = statements.needs_keys_only(sight, self._shape)
+            if number > LED_MAX:
+                if is_counted_by_keys and tells_number(self._entity, by):
+                    self._total_sight, self._is_counted_by_keys = sight, True
+                continue
+            if number > FEW_MAX and self._walk and is_counted_by_keys:  # the next rows of the order may be enough
+                self._sight, self._total_sight, self._is_counted_by_keys = sight, sight, True
+                if not tells_number(self._entity, by):  # each leads to the row that is counted
+                    self.total_max = self._checked_max
+                return None
+            found = await self._few(TOTAL_MAX, sight)
+            if found[1] <= TOTAL_MAX:
+                self.total_max = TOTAL_MAX
+                return found
+        return None
+
+    async def _number_led(self, by: Leaders) -> int:
+        ((number,),) = await self._snapshot.values(statements.led(self._entity, by, LED_MAX), self._values)
+        return int(number)
+
+    async def _lead_by_fewer(self) -> None:
+        """Let a condition lead instead of the alternatives of the filter, if it leads to fewer rows than they do."""
+        counted = statements.keys_of_alternatives(self._entity, self._shape)
+        if counted is None:
+            return
+        for by in leaders_of(self._entity, self._shape):
+            led = await self._number_led(by)
+            if led > LED_MAX:
+                continue
+            ((number,),) = await self._snapshot.values(counted, self._values | {"most": led * CHECKED_ALTERNATIVES + 1})
+            if number > led * CHECKED_ALTERNATIVES:
+                self._sight = self._total_sight = Sight(self._entity, self._entity.index, led_by=by)
+                self._is_counted_by_keys, self.total_max = False, self._checked_max
+                return
+
+    async def _few(self, most: int, sight: Sight | None = None) -> tuple[list[Row], int]:
+        """Read the page, and the number of all that pass the filter, up to one more than *most*. The page is right if there are no more."""
+        found = await self._read(statements.few, sight or self._sight, counted=most + 1)
+        if found:  # each row has the number
+            return [row[1:] for row in found], int(found[0][0])
+        is_first = self._page.place is None and not self._page.skipped
+        return [], 0 if is_first else await self._count(sight or self._total_sight, most)
+
+    async def _name_values(self) -> None:
+        """Put the different values that fit a pattern in its place, if they are not many."""
+        for leaf in patterns_of(self._entity, self._shape):
+            fitting = statements.values_fitting(self._entity, leaf)
+            rows = await self._snapshot.values(fitting, self._values | {"most": NAMED_MAX + 1})
+            if len(rows) <= NAMED_MAX:
+                listed = replace(leaf, operator="$in", parameter=f"{leaf.parameter}_values")
+                self._values[listed.parameter] = dialect.array(value for (value,) in rows)
+                self._shape = Group(True, tuple(listed if one is leaf else one for one in self._shape.nodes))
+
+    async def _begun(self) -> list[Row] | None:
+        """Read the page among the next rows of the index that has the order; None if it is not full, and there are too many to know its end."""
+        keys: list[Row] = []
+        for is_absent in statements.parts_from(self._entity, self._order, self._page.place):
+            sight = Sight(self._entity, self._walk)
+            begun = partial(statements.begun, is_absent=is_absent, keeps_order=self._snapshot.keeps_order)
+            size = self._size - len(keys)
+            for walked in WALKS[-1:] if self._snapshot.keeps_order else WALKS:
+                # Such a snapshot looks at no row beyond the page then.
+                found = await self._read(begun, sight, walked=walked, size=size)
+                if len(found) == size:
+                    return keys + found
+            if self._page.skipped:  # nobody knows how many of them were
+                return None
+            nearest = partial(statements.nearest, is_absent=is_absent)
+            ((walked,),) = await self._read(nearest, sight, walked=WALKS[-1] + 1)
+            if walked > WALKS[-1]:
+                return None
+            keys += found
+        return keys
+
+    async def _total_with_begun(self, keys: Sequence[Row], total: int | None) -> int:
+        """Return the *total*, which may have been counted already; a first page that is not full has all."""
+        if len(keys) < self._size and self._page.place is None:
+            self.total_max = TOTAL_MAX
+            return len(keys)
+        return await self._total() if total is None else total
+
+    async def _read(self, build: Callable[..., Select[Any]], sight: Sight, **more: int) -> list[Row]:
+        statement = build(sight, self._shape, self._order, self._page.place)
+        return [tuple(row) for row in await self._snapshot.values(statement, self._values | more)]
+
+    async def _total(self) -> int:
+        return await self._count(self._total_sight, self.total_max)
+
+    async def _count(self, sight: Sight, most: int) -> int:
+        counted = statements.counted(sight, self._shape, most)
+        ((total,),) = await self._snapshot.values(counted, self._values)
+        return int(total)
