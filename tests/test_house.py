@@ -51,6 +51,7 @@ SDK_USERS = ("child", "cli", "loadtest", "testing")  # the broker's own parts ne
 
 FUNCTION_LINES_MAX = 60
 LEVELS_MAX = 3  # of blocks in blocks
+PROSE_CHARACTERS_MAX = 150  # of a line of a docstring or a comment; a text that is shown stays whole
 FILE_LINES_MAX = 500
 FILES_BEYOND: dict[str, str] = {}  # path: the reason why it is better whole
 
@@ -190,6 +191,22 @@ def test_no_docstring_begins_with_a_question():
     )
 
 
+def texts_shown(tree: ast.Module) -> set[int]:
+    """The lines of texts in *tree* that are no docstrings."""
+    documented = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return {line for node in texts if node not in documented for line in range(node.lineno, node.end_lineno + 1)}
+
+
+def test_no_line_of_prose_is_longer_than_a_reader_follows():
+    long = {
+        module: lines
+        for module, path in MODULES.items()
+        if (lines := {n for n, line in enumerate(path.read_text().splitlines(), 1) if len(line) > PROSE_CHARACTERS_MAX})
+    }
+    none(f"{module}:{line}" for module, lines in long.items() for line in lines - texts_shown(TREES[module]))
+
+
 OF_GRPC = {"PROTOCOL-HTTP2.md", "compression.md", "statuscodes.md"}  # its published documents
 
 
@@ -275,6 +292,42 @@ def sleeps(node: ast.AST) -> bool:
         is_sleep
         and ast.unparse(node.func) in ("time.sleep", "asyncio.sleep", "sleep")
         and ast.unparse(node.args[0]) != "0"
+    )
+
+
+SHORT_TEXT = 80  # characters: a longer one is prose
+
+
+def read_in(tree: ast.Module) -> Iterator[str]:
+    """Every name that *tree* reads, also in a short text: as a list of exports, `getattr` and another process have it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from re.findall(r"\w+", node.value) if len(node.value) <= SHORT_TEXT else ()
+
+
+def made_in(tree: ast.Module) -> Iterator[str]:
+    """The names that *tree* makes at its top, without those that a decorator may have taken into a registry."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            if all("dataclass" in ast.unparse(one) or "cache" in ast.unparse(one) for one in node.decorator_list):
+                yield node.name
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (one.id for one in targets if isinstance(one, ast.Name))
+
+
+def test_nothing_is_left_that_nobody_uses():
+    """Only what the broker and the SDK themselves use counts: nothing is kept for tests alone."""
+    used = {name for module in MODULES for name in read_in(TREES[module])}
+    none(
+        f"{module}.{name} is not used"
+        for module in SHORT
+        for name in made_in(TREES[module])
+        if name not in used and not name.startswith(("pytest_", "__"))
     )
 
 

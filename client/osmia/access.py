@@ -141,7 +141,8 @@ def access(
 ) -> Access:
     """Decide how the gateway at *address* is spoken to.
 
-    TLS is spoken if the scheme or a certificate asks for it, and always before a secret leaves this machine, unless plain text is allowed in so many words.
+    TLS is spoken if the scheme or a certificate asks for it, and always before a secret leaves this machine, unless plain text is allowed in
+    so many words.
 
     Raises:
         ValueError: the settings contradict each other, or a file cannot be used.

@@ -53,7 +53,8 @@ class Client(ResourceCalls, InstanceCalls, JobCalls, JobFlowCalls, EventCalls, E
         Args:
             address: `host:port`, or with a scheme (`https://` is TLS). None: OSMIA_ADDRESS, ZEEBE_ADDRESS, 127.0.0.1:26500.
             call_timeout_ms: how long to wait for an answer; None for ever. Calls that wait in the gateway add their own time.
-            sign_in: who calls, as `Token`, `Password`, `ClientCredentials` or `RenewableToken`. None: as the environment says (`osmia.access`), or nobody.
+            sign_in: who calls, as `Token`, `Password`, `ClientCredentials` or `RenewableToken`. None: as the environment says
+                (`osmia.access`), or nobody.
             ca_cert: a file with the authority of the broker's certificate; TLS is used then. None: OSMIA_CA_CERT, or the system's.
             credentials: for TLS of another kind; they go before *ca_cert*.
             metadata: sent with every call.

@@ -65,7 +65,10 @@ EARLY_S = 0.25  # but by no more than this
 
 
 class Calls(EventCalls, InstanceCalls, OperatorCalls):
-    """All calls of one broker; *others* returns the other brokers of the cluster. They end their waits at `stop`; calls that are being decided are still answered."""
+    """All calls of one broker; *others* returns the other brokers of the cluster.
+
+    They end their waits at `stop`; calls that are being decided are still answered.
+    """
 
     def __init__(
         self,

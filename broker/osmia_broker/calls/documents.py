@@ -33,12 +33,13 @@ _KINDS = {"array": "ARRAY", "str": "STRING", "int": "INTEGER", "float": "FLOAT",
 
 
 def parse_variables(text: str) -> Variables:
-    """Split a document at its top level into names and JSON texts, each in its one spelling (`state.json_text`). Empty, blank and `null` mean no variables.
+    """Split a document at its top level into names and JSON texts, each in its one spelling (`state.json_text`).
+
+    Empty, blank and `null` mean no variables.
 
     Raises:
         InvalidArgument: no JSON, no object, above `DOCUMENT_BYTES_MAX`, `VARIABLES_MAX` or `DEPTH_MAX`, a number beyond 64 bits, half of
             a surrogate pair anywhere, or a name that holds a NUL.
-
     """
     if text[:1] != "{" and (not text or text.isspace() or text.strip() == "null"):
         return {}

@@ -98,7 +98,10 @@ def report(session: Session, made: "Backup", place: Path, verb: str) -> None:
 
 @contextmanager
 def failing(mend: str, occupied: str = "") -> Iterator[None]:
-    """Turn what is wrong with a copy into a `Failure`. *mend* is what to try where there is nothing to copy, *occupied* where there is no room for the copy."""
+    """Turn what is wrong with a copy into a `Failure`.
+
+    *mend* is what to try where there is nothing to copy, *occupied* where there is no room for the copy.
+    """
     from osmia_broker.store.backup import BackupFailed, NoData, Occupied
 
     try:

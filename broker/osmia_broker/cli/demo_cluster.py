@@ -1,4 +1,7 @@
-"""`osmia demo --cluster`: two brokers that share the partitions of one database, a load, and the death of one. The client keeps the books, and checks them at the end."""
+"""`osmia demo --cluster`: two brokers that share the partitions of one database, a load, and the death of one.
+
+The client keeps the books, and checks them at the end.
+"""
 
 import asyncio
 import secrets

@@ -1,6 +1,7 @@
 """Evaluate literal expressions and boxed contexts, lists and relations.
 
-Those of DMN 1.4 are in `iterators`, functions and their calls in `functions`. All have one face, `Logic`. Only the outermost logic of a decision leaves its trace in the answer.
+Those of DMN 1.4 are in `iterators`, functions and their calls in `functions`. All have one face, `Logic`. Only the outermost logic of a
+decision leaves its trace in the answer.
 """
 
 from dataclasses import dataclass

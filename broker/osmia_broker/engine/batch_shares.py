@@ -1,8 +1,8 @@
 """Batch operations over several partitions: each works off the items that it has, in a share of its own.
 
-The batch operation of the caller is in one partition, its home; an item that another partition has given out travels there in the commit that adds it.
-The partition keeps its items with a share, which is worked off like any batch operation, and reports the outcome of each slice to its home. So
-every item is tried in the partition of what it is for, exactly once, and the home has the counts and the end.
+The batch operation of the caller is in one partition, its home; an item that another partition has given out travels there in the commit that
+adds it. The partition keeps its items with a share, which is worked off like any batch operation, and reports the outcome of each slice to
+its home. So every item is tried in the partition of what it is for, exactly once, and the home has the counts and the end.
 """
 
 from collections.abc import Iterable

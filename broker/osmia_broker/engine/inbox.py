@@ -25,7 +25,8 @@ class Confirm(Command, frozen=True, gc=False):
 class Receive(Command, frozen=True, gc=False):
     """Carry the message *key* of partition *sender* out, unless that has been done. The answer is False if the one before it, *previous*, is missing.
 
-    *command* is the name of the command inside, *content* its fields as JSON. A message *aside* is kept and tried again later: carrying it out has failed.
+    *command* is the name of the command inside, *content* its fields as JSON. A message *aside* is kept and tried again later: carrying it
+    out has failed.
     """
 
     sender: int

@@ -30,7 +30,10 @@ def raise_incident(turn: Turn, element: ElementInstance, error_type: ErrorType, 
 
 
 def stop_for_follow_up(turn: Turn, element: ElementInstance, error_type: ErrorType, message: str) -> None:
-    """Stop *element* with an incident that a follow-up waits behind. All that wait at one element share its first incident, and are released with it."""
+    """Stop *element* with an incident that a follow-up waits behind.
+
+    All that wait at one element share its first incident, and are released with it.
+    """
     if all(incident.job_key for incident in turn.incidents.by("element_instance_key", element.key)):
         raise_incident(turn, element, error_type, message)
 

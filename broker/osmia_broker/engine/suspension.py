@@ -1,8 +1,8 @@
 """Suspend process instances and let them go on.
 
-While an instance is suspended, commands on it are refused, except to resume and to cancel it. Its jobs are not handed out, its timers, leases and
-back-offs wait, and no message or signal reaches it. On resuming, each due time is moved by the time of the suspension, and messages that are still kept
-arrive.
+While an instance is suspended, commands on it are refused, except to resume and to cancel it. Its jobs are not handed out, its timers, leases
+and back-offs wait, and no message or signal reaches it. On resuming, each due time is moved by the time of the suspension, and messages that
+are still kept arrive.
 """
 
 from osmia_broker.base.errors import InvalidState, NotFound

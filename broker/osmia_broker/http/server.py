@@ -34,7 +34,10 @@ Answer = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class HttpServer:
-    """The HTTP door of a broker. Its calls are those of *services*, which must be stopped before the door; *wrap* puts something around each request."""
+    """The HTTP door of a broker.
+
+    Its calls are those of *services*, which must be stopped before the door; *wrap* puts something around each request.
+    """
 
     def __init__(
         self,

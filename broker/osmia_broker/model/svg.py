@@ -1,7 +1,7 @@
 """Draw a process as SVG, from the diagram data of its file, with the tokens and the path of an instance. Nothing but the file is needed.
 
-The looks are those of BPMN 2.0, clause 7: thin circles begin, thick ones end, double ones are in between, boxes are work, diamonds divide. A badge at a
-corner has the number of tokens; a title beside it says the same in words.
+The looks are those of BPMN 2.0, clause 7: thin circles begin, thick ones end, double ones are in between, boxes are work, diamonds divide. A
+badge at a corner has the number of tokens; a title beside it says the same in words.
 """
 
 from collections.abc import Collection, Mapping

@@ -1,7 +1,7 @@
 """Commands, their answers and their refusals as bytes, for a partition that is led by another process.
 
-A command travels under the name of its class, with its fields by name: a process of another version passes over fields that it does not know. The type
-of an answer is what the handler of the command says that it returns. So nothing is listed here twice.
+A command travels under the name of its class, with its fields by name: a process of another version passes over fields that it does not know.
+The type of an answer is what the handler of the command says that it returns. So nothing is listed here twice.
 
 Three commands have parts of no one type, and so a form of their own: a deployment travels as its files, and is compiled where it arrives; rows of the
 cluster travel beside the name of their class; the values of a scope are JSON.

@@ -32,7 +32,8 @@ class Leaving:
     async def hand_over(self) -> None:
         """Refuse new commands, finish and answer those that were taken, and give the store back; then wait for the next turn.
 
-        Return without that if the partition does not serve, or if its store fails meanwhile. Whoever asks may leave: a hand-over that has begun goes on to its end.
+        Return without that if the partition does not serve, or if its store fails meanwhile. Whoever asks may leave: a hand-over that has
+        begun goes on to its end.
         """
         if self._move is None and self._life.phase is Phase.SERVING:
             self._move = asyncio.ensure_future(self._finish(self._committing.state, self._begin()))

@@ -20,7 +20,10 @@ class Listener:
         """
 
     def jobs_waiting(self, types: Collection[str] | None) -> None:
-        """Jobs of these types (None: of all) wait that must be asked for in their order, or that something has held back until now. As `jobs_activatable`."""
+        """Jobs of these types (None: of all) wait that must be asked for in their order, or that something has held back until now.
+
+        As `jobs_activatable`.
+        """
 
     def events_committed(self, events: Sequence[DomainEvent]) -> None:
         """A batch is durable in which these things happened."""

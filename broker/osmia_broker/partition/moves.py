@@ -51,7 +51,10 @@ class Move(Listener):
 
     @property
     def ends_s(self) -> float:
-        """The time after which nobody waits, by the clock of the event loop: a while after the partition went away, or after now if it is just going."""
+        """The time after which nobody waits, by the clock of the event loop: a while after the partition went away.
+
+        A partition that is just going has gone now: that is reported in the end.
+        """
         is_going = self.part.is_open or self._is_reported_open
         return (asyncio.get_running_loop().time() if is_going else self._away.moment_s) + MOVE_S
 

@@ -179,7 +179,8 @@ class Partition:
     def decide_own(self, command: Command, waiter: Waiter = NOBODY) -> None:
         """Decide a command of the broker itself; never refused for a full queue.
 
-        While the partition is away nothing is done, and the refusal is NotLed: a job that was activated then becomes activatable again at its deadline.
+        While the partition is away nothing is done, and the refusal is NotLed: a job that was activated then becomes activatable again at its
+        deadline.
         """
         phase = self._life.phase
         if (phase.takes_commands or phase.is_ending) and self._leaving.takes_own:

@@ -24,7 +24,10 @@ log = logging.getLogger(__name__)
 
 
 class FollowingElsewhere:
-    """The partitions that lag behind partition 1, as reported by its process. Before the first report, all partitions of this process count as lagging."""
+    """The partitions that lag behind partition 1, as reported by its process.
+
+    Before the first report, all partitions of this process count as lagging.
+    """
 
     def __init__(self, own: Iterable[int]) -> None:
         self.lagging: list[int] = sorted(own)

@@ -80,7 +80,10 @@ class Recovery:
         self.write_failure, self._failed_commits = "", 0
 
     def not_committed(self, batch: Batch, error: BaseException) -> None:
-        """Give up *batch*, and what was decided after it. If a value was the reason, nothing was written, and all but its command are decided again."""
+        """Give up *batch*, and what was decided after it.
+
+        If a value was the reason, nothing was written, and all but its command are decided again.
+        """
         if isinstance(error, ValueRefused):
             self._search(batch, error)
             return

@@ -3,7 +3,8 @@
 The answer is the same as that of the partition itself, its refusals too. When the link breaks in between, the outcome is unknown, and the refusal is
 Unavailable, as after a commit whose outcome is unknown. Jobs that were activated for an asker who has gone are given back there.
 
-Whether it has jobs of a type is not known here before it has been asked. After an empty answer it has none until its process says so (`partition/serving.py`).
+Whether it has jobs of a type is not known here before it has been asked. After an empty answer it has none until its process says so
+(`partition/serving.py`).
 """
 
 import asyncio

@@ -1,7 +1,8 @@
 """Answer the other processes of the broker: decide their commands, and notify them of jobs, results and openings.
 
-Jobs. A process whose question for jobs may come back empty is notified once when there are some (`JobsWait`). It then asks, as often as it gets some. One job
-is reported to one process, the one that has waited longest; callers in the process of the partition come first, because they cost no way.
+Jobs. A process whose question for jobs may come back empty is notified once when there are some (`JobsWait`). It then asks, as often as it
+gets some. One job is reported to one process, the one that has waited longest; callers in the process of the partition come first, because
+they cost no way.
 """
 
 import asyncio
@@ -85,7 +86,10 @@ class Serving:
         ]
 
     def begin(self, parts: Iterable[Partition], cluster: Submits, following: Following | None = None) -> None:
-        """Serve *parts*, which this process leads, or may lead. *cluster* takes what concerns all partitions; *following* is there where partition 1 is, or may be."""
+        """Serve *parts*, which this process leads, or may lead.
+
+        *cluster* takes what concerns all partitions; *following* is there where partition 1 is, or may be.
+        """
         self._parts = {one.id: one for one in parts}
         self._cluster, self._following = cluster, following
         for one in self._parts.values():
@@ -136,7 +140,10 @@ class Serving:
         return await _finished(_submitted(partition, command, is_own=is_own), partial(_give_back, partition))
 
     async def _awaited(self, partition: Partition, command: Command, ticket: int, *, is_own: bool) -> Any:
-        """Decide a command whose caller waits for a result in another process. If that process goes meanwhile, the wait has not begun yet, and ends as it begins."""
+        """Decide a command whose caller waits for a result in another process.
+
+        If that process goes meanwhile, the wait has not begun yet, and ends as it begins.
+        """
         return await _finished(_submitted(partition, command, is_own=is_own), partial(_forget, partition, ticket))
 
     def _part(self, number: int) -> Partition:

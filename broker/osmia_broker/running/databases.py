@@ -186,7 +186,10 @@ def _shared_leases(server: "Server", broker_id: str, count: int) -> "Mapping[int
 
 
 def _locked(data_dir: Path) -> int:
-    """Lock the data directory, or the folder of one process in it, so that a broker that finds its own id in the database knows that its earlier life is over."""
+    """Lock the data directory, or the folder of one process in it.
+
+    So a broker that finds its own id in the database knows that its earlier life is over.
+    """
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = os.open(data_dir / "broker.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -1,4 +1,7 @@
-"""The partitions that brokers share by their leases: joins what `store/postgres/shares.py` decides with the partitions and the links of this broker."""
+"""The partitions that brokers share by their leases.
+
+What `store/postgres/shares.py` decides is joined here with the partitions and the links of this broker.
+"""
 
 import asyncio
 import logging
@@ -55,7 +58,10 @@ class SharedPartitions(Listener):
         return found
 
     async def start(self) -> None:
-        """Take a share, and wait until all partitions are led by somebody; a cluster that has just begun, or is ill, is no reason to wait for long."""
+        """Take a share, and wait until all partitions are led by somebody.
+
+        A cluster that has just begun, or is ill, is no reason to wait for long.
+        """
         await self._sharing.start()
         with suppress(TimeoutError):
             async with asyncio.timeout(START_S):

@@ -34,7 +34,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One process of several. *is_ready* takes its process id, and is asked again and again from its start until it says yes, in a thread: it may block.
+    """One process of several.
+
+    *is_ready* takes its process id, and is asked again and again from its start until it says yes, in a thread: it may block.
 
     *is_well* is asked from then on. A process that does not say yes `PROBES_MAX` times in a row hangs, and is killed.
     """

@@ -236,7 +236,10 @@ SHORTEST_RETENTION = timedelta(minutes=1)
 
 
 def retention(value: object) -> timedelta | None:
-    """Read how long history is kept: a duration of a minute or longer, because people look at what has just ended; nothing, or `forever`, means for ever."""
+    """Read how long history is kept: a duration of a minute or longer, because people look at what has just ended.
+
+    Nothing, or `forever`, means for ever.
+    """
     if value is None or str(value).strip() in ("", "forever"):
         return None
     found = duration(value)

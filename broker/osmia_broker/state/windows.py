@@ -1,9 +1,10 @@
 """The windows of activatable jobs: for each lane of a job type the first jobs in memory, the rest in the store.
 
 The jobs of a type wait in lanes: those that were never leased, which everybody may be handed, apart from those that were, which only callers
-who ask for leases get; and of each, those of one fair key apart from those of another. Within a lane the order is that of the ranks: the higher priority first, then the older key. A rank is one number,
-so neither an undone command nor a job that becomes activatable again can disturb the order. A rank that leaves (its job was pushed to a
-stream, or ended) stays in the heap, is no longer a member, and is skipped when it comes up.
+who ask for leases get; and of each, those of one fair key apart from those of another. Within a lane the order is that of the ranks: the
+higher priority first, then the older key. A rank is one number, so neither an undone command nor a job that becomes activatable again can
+disturb the order. A rank that leaves (its job was pushed to a stream, or ended) stays in the heap, is no longer a member, and is skipped when
+it comes up.
 """
 
 from collections import OrderedDict

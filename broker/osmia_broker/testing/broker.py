@@ -61,7 +61,8 @@ class Broker:
             raise TypeError(f"Expected settings only together with ports=True, but found {', '.join(settings)}")
         self.clock = TestClock()
         self._own_dir = tempfile.TemporaryDirectory() if ports and data_dir is None else None
-        self._data_dir = Path(self._own_dir.name if self._own_dir else data_dir) if ports or data_dir else None  # type: ignore[arg-type]  # one of them is there
+        directory = self._own_dir.name if self._own_dir is not None else data_dir
+        self._data_dir = Path(directory) if directory else None
         self._memory = MemoryStore() if self._data_dir is None else None
         self._settings = settings if ports else None
         self._workers: list[Worker] = []

@@ -119,7 +119,9 @@ class EventStreamCalls(Calls):
         from_oldest: bool = False,
         follow: bool = True,
     ) -> EventStream:
-        """Iterate over what happens from now on, or after the position *after* (one for each partition of the broker), or (*from_oldest*) with the oldest event that is kept.
+        """Iterate over what happens from now on, after the position *after*, or (*from_oldest*) with the oldest event that is kept.
+
+        *after* is one position for each partition of the broker.
 
         Events come in order, after their commit, and at least once. Without *follow* the stream ends when everything so far has come.
         With a filter, only events of these *kinds*, of this process, of this instance.

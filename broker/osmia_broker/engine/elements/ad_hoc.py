@@ -1,7 +1,7 @@
 """The ad-hoc subprocess: its elements are activated by themselves, in any number, until its completion condition is true (BPMN 2.0, 13.3.5).
 
-A collection in the model says which elements are activated first, or a worker decides: then it gets a job at the beginning and after each element that
-has completed. Every activated element lives in an inner instance of its own, with all that follows it.
+A collection in the model says which elements are activated first, or a worker decides: then it gets a job at the beginning and after each
+element that has completed. Every activated element lives in an inner instance of its own, with all that follows it.
 """
 
 from osmia_broker import feel

@@ -16,7 +16,10 @@ class Scope(Processor):
     """Waits for everything that lives in it, and completes when the last of it has left."""
 
     def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
-        """Go on with the elements that were prepared in the scope (a start event that has fired, start instructions), else with its none start event."""
+        """Go on with the elements that were prepared in the scope; without any, with its none start event.
+
+        A start event that has fired, and start instructions, prepare elements.
+        """
         prepared = turn.elements.by("scope_key", instance.key)
         for child in prepared:
             turn.plan(child)

@@ -1,7 +1,7 @@
 """The census: the brokers that share a database and the leases of its partitions, as one beat has found them, and who of them lives.
 
-A broker is gone for an observer when its beat has stood still for `ttl_s` of the observer's own clock, or its address refuses three times in a row. One
-that has not been seen to live yet keeps what it leads, but nothing is left for it.
+A broker is gone for an observer when its beat has stood still for `ttl_s` of the observer's own clock, or its address refuses three times in
+a row. One that has not been seen to live yet keeps what it leads, but nothing is left for it.
 """
 
 import asyncio
@@ -14,7 +14,9 @@ from osmia_broker.store.postgres.probe import REFUSALS, Found, probe
 
 
 class Broker(msgspec.Struct, frozen=True, array_like=True):
-    """A row of the table of brokers. *process* is the number by which links know it, *links* where it takes them; empty when it takes none, or none any more.
+    """A row of the table of brokers.
+
+    *process* is the number by which links know it, *links* where it takes them; empty when it takes none, or none any more.
 
     Clients know it by its *address*.
     """

@@ -1,4 +1,7 @@
-"""The part of the partitions that this broker leads: looks at all brokers with each beat, takes what it shall lead, and gives up what is another's."""
+"""The part of the partitions that this broker leads.
+
+With each beat it looks at all brokers, takes what it shall lead, and gives up what is another's.
+"""
 
 import asyncio
 import logging
@@ -21,8 +24,8 @@ log = logging.getLogger(__name__)
 class Sharing:
     """Beats, and lets this broker lead its share. *leases* are those of all partitions, by number.
 
-    *take* is called with a partition whose lease is there for the taking, *give* with one that shall be given up; that one returns when it is. *met* gets
-    each census, *is_linked* says whether there is a link to a broker, by its number.
+    *take* is called with a partition whose lease is there for the taking, *give* with one that shall be given up; that one returns when it
+    is. *met* gets each census, *is_linked* says whether there is a link to a broker, by its number.
     """
 
     def __init__(

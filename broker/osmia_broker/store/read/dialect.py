@@ -364,7 +364,10 @@ def _in_any_case(character: str) -> str:
 
 
 def is_number(column: ColumnElement[Any], *, rises: bool) -> ColumnElement[bool]:
-    """Whether the JSON text in *column* is a number. *rises* says that it is also compared with a lower bound, so that an index needs an upper one."""
+    """Whether the JSON text in *column* is a number.
+
+    *rises* says that it is also compared with a lower bound, so that an index needs an upper one.
+    """
     return (IsBelowTexts if rises else IsNumber)(column)
 
 

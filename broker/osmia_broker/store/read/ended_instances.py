@@ -52,7 +52,8 @@ NONE = Ended(0, 0)
 async def ended_instances(sources: Sources, until_ms: int, *, after: Ended = NONE, limit: int) -> list[Ended]:
     """Return instances that ended at *until_ms* or before, by their end, at most *limit* after the one that is given.
 
-    They are those of the first partition: each partition is asked for its own. One that was called by another is among them only if the outermost caller ended by then too.
+    They are those of the first partition: each partition is asked for its own. One that was called by another is among them only if the
+    outermost caller ended by then too.
     """
     values = {"until_ms": until_ms, "after_ms": after.ended_ms, "after_key": after.key, "limit": limit}
     async with sources.database.snapshot() as snapshot:

@@ -48,7 +48,10 @@ _OLDEST = select(func.min(_instance.c.ended_ms)).where(
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """The numbers of what runs, and of what waits for people and workers now. Tasks by whether they have an assignee; overdue ones are among the open ones."""
+    """The numbers of what runs, and of what waits for people and workers now.
+
+    Tasks by whether they have an assignee; overdue ones are among the open ones.
+    """
 
     tasks_open: dict[bool, int]
     tasks_overdue: dict[bool, int]

@@ -28,7 +28,8 @@ ITEMS_MAX = 10_000  # of the lists of a filter together; as many as a page has
 TAGS_MAX = 10  # an instance has no more, so a filter with more finds nothing
 # Of all patterns of a filter. Four bytes each stay below SQLite's bound of 50,000 bytes.
 PATTERN_CHARACTERS_MAX = 10_000
-LONG_PATTERN_CHARACTERS_MAX = 1_000  # of all patterns over long values. SQLite tries them at each place and hears no interrupt meanwhile: 6 s for 2 MiB
+# Of all patterns over long values. SQLite tries them at each place and hears no interrupt meanwhile: 6 s for 2 MiB.
+LONG_PATTERN_CHARACTERS_MAX = 1_000
 LONG_WORDS_WEIGHT = 10  # a character of `$contains` takes as long as ten of `$like`
 
 _EVERY = ("$eq", "$neq", "$exists", "$in", "$notIn")
