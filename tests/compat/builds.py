@@ -20,6 +20,7 @@ GO_CLIENT = "github.com/camunda/zeebe/clients/go/v8@v8.4.0"
 H2SPEC = "github.com/summerwind/h2spec@v2.2.1+incompatible"
 INTEROP = "google.golang.org/grpc@v1.71.0"
 NODE_CLIENTS = {"zeebe-node": "8.3.2", "@camunda8/sdk": "8.8.13"}
+RUST_CLIENT = "zeebe-rs@0.4.1"
 JAVA_CLIENTS = {"zeebe-client-java": "8.6.0", "camunda-client-java": "8.9.0"}
 CONTRACT_TOOL = "schemathesis==4.32.5"
 PYTHON_REST_CLIENT = "camunda-orchestration-sdk==10.0.1"
@@ -127,6 +128,30 @@ def interop() -> str:
     fetch = [["go", "mod", "init", "compat"], ["go", "get", f"{module}/interop/client@{version}"]]
     build = [["go", "build", "-o", "interop", f"{module}/interop/client"]]
     return str(built("interop.go", INTEROP, needs="go", fetch=fetch, build=build) / "interop")
+
+
+def rust_program() -> list[str]:
+    """Return the command that plays the scenarios with the Rust client.
+
+    The client makes its code from its copy of the contract when it is built. The compiler for that is the one of the Python package grpcio-tools.
+    """
+    protoc = f"printf '#!/bin/sh\\nexec {sys.executable} -m grpc_tools.protoc \"$@\"\\n' > protoc && chmod +x protoc"
+    folder = built(
+        "scenarios.rs",
+        RUST_CLIENT,
+        needs="cargo",
+        fetch=[
+            ["cargo", "init", "--quiet", "--vcs", "none", "--name", "scenarios"],
+            ["cargo", "add", "--quiet", RUST_CLIENT, "serde_json@1"],
+            ["cargo", "add", "--quiet", "tokio@1", "--features", "macros,rt-multi-thread,sync,time"],
+            ["cargo", "fetch", "--quiet"],
+        ],
+        build=[
+            ["sh", "-c", protoc],
+            ["sh", "-c", 'PROTOC="$PWD/protoc" CARGO_PROFILE_DEV_DEBUG=0 cargo build --quiet'],
+        ],
+    )
+    return [str(folder / "target/debug/scenarios")]
 
 
 def node_program(package: str) -> list[str]:

@@ -12,6 +12,7 @@ from tests.process.program import environ
 PLAY_S = 120
 PROGRAMS: dict[str, Callable[[], list[str]]] = {
     "go": builds.go_program,
+    "zeebe-rs": builds.rust_program,
     "zeebe-node": lambda: builds.node_program("zeebe-node"),
     "camunda8-sdk": lambda: builds.node_program("@camunda8/sdk"),
     "zeebe-client-java": lambda: builds.java_program("zeebe-client-java"),

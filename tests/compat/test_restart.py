@@ -18,7 +18,10 @@ from tests.compat.scenarios import MODELS, write_models
 pytestmark = [pytest.mark.process, pytest.mark.timeout(builds.BUILD_S + 2 * PLAY_S)]
 
 TRIES, TRY_MS = 60, 1_000  # the longest pause of a client between two tries is 10 s
-ONLY_POLLS = ("zeebe-node", "camunda8-sdk")  # the first has no streams, and the second does not open a stream again
+#: The first and the last have no streams, and the second does not open a stream again.
+ONLY_POLLS = ("zeebe-node", "camunda8-sdk", "zeebe-rs")
+SELDOM = ("zeebe-rs",)  # asks for jobs every 15 s only, so that it takes a minute
+WORKERS = [pytest.param(client, "python", marks=pytest.mark.long if client in SELDOM else ()) for client in PROGRAMS]
 
 
 @pytest.fixture
@@ -53,9 +56,7 @@ def restart(broker: ChildBroker, types: list[str]) -> int:
     return worked
 
 
-@pytest.mark.parametrize(
-    ("client", "broker"), [*((client, "python") for client in PROGRAMS), ("go", "grpcio")], indirect=["broker"]
-)
+@pytest.mark.parametrize(("client", "broker"), [*WORKERS, ("go", "grpcio")], indirect=["broker"])
 def test_workers_survive_restarts(client: str, broker: ChildBroker, tmp_path: Path):
     write_models(tmp_path)
     answers = {"restart": lambda types: restart(broker, types.split())}
