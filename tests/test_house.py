@@ -363,15 +363,17 @@ def test_every_reader_of_the_environment_is_known():
 def test_every_call_of_the_contract_is_answered_or_left_out_on_purpose():
     from osmia_broker.gateway.events_service import Events
     from osmia_broker.gateway.gateway_service import Gateway
+    from osmia_broker.gateway.instances_service import Instances
     from osmia_broker.gateway.job_flow_service import JobFlow
     from osmia_broker.gateway.messages_service import Messages
     from osmia_broker.gateway.queries_service import Queries
-    from osmia_proto.methods import EVENTS, GATEWAY, JOB_FLOW, MESSAGES, QUERIES
+    from osmia_proto.methods import EVENTS, GATEWAY, INSTANCES, JOB_FLOW, MESSAGES, QUERIES
 
     assert {name for name in GATEWAY if not hasattr(Gateway, name)} == set()
     assert {name for name in QUERIES if not hasattr(Queries, name)} == set()
     assert {name for name in EVENTS if not hasattr(Events, name)} == set()
     assert {name for name in MESSAGES if not hasattr(Messages, name)} == set()
+    assert {name for name in INSTANCES if not hasattr(Instances, name)} == set()
     assert {name for name in JOB_FLOW if not hasattr(JobFlow, name)} == set()
 
 

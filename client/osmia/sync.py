@@ -249,6 +249,8 @@ class SyncClient:
     create_instance = _blocking(Client.create_instance)
     create_instance_with_result = _blocking(Client.create_instance_with_result)
     cancel_instance = _blocking(Client.cancel_instance)
+    suspend_instance = _blocking(Client.suspend_instance)
+    resume_instance = _blocking(Client.resume_instance)
     set_variables = _blocking(Client.set_variables)
     resolve_incident = _blocking(Client.resolve_incident)
     modify_instance = _blocking(Client.modify_instance)

@@ -63,3 +63,7 @@ JOB_FLOW = _methods(osmia_pb2.DESCRIPTOR, "JobFlow")
 MESSAGES_SERVICE = "osmia.v1.Messages"
 MESSAGES = _methods(osmia_pb2.DESCRIPTOR, "Messages")
 """The calls of `osmia.v1.Messages` by name."""
+
+INSTANCES_SERVICE = "osmia.v1.Instances"
+INSTANCES = _methods(osmia_pb2.DESCRIPTOR, "Instances")
+"""The calls of `osmia.v1.Instances` by name."""

@@ -29,6 +29,19 @@ def test_variables_of_an_instance_that_has_ended_are_refused_as_such(osmia, uniq
     assert "try: osmia instances" in osmia.refused(4, "instance", "variables", STRANGER, "--var", "x=1")
 
 
+def test_a_suspended_instance_hands_out_no_job_until_it_is_resumed(osmia, unique):
+    osmia.deploy(f"start > a:job(type={unique}) > end", unique)
+    key = osmia.create(unique)
+    assert osmia.done("instance", "suspend", key) == f"Suspended {key}\n"
+    assert "SUSPENDED" in osmia.done("instance", "show", key)
+    assert osmia.client.activate_jobs(unique, max_jobs=1, wait_ms=-1) == []
+    assert "is suspended" in osmia.refused(5, "instance", "variables", key, "--var", "x=1")
+    assert "suspended already" in osmia.refused(5, "instance", "suspend", key)
+    assert osmia.done("instance", "resume", key, "-o", "key") == f"{key}\n"
+    assert [job.process_instance_key for job in osmia.client.activate_jobs(unique, max_jobs=1, wait_ms=-1)] == [key]
+    assert "not suspended" in osmia.refused(5, "instance", "resume", key)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
@@ -41,6 +54,8 @@ def test_variables_of_an_instance_that_has_ended_are_refused_as_such(osmia, uniq
         (["migrate", STRANGER, "--to", "p", "--map", "=b"], 2, "Expected --map FROM=TO"),
         (["business-id", STRANGER, "order-7"], 4, "try: osmia instances"),
         (["show", STRANGER], 4, "try: osmia instances"),
+        (["suspend", STRANGER], 4, "try: osmia instances"),
+        (["resume", STRANGER], 4, "try: osmia instances"),
         (["cancel", STRANGER, "--yes"], 4, "try: osmia instances"),
     ],
 )

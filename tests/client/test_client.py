@@ -18,7 +18,7 @@ from osmia._address import parse_address
 from osmia._channel import Channel
 from osmia_proto import gateway as wire
 from osmia_proto import queries
-from osmia_proto.methods import GATEWAY, MESSAGES, QUERIES
+from osmia_proto.methods import GATEWAY, INSTANCES, MESSAGES, QUERIES
 
 METHODS = {
     "ActivateJobs": "activate_jobs",
@@ -60,11 +60,13 @@ METHODS = {
     "CheckDeployment": "check_deployment",
     "Status": "status",
     "CorrelateMessage": "correlate_message",
+    "SuspendProcessInstance": "suspend_instance",
+    "ResumeProcessInstance": "resume_instance",
 }
 
 
 def test_every_call_of_the_contracts_has_a_method_in_both_clients() -> None:
-    assert set(METHODS) == set(GATEWAY) | set(QUERIES) | set(MESSAGES)
+    assert set(METHODS) == set(GATEWAY) | set(QUERIES) | set(MESSAGES) | set(INSTANCES)
     for name in METHODS.values():
         assert callable(getattr(Client, name))
         assert getattr(SyncClient, name).__doc__ == getattr(Client, name).__doc__

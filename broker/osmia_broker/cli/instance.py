@@ -1,4 +1,4 @@
-"""`osmia instance`: show, change, move and cancel one process instance."""
+"""`osmia instance`: show, change, move, suspend and cancel one process instance."""
 
 import sys
 from dataclasses import replace
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     add_completion=False,
-    help="One process instance: show, diagram, variables, modify, migrate, business-id, cancel.",
+    help="One process instance: show, diagram, variables, modify, migrate, business-id, suspend, resume, cancel.",
     no_args_is_help=True,
 )
 
@@ -269,6 +269,30 @@ def business_id(
         client.assign_business_id(key, id)
     row = {"processInstanceKey": str(key), "businessId": id}
     session.one(row, key="processInstanceKey", text=f"{key} has the business id {id}")
+
+
+@app.command()
+@with_session
+def suspend(session: Session, key: Key) -> None:
+    """Hold a process instance until it is resumed: its jobs are not handed out, its timers and tasks wait.
+
+    Example: osmia instance suspend 2251799813685251
+    """
+    with session.client(found_by=LIST) as client:
+        client.suspend_instance(key)
+    session.one({"processInstanceKey": str(key)}, key="processInstanceKey", text=f"Suspended {key}")
+
+
+@app.command()
+@with_session
+def resume(session: Session, key: Key) -> None:
+    """Let a suspended process instance go on. What was due meanwhile is due later.
+
+    Example: osmia instance resume 2251799813685251
+    """
+    with session.client(found_by=LIST) as client:
+        client.resume_instance(key)
+    session.one({"processInstanceKey": str(key)}, key="processInstanceKey", text=f"Resumed {key}")
 
 
 @app.command()

@@ -13,6 +13,7 @@ from osmia_broker.gateway.door import Door
 from osmia_broker.gateway.events_service import Events
 from osmia_broker.gateway.gateway_service import Gateway
 from osmia_broker.gateway.health_service import HEALTH_SERVICE, Health
+from osmia_broker.gateway.instances_service import Instances
 from osmia_broker.gateway.job_flow_service import JobFlow
 from osmia_broker.gateway.messages_service import Messages
 from osmia_broker.gateway.queries_service import Queries
@@ -26,6 +27,8 @@ from osmia_proto.methods import (
     EVENTS_SERVICE,
     GATEWAY,
     GATEWAY_SERVICE,
+    INSTANCES,
+    INSTANCES_SERVICE,
     JOB_FLOW,
     JOB_FLOW_SERVICE,
     MESSAGES,
@@ -43,6 +46,7 @@ OWN_SERVICES = (
     USER_TASKS_SERVICE,
     JOB_FLOW_SERVICE,
     MESSAGES_SERVICE,
+    INSTANCES_SERVICE,
 )
 LAST_WORDS_S = 0.5  # for the last answers to reach their clients; streams without an end of their own are cut then
 
@@ -77,6 +81,7 @@ class Server:
             *self._door.rpcs(USER_TASKS, user_tasks),
             *self._door.rpcs(JOB_FLOW, JobFlow(calls.job_flow)),
             *self._door.rpcs(MESSAGES, Messages(calls)),
+            *self._door.rpcs(INSTANCES, Instances(calls)),
             *self._health.rpcs(),
             *reflection.rpcs(),
         ]

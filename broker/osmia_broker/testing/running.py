@@ -15,6 +15,7 @@ from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.gateway.door import Door
 from osmia_broker.gateway.events_service import Events
 from osmia_broker.gateway.gateway_service import Gateway
+from osmia_broker.gateway.instances_service import Instances
 from osmia_broker.gateway.job_flow_service import JobFlow
 from osmia_broker.gateway.messages_service import Messages
 from osmia_broker.gateway.queries_service import Queries
@@ -30,6 +31,7 @@ from osmia_broker.testing.quiet import advance, settle
 from osmia_proto.methods import (
     EVENTS,
     GATEWAY,
+    INSTANCES,
     JOB_FLOW,
     MESSAGES,
     QUERIES,
@@ -114,6 +116,7 @@ class InProcess(Running):
             (USER_TASKS, UserTasks(calls, reader, events)),
             (JOB_FLOW, JobFlow(calls.job_flow)),
             (MESSAGES, Messages(calls)),
+            (INSTANCES, Instances(calls)),
         ]
         self.client = InProcessClient(InProcessChannel(self.loop, Door(GatewayCounters()), services))
 

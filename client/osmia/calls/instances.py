@@ -8,7 +8,7 @@ from osmia import variables as variables_json
 from osmia.arguments import checks_arguments
 from osmia.calls.call import ANSWER_SLACK_MS, Calls
 from osmia.results import CompletedInstance, CreatedInstance
-from osmia_proto import gateway
+from osmia_proto import gateway, queries
 
 LATEST = -1
 
@@ -164,6 +164,35 @@ class InstanceCalls(Calls):
             gateway.CancelProcessInstanceRequest(
                 processInstanceKey=process_instance_key, operationReference=operation_reference
             ),
+        )
+
+    async def suspend_instance(self, process_instance_key: int) -> None:
+        """Hold a running instance, with all that it has called, until it is resumed.
+
+        Its jobs are not handed out, its timers wait, no message or signal reaches it, and every call on it is refused but to resume and to
+        cancel it. Only Osmia's gateway has this call.
+
+        Raises:
+            NotFound: no such instance runs.
+            InvalidState: it is suspended already.
+            Unimplemented: the gateway lacks the call.
+        """
+        await self._call(
+            "SuspendProcessInstance", queries.SuspendProcessInstanceRequest(process_instance_key=process_instance_key)
+        )
+
+    async def resume_instance(self, process_instance_key: int) -> None:
+        """Let a suspended instance go on, with all that it has called. Each due time is later by the time of the suspension.
+
+        Only Osmia's gateway has this call.
+
+        Raises:
+            NotFound: no such instance runs.
+            InvalidState: it is not suspended, or the instance that has called it is.
+            Unimplemented: the gateway lacks the call.
+        """
+        await self._call(
+            "ResumeProcessInstance", queries.ResumeProcessInstanceRequest(process_instance_key=process_instance_key)
         )
 
     async def assign_business_id(self, process_instance_key: int, business_id: str) -> None:

@@ -1,0 +1,27 @@
+"""The calls of `osmia.v1.Instances`: message to call, answer to message."""
+
+from osmia_broker.calls import Caller, Calls
+from osmia_proto import queries
+
+
+class Instances:
+    """Answers the calls."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def SuspendProcessInstance(
+        self, request: queries.SuspendProcessInstanceRequest, caller: Caller
+    ) -> queries.SuspendProcessInstanceResponse:
+        """Suspend a running process instance."""
+        del caller
+        await self._calls.suspend_instance(request.process_instance_key)
+        return queries.SuspendProcessInstanceResponse()
+
+    async def ResumeProcessInstance(
+        self, request: queries.ResumeProcessInstanceRequest, caller: Caller
+    ) -> queries.ResumeProcessInstanceResponse:
+        """Let a suspended process instance go on."""
+        del caller
+        await self._calls.resume_instance(request.process_instance_key)
+        return queries.ResumeProcessInstanceResponse()
