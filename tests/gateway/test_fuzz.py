@@ -24,11 +24,12 @@ from osmia_broker.engine.jobs import MAY_END
 from osmia_broker.gateway.door import DETAILS_CHARACTERS_MAX
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import ElementInstance, Incident, Job
-from osmia_proto.methods import GATEWAY, QUERIES, Method
+from osmia_broker.state.task_rows import UserTask
+from osmia_proto.methods import EVENTS, GATEWAY, INSTANCES, JOB_FLOW, MESSAGES, QUERIES, USER_TASKS, Method
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
 
-METHODS = {**GATEWAY, **QUERIES}
+METHODS = {**GATEWAY, **QUERIES, **EVENTS, **USER_TASKS, **MESSAGES, **INSTANCES, **JOB_FLOW}
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "40"))
 LONGEST_S = 0.05  # a poll, a stream or an awaited result is left after this; leaving is an answer too
 DOCUMENTED = {
@@ -39,6 +40,7 @@ DOCUMENTED = {
     grpc.StatusCode.FAILED_PRECONDITION,
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.OUT_OF_RANGE,  # a position of the events that is not kept
     grpc.StatusCode.UNIMPLEMENTED,  # leases, priorities, results of task listeners
 }
 
@@ -102,12 +104,13 @@ NAMES: dict[str, st.SearchStrategy[Any]] = {
     "requestTimeout": st.sampled_from([-1, 1]),
     "retries": st.sampled_from([0, 1, 3]),
     "limit": st.sampled_from([1, 1_000]),
-    "after": st.just(""),
     "states": st.just(1),
     "content": MODELS,
     "definition": MODELS,
     "maxJobsToActivate": st.sampled_from([1, 100]),
 }
+#: The same for fields that are a text in one request and a number in another.
+TEXTS: dict[str, st.SearchStrategy[str]] = {"after": st.just("")}
 SELDOM = ("corrections",)  # refused by name: a request with it would get no further
 
 
@@ -145,14 +148,18 @@ class World:
         if definitions:
             self.definitions = self._deploy()
         has_work = any(row[KINDS[Job].columns.index("state")] in MAY_END for row in self.rows()["Job"])
-        if not has_work or str(self._client.get_instance(self.instance).state) != "ACTIVE":
+        found = self._client.get_instance(self.instance)
+        if not has_work or str(found.state) != "ACTIVE":
             self.instance = self._created()
+        elif found.suspended_ms:
+            self._client.resume_instance(self.instance)
 
     def keys(self) -> "Keys":
         rows = self.rows()
-        elements, jobs, incidents = (_living(rows, kind) for kind in (ElementInstance, Job, Incident))
+        elements, jobs, incidents, tasks = (_living(rows, kind) for kind in (ElementInstance, Job, Incident, UserTask))
         named = {
             "jobKey": jobs,
+            "userTaskKey": tasks,
             "incidentKey": incidents,
             "elementInstanceKey": elements,
             "sourceElementInstanceKey": elements,
@@ -269,6 +276,8 @@ def _likely(field: FieldDescriptor, keys: Keys) -> st.SearchStrategy[Any]:
     name = field.camelcase_name  # the fields of osmia.v1 have underscores
     if name in NAMES:
         return NAMES[name]
+    if field.type == FieldDescriptor.TYPE_STRING and name in TEXTS:
+        return TEXTS[name]
     if field.type == FieldDescriptor.TYPE_INT64 and name.lower().endswith("key"):
         return keys.of(name)
     return ELEMENTS if field.type == FieldDescriptor.TYPE_STRING else _anything(field, keys)
