@@ -220,6 +220,7 @@ def test_the_description_names_every_operation_with_its_types(rest: Rest):
 
 DOCUMENT = "/documents/{documentId}"
 IN_THE_ADDRESS = {
+    ("post", "/cluster-variables/search"): ["truncateValues"],
     ("get", "/jobs/statistics/global"): ["from!", "to!", "jobType"],
     ("post", "/documents"): ["storeId", "documentId"],
     ("post", "/documents/batch"): ["storeId"],

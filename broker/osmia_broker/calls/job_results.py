@@ -3,7 +3,7 @@
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import checks
 
-_LISTENER, _AD_HOC = TYPES = ("userTask", "adHocSubProcess")
+_LISTENER, _AD_HOC = RESULT_TYPES = ("userTask", "adHocSubProcess")
 
 
 def is_of_listener(type: str, *, has_its_members: bool) -> bool:
@@ -15,7 +15,7 @@ def is_of_listener(type: str, *, has_its_members: bool) -> bool:
     """
     if not type:
         return has_its_members
-    known = next((one for one in TYPES if one.lower() == type.lower()), None)
+    known = next((one for one in RESULT_TYPES if one.lower() == type.lower()), None)
     if known is None:
         raise InvalidArgument(f"Expected result.type to be {_LISTENER} or {_AD_HOC}, but found '{checks.quoted(type)}'")
     return known == _LISTENER

@@ -1,31 +1,37 @@
 """The requests for batch operations, and the answer to them."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from msgspec import UNSET, UnsetType
 
 from osmia_broker.calls.batch_items import Filter, Items
 from osmia_broker.calls.operators import BatchBegun
 from osmia_broker.engine.batch_commands import BatchPlan
+from osmia_broker.http.described import Referenced, one_of, schema
 from osmia_broker.http.operation import Call
 from osmia_broker.http.problem import invalid
-from osmia_broker.http.types import Body, Item
+from osmia_broker.http.searching import filter_schema
+from osmia_broker.http.types import Item
 from osmia_broker.state.batch_rows import BatchType
+from osmia_broker.store.read.entities import PROCESS_INSTANCES
+from osmia_broker.store.read.entities.batches import TYPES
 from osmia_broker.store.read.search import filters
 from osmia_broker.store.read.search.entity import Entity
 
+Given = dict[str, Any] | UnsetType | None  #: the filter of a request
 
-class FilterBody(Body):
-    """The items of a batch operation, by a filter as searches have it."""
 
-    filter: dict[str, Any] | UnsetType | None = UNSET
+class InstancesFilter(Referenced):
+    """The process instances of a batch operation, by a filter as searches have it."""
+
+    filter: Annotated[dict[str, Any], schema(**filter_schema(PROCESS_INSTANCES))] | UnsetType | None = UNSET
 
 
 class BatchCreated(Item):
     """A batch operation that was begun."""
 
     batch_operation_key: str
-    batch_operation_type: str
+    batch_operation_type: Annotated[str, one_of(*TYPES)]
 
     @classmethod
     def of(cls, begun: BatchBegun) -> Self:
@@ -33,7 +39,7 @@ class BatchCreated(Item):
         return cls(batch_operation_key=str(begun.key), batch_operation_type=begun.type.value)
 
 
-def filter_of(body: FilterBody, entity: Entity) -> Filter:
+def filter_of(given: Given, entity: Entity) -> Filter:
     """Return the filter of a request for items of *entity*.
 
     Raises:
@@ -41,11 +47,11 @@ def filter_of(body: FilterBody, entity: Entity) -> Filter:
         InvalidArgument: it is wrong.
 
     """
-    if not isinstance(body.filter, dict):
+    if not isinstance(given, dict):
         raise invalid("No filter provided.")
-    if filters.parse(entity.fields, body.filter).is_empty:
+    if filters.parse(entity.fields, given).is_empty:
         raise invalid("At least one criterion of the filter is required.")
-    return body.filter
+    return given
 
 
 async def begin(call: Call, type: BatchType, items: Items, plan: BatchPlan | None = None) -> BatchCreated:

@@ -1,10 +1,11 @@
 """References to documents, as processes hold them, and the headers with which a document travels."""
 
-from typing import Any
+from typing import Annotated
 from urllib.parse import quote
 
 from msgspec import field
 
+from osmia_broker.http.described import FreeObject, one_of
 from osmia_broker.http.types import Item, key_text
 from osmia_broker.store.documents import STORE_ID, Document
 from osmia_broker.store.read.search.values import moment
@@ -23,13 +24,13 @@ class MetadataItem(Item):
     size: int
     process_definition_id: str | None
     process_instance_key: str | None
-    custom_properties: dict[str, Any]
+    custom_properties: FreeObject
 
 
 class Reference(Item):
     """A document, as processes refer to it."""
 
-    camunda_document_type: str = field(name=TYPE, default=CAMUNDA)
+    camunda_document_type: Annotated[str, one_of(CAMUNDA)] = field(name=TYPE, default=CAMUNDA)
     store_id: str = STORE_ID
     document_id: str = ""
     content_hash: str | None = None

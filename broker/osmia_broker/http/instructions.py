@@ -1,17 +1,22 @@
 """Instructions of requests as those of the engine: what to activate, terminate and move in a running process instance."""
 
+from typing import Annotated
+
 from msgspec import Raw, field
 
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine.commands import ActivateInstruction, MoveInstruction, TerminateInstruction, Variables
+from osmia_broker.http.described import GivenVariables, Referenced, one_of
 from osmia_broker.http.faults import Faults
 from osmia_broker.http.types import Body, Key, Text, variables_text
+
+ANCESTORS = ("direct", "inferred", "sourceParent")
 
 
 class VariableInstruction(Body):
     """Variables to set in the scope with an element id; without one, in that of the process."""
 
-    variables: Raw = field(default_factory=Raw)
+    variables: GivenVariables = field(default_factory=Raw)
     scope_id: Text | None = None
 
 
@@ -33,7 +38,7 @@ class Terminate(Body):
 class Source(Body):
     """The tokens to move: one element instance, or all instances of an element."""
 
-    source_type: Text | None = None
+    source_type: Text | None = None  # not read: the members say it
     source_element_id: Text | None = None
     source_element_instance_key: Key | None = None
 
@@ -41,7 +46,7 @@ class Source(Body):
 class Ancestor(Body):
     """The scope of the target of a move: `direct` with its key, `inferred` from the source's scopes, or `sourceParent`."""
 
-    ancestor_scope_type: Text | None = None
+    ancestor_scope_type: Annotated[Text, one_of(*ANCESTORS)] | None = None
     ancestor_element_instance_key: Key | None = None
 
 
@@ -55,7 +60,7 @@ class Move(Body):
     variable_instructions: list[VariableInstruction] | None = None
 
 
-class Modification(Body):
+class Modification(Referenced):
     """The instructions of a modification."""
 
     activate_instructions: list[Activate] | None = None
@@ -70,14 +75,11 @@ class Mapping(Body):
     target_element_id: Text | None = None
 
 
-class MigrationPlan(Body):
+class MigrationPlan(Referenced):
     """The definition in which an instance goes on, and how its elements are mapped."""
 
     target_process_definition_key: Key | None = None
     mapping_instructions: list[Mapping] | None = None
-
-
-ANCESTORS = ("direct", "inferred", "sourceParent")
 
 
 def check_modification(body: Modification, faults: Faults) -> None:

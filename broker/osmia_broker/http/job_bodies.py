@@ -1,44 +1,64 @@
 """Parts of requests about jobs: the result of a worker, and the changes of an operator."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from msgspec import Raw, field
 
 from osmia_broker.calls import checks
 from osmia_broker.calls.documents import parse_variables
-from osmia_broker.calls.job_results import is_of_listener
+from osmia_broker.calls.job_results import RESULT_TYPES, is_of_listener
 from osmia_broker.calls.user_tasks import corrections_of
 from osmia_broker.engine.commands import AdHocResult, ElementToActivate
+from osmia_broker.engine.elements.user_tasks import PRIORITY_MAX
 from osmia_broker.engine.listener_results import TaskListenerResult
+from osmia_broker.http.described import (
+    MOMENT,
+    TEXT,
+    TEXTS,
+    GivenVariables,
+    Int32,
+    Positive32,
+    maybe,
+    one_of,
+    properties,
+    schema,
+)
 from osmia_broker.http.faults import Faults
 from osmia_broker.http.types import Body, Long, Text, variables_text
+
+CORRECTIONS = properties(
+    assignee=maybe(TEXT),
+    **dict.fromkeys(("dueDate", "followUpDate"), maybe(MOMENT)),
+    **dict.fromkeys(("candidateUsers", "candidateGroups"), maybe(TEXTS)),
+    priority=maybe({"type": "integer", "minimum": 0, "maximum": PRIORITY_MAX}),
+)
 
 
 class ActivateElement(Body):
     """An element of an ad-hoc subprocess to activate."""
 
     element_id: Text = Text("")
-    variables: Raw = field(default_factory=Raw)
+    variables: GivenVariables = field(default_factory=Raw)
 
 
 class JobResult(Body):
     """The decision of a worker: for an ad-hoc subprocess, or as a task listener."""
 
-    type: Text | None = None
+    type: Annotated[Text, one_of(*RESULT_TYPES)] | None = None
     activate_elements: list[ActivateElement] | None = None
     is_completion_condition_fulfilled: bool | None = None
     is_cancel_remaining_instances: bool | None = None
     denied: bool | None = None
     denied_reason: Text | None = None
-    corrections: dict[str, Any] | None = None
+    corrections: Annotated[dict[str, Any], schema(**CORRECTIONS)] | None = None
 
 
 class JobChanges(Body):
     """The values of jobs to change. *timeout* is in milliseconds from now."""
 
-    retries: int | None = None
+    retries: Positive32 | None = None
     timeout: Long | None = None
-    priority: int | None = None
+    priority: Int32 | None = None
 
 
 def check_changes(changes: JobChanges) -> None:

@@ -2,15 +2,16 @@
 
 import re
 from functools import cache
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import msgspec
 
-from osmia_broker.http.operation import BASE, OPERATIONS, OWN, Operation
+from osmia_broker.http.operation import BASE, JSON, OPERATIONS, OWN, Operation
 from osmia_broker.http.problem import MEDIA_TYPE, Problem
 from osmia_broker.http.types import schema_of
 
 REFERENCE = "#/components/schemas/{name}"
+NO_CONTENT = 204
 
 #: Rows on a wide screen; on a narrow one, the parts of each under each other.
 STYLE = (
@@ -87,8 +88,14 @@ def _below(base: str) -> list[Operation]:
 def _types(base: str) -> list[Any]:
     """Return every type of a body or an answer, once."""
     named = [one.body_type for one in _below(base)] + [one.answer_type for one in _below(base)]
-    structs = [one for one in named if isinstance(one, type) and issubclass(one, msgspec.Struct)]
-    return list(dict.fromkeys([*structs, Problem]))
+    return list(dict.fromkeys([*filter(_is_described, named), Problem]))
+
+
+def _is_described(type_: Any) -> bool:
+    """Whether a body or an answer has a type with members, or is a list of such."""
+    if get_origin(type_) is list:
+        type_ = get_args(type_)[0]
+    return isinstance(type_, type) and issubclass(type_, msgspec.Struct)
 
 
 def _operation(one: Operation) -> dict[str, Any]:
@@ -109,20 +116,25 @@ def _operation(one: Operation) -> dict[str, Any]:
     if one.body_type is not None:
         content = {one.takes: {"schema": _schema(one.body_type, one.base)}}
         described["requestBody"] = {"required": one.needs_body, "content": content}
-    elif one.takes != "application/json":
+    elif one.takes != JSON:
         described["requestBody"] = {"required": True, "content": {one.takes: {"schema": _of_parts(one)}}}
     return described
 
 
 def _responses(one: Operation) -> dict[str, Any]:
-    usual: dict[str, Any] = {"description": one.summary or "The answer."}
-    if isinstance(one.answer_type, type) and issubclass(one.answer_type, msgspec.Struct):
-        usual["content"] = {"application/json": {"schema": _schema(one.answer_type, one.base)}}
+    empty = {"description": one.summary or "The answer."}
+    usual: dict[str, Any] = dict(empty)
+    if one.gives:
+        given = {"type": "object", "additionalProperties": True} if one.gives == JSON else {"type": "string"}
+        usual["content"] = {one.gives: {"schema": given}}
+    elif one.answer_type in _types(one.base):
+        usual["content"] = {JSON: {"schema": _schema(one.answer_type, one.base)}}
     refusal = {
         "description": "A refusal, as problem details.",
         "content": {MEDIA_TYPE: {"schema": _schema(Problem, one.base)}},
     }
-    return {str(one.status): usual, "4XX": refusal, "5XX": refusal}
+    others = {str(status): empty if status == NO_CONTENT else usual for status in one.also}
+    return {str(one.status): usual, **others, "4XX": refusal, "5XX": refusal}
 
 
 @cache

@@ -13,6 +13,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any, TypeVar, get_args, get_type_hints
 from urllib.parse import parse_qs
 
@@ -37,6 +38,7 @@ BASES = (BASE, OWN)
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
 XML = "text/xml"  # of models
+HTML = "text/html; charset=utf-8"
 NO_UPLOADS: list["Upload"] = []
 
 
@@ -152,6 +154,8 @@ class Operation:
     members: frozenset[str]  # of the request's body; empty if it is no object with fixed ones
     query: tuple[Asked, ...]  # described; the handler reads them
     parts: tuple[Asked, ...]  # of a multipart body, likewise
+    gives: str  # the media type of an answer that is no JSON; empty for JSON
+    also: tuple[int, ...]  # other statuses of an answer that is no refusal; 204 is an empty one
 
     def arguments(self, values: Mapping[str, str]) -> dict[str, Any]:
         """Convert the values of the path.
@@ -232,6 +236,8 @@ def operation(
     base: str = BASE,
     query: tuple[Asked, ...] = (),
     parts: tuple[Asked, ...] = (),
+    gives: str = "",
+    also: tuple[int, ...] = (),
 ) -> Callable[[H], H]:
     """Register the decorated function as the operation *method* *path*. See the module's docstring."""
 
@@ -253,13 +259,15 @@ def operation(
                 path_types={name: (snake(name), hints[snake(name)]) for name in _PLACEHOLDER.findall(path)},
                 body_type=body_type,
                 needs_body=takes == MULTIPART or (body is not None and body.default is inspect.Parameter.empty),
-                answer_type=_without(hints.get("return"), Reply),
+                answer_type=_without(_without(hints.get("return"), Reply), NoneType),
                 takes=takes,
                 waits=waits,
                 is_open=is_open,
                 members=members_of(body_type),
                 query=query,
                 parts=parts,
+                gives=gives,
+                also=also,
                 decode=msgspec.json.Decoder(body_type or msgspec.Raw, dec_hook=types.convert, float_hook=Digits).decode,
             )
         )

@@ -1,6 +1,7 @@
 """Searches over HTTP: an operation for an entity of the read side, with its description for the OpenAPI document."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import msgspec
@@ -16,6 +17,7 @@ from osmia_broker.store.read.search.fields import Field, Kind
 from osmia_broker.store.read.search.filters import OPERATORS
 from osmia_broker.store.read.search.search import Found, Search, get, orders, search
 
+NO_MORE: Mapping[str, Any] = MappingProxyType({})
 Scope = Mapping[str, str]  #: the field of an entity for each parameter of a path
 
 
@@ -130,13 +132,16 @@ def serve(
     base: str = BASE,
     body: Any = None,
     query: tuple[Asked, ...] = (),
+    more: Mapping[str, Any] = NO_MORE,
+    answers: Entity | None = None,
 ) -> None:
     """Register *handle* as an operation that takes a question about *entity* and answers with a page of items.
 
-    *body* is the type of the question if it has more members than usual.
+    *body* is the type of the question if it has more members than usual, *more* describes members of its filter beside those of the
+    entity. *answers* is the entity of the items, if it is another one.
     """
-    question = body or question_type(entity, name)
-    _describe(handle, name, path, summary, body=question, answer=answer_type(entity, name))
+    question = body or question_type(entity, name, more)
+    _describe(handle, name, path, summary, body=question, answer=answer_type(answers or entity, name))
     operation("POST", path, tag=tag, base=base, query=query)(handle)
 
 
@@ -171,16 +176,21 @@ _VALUES: dict[Kind, dict[str, Any]] = {
     Kind.DATE: {"type": "string", "format": "date-time"},
     Kind.FLAG: {"type": "boolean"},
     Kind.TAGS: {"type": "array", "items": {"type": "string"}},
-    Kind.JSON: {},
+    Kind.MEMBERS: {"type": "object", "additionalProperties": {"type": ["string", "number"]}},
 }
 
 
-def question_type(entity: Entity, name: str) -> type:
-    """Make the type of the body of a search: it is described in full, and checked by the search itself."""
+def filter_schema(entity: Entity, more: Mapping[str, Any] = NO_MORE) -> dict[str, Any]:
+    """Describe a filter of *entity*, with *more* members that its operation reads beside those of the entity."""
     filters = {one.name: _filter(one) for one in entity.declared if one.filters}
     alternative = {"type": "object", "properties": filters, "additionalProperties": False}
-    whole = {**alternative, "type": ["object", "null"]}
-    whole["properties"] = {**filters, "$or": {"type": "array", "items": alternative, "minItems": 1}}
+    alternatives = {"type": "array", "items": alternative, "minItems": 1}
+    return {**alternative, "properties": {**filters, **more, "$or": alternatives}}
+
+
+def question_type(entity: Entity, name: str, more: Mapping[str, Any] = NO_MORE) -> type:
+    """Make the type of the body of a search: it is described in full, and checked by the search itself."""
+    whole = {**filter_schema(entity, more), "type": ["object", "null"]}
     sorts = [one.name for one in entity.declared if one.sorts]
     sort_item = {
         "type": "object",
@@ -227,17 +237,18 @@ def _operators(kind: Kind, plain: dict[str, Any]) -> dict[str, Any]:
 
 
 def _item_schema(entity: Entity) -> dict[str, Any]:
-    properties = {}
-    for one in entity.shown:
-        if one.choices is not None:
-            name = {"type": "string", "enum": [*one.choices]}
-            properties[one.name] = {"type": "array", "items": name} if one.several else name
-        elif one.show is not None:
-            properties[one.name] = {}
-        else:
-            value = dict(_VALUES[one.kind])
-            properties[one.name] = {**value, "type": [value["type"], "null"]} if one.optional else value
-    return {"type": "object", "properties": properties}
+    shown = {one.name: _shown(one) for one in entity.shown if one.name not in entity.taken}
+    return {"type": "object", "properties": {**shown, **entity.added}}
+
+
+def _shown(known: Field) -> dict[str, Any]:
+    if known.schema is not None:
+        return dict(known.schema)
+    if known.choices is not None:
+        name = {"type": "string", "enum": [*known.choices]}
+        return {"type": "array", "items": name} if known.several else name
+    value = dict(_VALUES[known.kind])
+    return {**value, "type": [value["type"], "null"]} if known.optional and known.kind is not Kind.TAGS else value
 
 
 def item_type(entity: Entity, name: str) -> Any:

@@ -1,8 +1,9 @@
 """The caller, and the settings of the broker that pages and clients read."""
 
-from typing import Any
+from typing import Annotated
 
 from osmia_broker.calls.checks import DEFAULT_TENANT
+from osmia_broker.http.described import one_of
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.types import Item
 
@@ -29,7 +30,7 @@ class CurrentUser(Item):
     groups: list[str]
     roles: list[str]
     sales_plan_type: str | None
-    c8_links: dict[str, Any]
+    c8_links: dict[str, str]
     can_logout: bool
 
 
@@ -47,7 +48,7 @@ class JobMetrics(Item):
 class Components(Item):
     """The pages that are served."""
 
-    active: list[str]
+    active: list[Annotated[str, one_of(*COMPONENTS)]]
 
 
 class Deployment(Item):

@@ -1,17 +1,22 @@
 """Batch operations: begin them over a filter, look at them, and stop them."""
 
+from typing import Annotated, Any
+
+from msgspec import UNSET, UnsetType
+
 from osmia_broker.base.errors import NotFound
 from osmia_broker.calls import batch_items
 from osmia_broker.calls.operators import job_changes
 from osmia_broker.engine.batch_commands import BatchPlan
 from osmia_broker.http import batches
-from osmia_broker.http.batches import BatchCreated, FilterBody, filter_of
+from osmia_broker.http.batches import BatchCreated, InstancesFilter, filter_of
+from osmia_broker.http.described import Name, Referenced, schema
 from osmia_broker.http.faults import Faults
 from osmia_broker.http.instructions import MigrationPlan, check_plan, mappings
 from osmia_broker.http.job_bodies import JobChanges, check_changes
 from osmia_broker.http.operation import Call, operation
-from osmia_broker.http.searching import serve_get, serve_search
-from osmia_broker.http.types import Body, Empty, Key, Text
+from osmia_broker.http.searching import filter_schema, serve_get, serve_search
+from osmia_broker.http.types import Body, Empty, Key
 from osmia_broker.state.batch_rows import BatchType
 from osmia_broker.store.read.entities import (
     BATCH_ITEMS,
@@ -26,7 +31,7 @@ TAG, INSTANCE_TAG = "Batch operation", "Process instance"
 BATCH = "/batch-operations/{batchOperationKey}"
 
 
-class Migration(FilterBody):
+class Migration(InstancesFilter):
     """The process instances to migrate, and how."""
 
     migration_plan: MigrationPlan | None = None
@@ -35,53 +40,60 @@ class Migration(FilterBody):
 class MoveOfAll(Body):
     """Tokens to move from one element to another, in every process instance."""
 
-    source_element_id: Text | None = None
-    target_element_id: Text | None = None
+    source_element_id: Name | None = None
+    target_element_id: Name | None = None
 
 
-class MovesOfAll(FilterBody):
+class MovesOfAll(InstancesFilter):
     """The process instances to modify, and the tokens to move."""
 
     move_instructions: list[MoveOfAll] | None = None
 
 
-class JobsUpdate(FilterBody):
+class ChangesOfJobs(Referenced):
     """The jobs to change, and their new values."""
 
+    filter: Annotated[dict[str, Any], schema(**filter_schema(JOBS))] | UnsetType | None = UNSET
     changeset: JobChanges | None = None
 
 
+class EvaluationsFilter(Referenced):
+    """The evaluations of decisions to delete."""
+
+    filter: Annotated[dict[str, Any], schema(**filter_schema(DECISION_INSTANCES))] | UnsetType | None = UNSET
+
+
 @operation("POST", "/process-instances/cancellation", tag=INSTANCE_TAG)
-async def cancel_process_instances(call: Call, body: FilterBody) -> BatchCreated:
+async def cancel_process_instances(call: Call, body: InstancesFilter) -> BatchCreated:
     """Cancel the root process instances that pass a filter."""
     items = await batch_items.instances(
-        call.reader, filter_of(body, PROCESS_INSTANCES), batch_items.RUNNING | batch_items.ROOTS
+        call.reader, filter_of(body.filter, PROCESS_INSTANCES), batch_items.RUNNING | batch_items.ROOTS
     )
     return await batches.begin(call, BatchType.CANCEL_PROCESS_INSTANCE, items)
 
 
 @operation("POST", "/process-instances/suspension", tag=INSTANCE_TAG)
-async def suspend_process_instances(call: Call, body: FilterBody) -> BatchCreated:
+async def suspend_process_instances(call: Call, body: InstancesFilter) -> BatchCreated:
     """Suspend the root process instances that pass a filter."""
     items = await batch_items.instances(
-        call.reader, filter_of(body, PROCESS_INSTANCES), batch_items.ACTIVE | batch_items.ROOTS
+        call.reader, filter_of(body.filter, PROCESS_INSTANCES), batch_items.ACTIVE | batch_items.ROOTS
     )
     return await batches.begin(call, BatchType.SUSPEND_PROCESS_INSTANCE, items)
 
 
 @operation("POST", "/process-instances/resumption", tag=INSTANCE_TAG)
-async def resume_process_instances(call: Call, body: FilterBody) -> BatchCreated:
+async def resume_process_instances(call: Call, body: InstancesFilter) -> BatchCreated:
     """Let the suspended root process instances that pass a filter go on."""
     items = await batch_items.instances(
-        call.reader, filter_of(body, PROCESS_INSTANCES), batch_items.SUSPENDED | batch_items.ROOTS
+        call.reader, filter_of(body.filter, PROCESS_INSTANCES), batch_items.SUSPENDED | batch_items.ROOTS
     )
     return await batches.begin(call, BatchType.RESUME_PROCESS_INSTANCE, items)
 
 
 @operation("POST", "/process-instances/deletion", tag=INSTANCE_TAG)
-async def delete_process_instances(call: Call, body: FilterBody) -> BatchCreated:
+async def delete_process_instances(call: Call, body: InstancesFilter) -> BatchCreated:
     """Delete the ended process instances that pass a filter, with their history."""
-    items = await batch_items.instances(call.reader, filter_of(body, PROCESS_INSTANCES), batch_items.ENDED)
+    items = await batch_items.instances(call.reader, filter_of(body.filter, PROCESS_INSTANCES), batch_items.ENDED)
     return await batches.begin(call, BatchType.DELETE_PROCESS_INSTANCE, items)
 
 
@@ -92,7 +104,7 @@ async def migrate_process_instances(call: Call, body: Migration) -> BatchCreated
     faults = Faults()
     check_plan(plan, faults)
     faults.refuse()
-    items = await batch_items.instances(call.reader, filter_of(body, PROCESS_INSTANCES), batch_items.ACTIVE)
+    items = await batch_items.instances(call.reader, filter_of(body.filter, PROCESS_INSTANCES), batch_items.ACTIVE)
     details = BatchPlan(target_definition_key=plan.target_process_definition_key or 0, mappings=tuple(mappings(plan)))
     return await batches.begin(call, BatchType.MIGRATE_PROCESS_INSTANCE, items, details)
 
@@ -108,15 +120,15 @@ async def modify_process_instances(call: Call, body: MovesOfAll) -> BatchCreated
         faults.require("sourceElementId", move.source_element_id)
         faults.require("targetElementId", move.target_element_id)
     faults.refuse()
-    items = await batch_items.instances(call.reader, filter_of(body, PROCESS_INSTANCES), batch_items.ACTIVE)
+    items = await batch_items.instances(call.reader, filter_of(body.filter, PROCESS_INSTANCES), batch_items.ACTIVE)
     details = BatchPlan(moves=tuple((move.source_element_id or "", move.target_element_id or "") for move in moves))
     return await batches.begin(call, BatchType.MODIFY_PROCESS_INSTANCE, items, details)
 
 
 @operation("POST", "/process-instances/incident-resolution", tag=INSTANCE_TAG)
-async def resolve_incidents(call: Call, body: FilterBody | None = None) -> BatchCreated:
+async def resolve_incidents(call: Call, body: InstancesFilter | None = None) -> BatchCreated:
     """Resolve the incidents of the process instances that pass a filter; without one, all incidents."""
-    wanted = filter_of(body, PROCESS_INSTANCES) if body is not None and body.filter else None
+    wanted = filter_of(body.filter, PROCESS_INSTANCES) if body is not None and body.filter else None
     items = await batch_items.incidents(call.reader, wanted, batch_items.ACTIVE)
     return await batches.begin(call, BatchType.RESOLVE_INCIDENT, items)
 
@@ -130,7 +142,7 @@ async def resolve_process_instance_incidents(call: Call, process_instance_key: K
 
 
 @operation("POST", "/process-instances/{processInstanceKey}/deletion", tag=INSTANCE_TAG, status=204)
-async def delete_process_instance(call: Call, process_instance_key: Key, body: Empty | None = None) -> None:
+async def delete_process_instance(call: Call, process_instance_key: Key, body: Referenced | None = None) -> None:
     """Delete a process instance that has ended, with its history."""
     del body
     await get(call.reader, PROCESS_INSTANCES, process_instance_key, "process instance")
@@ -138,24 +150,24 @@ async def delete_process_instance(call: Call, process_instance_key: Key, body: E
 
 
 @operation("POST", "/jobs/batch-update", tag="Job")
-async def update_jobs(call: Call, body: JobsUpdate) -> BatchCreated:
+async def update_jobs(call: Call, body: ChangesOfJobs) -> BatchCreated:
     """Change the jobs that pass a filter."""
     changes = body.changeset or JobChanges()
     check_changes(changes)
     details = job_changes(retries=changes.retries, timeout_ms=changes.timeout, priority=changes.priority)
-    items = await batch_items.jobs(call.reader, filter_of(body, JOBS))
+    items = await batch_items.jobs(call.reader, filter_of(body.filter, JOBS))
     return await batches.begin(call, BatchType.UPDATE_JOB, items, details)
 
 
 @operation("POST", "/decision-instances/deletion", tag="Decision instance")
-async def delete_decision_instances(call: Call, body: FilterBody) -> BatchCreated:
+async def delete_decision_instances(call: Call, body: EvaluationsFilter) -> BatchCreated:
     """Delete the evaluations of decisions that pass a filter."""
-    items = await batch_items.evaluations(call.reader, filter_of(body, DECISION_INSTANCES))
+    items = await batch_items.evaluations(call.reader, filter_of(body.filter, DECISION_INSTANCES))
     return await batches.begin(call, BatchType.DELETE_DECISION_INSTANCE, items)
 
 
 @operation("POST", "/decision-instances/{decisionEvaluationKey}/deletion", tag="Decision instance", status=204)
-async def delete_decision_instance(call: Call, decision_evaluation_key: Key, body: Empty | None = None) -> None:
+async def delete_decision_instance(call: Call, decision_evaluation_key: Key, body: Referenced | None = None) -> None:
     """Delete one evaluation of a decision."""
     del body
     if not await batch_items.evaluations(call.reader, {"decisionEvaluationKey": str(int(decision_evaluation_key))}):

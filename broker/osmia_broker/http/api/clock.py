@@ -1,6 +1,9 @@
 """The broker's clock, which tests may pin; only while the setting allows it."""
 
-from osmia_broker.calls.clock import ClockControl
+from typing import Annotated
+
+from osmia_broker.calls.clock import LATEST_MS, ClockControl
+from osmia_broker.http.described import schema
 from osmia_broker.http.faults import Faults
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.problem import HttpRefusal
@@ -12,7 +15,7 @@ TAG = "Clock"
 class Pin(Body):
     """The moment at which the clock is to stand: epoch milliseconds."""
 
-    timestamp: Long | None = None
+    timestamp: Annotated[Long, schema(minimum=0, maximum=LATEST_MS)] | None = None
 
 
 @operation("PUT", "/clock", tag=TAG, status=204)

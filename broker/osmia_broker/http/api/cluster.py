@@ -1,9 +1,12 @@
 """The broker itself: its topology, whether it can work, its licence, and the description of this API."""
 
+from typing import Annotated
+
 from osmia_broker import __version__
 from osmia_broker.base.errors import Unavailable
+from osmia_broker.http.described import one_of
 from osmia_broker.http.openapi import document, page
-from osmia_broker.http.operation import Call, Reply, operation
+from osmia_broker.http.operation import HTML, JSON, Call, Reply, operation
 from osmia_broker.http.types import Item
 
 TAG = "Cluster"
@@ -13,9 +16,9 @@ class Partition(Item):
     """A partition, as the topology names it."""
 
     partition_id: int
-    role: str
-    health: str
-    state: str
+    role: Annotated[str, one_of("leader", "follower", "inactive")]
+    health: Annotated[str, one_of("healthy", "unhealthy", "dead")]
+    state: Annotated[str, one_of("active", "joining", "leaving", "recovering", "learner", "unknown")]
 
 
 class BrokerInfo(Item):
@@ -91,13 +94,13 @@ async def get_license(_call: Call) -> License:
     return License(valid_license=False, license_type="unknown", is_commercial=False, expires_at=None)
 
 
-@operation("GET", "/openapi.json", tag=TAG, is_open=True)
+@operation("GET", "/openapi.json", tag=TAG, gives=JSON, is_open=True)
 async def get_openapi(_call: Call) -> Reply:
     """Return the OpenAPI document of the operations that this broker serves."""
     return Reply(body=document(__version__))
 
 
-@operation("GET", "/docs", tag=TAG, is_open=True)
+@operation("GET", "/docs", tag=TAG, gives=HTML, is_open=True)
 async def get_docs(_call: Call) -> Reply:
     """Return a page that lists the operations for people."""
-    return Reply(body=page(__version__), media_type="text/html; charset=utf-8")
+    return Reply(body=page(__version__), media_type=HTML)

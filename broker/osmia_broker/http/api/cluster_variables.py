@@ -1,14 +1,16 @@
 """Cluster variables, which every expression can read as `camunda.vars.cluster.name`."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Raw, field
 
 from osmia_broker.calls import checks
+from osmia_broker.calls.operators import CLUSTER_VARIABLE_CHARACTERS
+from osmia_broker.http.described import AnyJson, one_of, schema
 from osmia_broker.http.faults import Faults
 from osmia_broker.http.operation import Call, operation
-from osmia_broker.http.searching import serve_search
+from osmia_broker.http.searching import item_type, serve_search
 from osmia_broker.http.types import Body, Item, Text, json_text, kind_of, raw
 from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.store.read.entities import CLUSTER_VARIABLES
@@ -18,20 +20,29 @@ from osmia_broker.store.read.search.search import get
 TAG = "Cluster variable"
 VARIABLE = "/cluster-variables/global/{name}"
 METADATA_MAX = 100  # members, as the contract has it
+KIND = "JSON"  # the only kind of cluster variables; the contract has references to secrets, too
+_METADATA: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": {"type": ["string", "number"]},
+    "maxProperties": METADATA_MAX,
+}
+
+
+_FOUND = item_type(WHOLE_CLUSTER_VARIABLES, "get_global_cluster_variable")
 
 
 class Value(Body):
     """A new value."""
 
-    value: Raw = field(default_factory=Raw)
-    metadata: dict[str, Any] | None = None
+    value: AnyJson = field(default_factory=Raw)
+    metadata: Annotated[dict[str, Any], schema(**_METADATA)] | None = None
 
 
 class NewVariable(Value):
     """A cluster variable to create."""
 
-    name: Text | None = None
-    kind: Text | None = None
+    name: Annotated[Text, schema(minLength=1, maxLength=CLUSTER_VARIABLE_CHARACTERS)] | None = None
+    kind: Annotated[Text, one_of(KIND)] | None = None
 
 
 class VariableItem(Item):
@@ -39,10 +50,10 @@ class VariableItem(Item):
 
     name: str
     value: str
-    metadata: Raw
-    scope: str = "GLOBAL"
+    metadata: Annotated[Raw, schema(**_METADATA)]
+    scope: Annotated[str, one_of("GLOBAL")] = "GLOBAL"
     tenant_id: str | None = None
-    kind: str = "JSON"
+    kind: Annotated[str, one_of(KIND)] = KIND
 
 
 @operation("POST", "/cluster-variables/global", tag=TAG)
@@ -51,7 +62,7 @@ async def create_global_cluster_variable(call: Call, body: NewVariable) -> Varia
     faults = Faults()
     faults.require("name", body.name)
     _check(body, faults)
-    if body.kind not in (None, "JSON"):
+    if body.kind is not None and body.kind.upper() != KIND:
         faults.add(f"The value for kind is '{checks.quoted(body.kind or '')}' but must be JSON.")
     faults.refuse()
     return _item(
@@ -76,7 +87,7 @@ async def delete_global_cluster_variable(call: Call, name: str) -> None:
 
 
 @operation("GET", VARIABLE, tag=TAG)
-async def get_global_cluster_variable(call: Call, name: str) -> Any:
+async def get_global_cluster_variable(call: Call, name: str) -> _FOUND:  # type: ignore[valid-type]  # made at run time
     """Return one cluster variable."""
     return await get(call.reader, WHOLE_CLUSTER_VARIABLES, (name,), "cluster variable")
 

@@ -6,6 +6,7 @@ from msgspec import Raw, field
 
 from osmia_broker.calls import checks
 from osmia_broker.engine.answers import EvaluatedDecision
+from osmia_broker.http.described import GivenVariables
 from osmia_broker.http.faults import Faults
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.types import Body, Item, Key, Text, variables_text
@@ -19,7 +20,7 @@ class Evaluation(Body):
 
     decision_definition_id: Text | None = None
     decision_definition_key: Key | None = None
-    variables: Raw = field(default_factory=Raw)
+    variables: GivenVariables = field(default_factory=Raw)
     tenant_id: Text | None = None
 
 

@@ -3,11 +3,12 @@
 import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from osmia_broker.base.errors import InvalidArgument, NotFound, OsmiaError
+from osmia_broker.http.described import KEY, MOMENT, NUMBER, TEXT, FreeObject, properties, schema
 from osmia_broker.http.document_references import BINARY, Reference, disposition, media_type_of, reference_to
 from osmia_broker.http.operation import BASE, FILE, MULTIPART, Asked, Call, Reply, Upload, operation
 from osmia_broker.http.problem import HttpRefusal, bad_request, invalid, status_and_title
@@ -30,7 +31,7 @@ class Metadata(Body):
     expires_at: datetime | None = None
     process_definition_id: Text | None = None
     process_instance_key: Key | None = None
-    custom_properties: dict[str, Any] | None = None
+    custom_properties: FreeObject | None = None
 
 
 class Failed(Item):
@@ -52,7 +53,7 @@ class Stored(Item):
 class LinkRequest(Body):
     """The time for which a link is to be good, in milliseconds."""
 
-    time_to_live: Long | None = None
+    time_to_live: Annotated[Long, schema(minimum=1, maximum=LINK_MS_MAX)] | None = None
 
 
 class Link(Item):
@@ -64,7 +65,15 @@ class Link(Item):
 
 _STORE = Asked("storeId", {"type": "string", "enum": [STORE_ID]})
 _HASH = Asked("contentHash")
-_METADATA = {"type": "object"}
+_METADATA = properties(
+    contentType=TEXT,
+    fileName=TEXT,
+    expiresAt=MOMENT,
+    size={**NUMBER, "description": "Taken and not kept: the broker counts."},
+    processDefinitionId=TEXT,
+    processInstanceKey=KEY,
+    customProperties={"type": "object", "additionalProperties": True},
+)
 _ONE_FILE = (Asked("file", FILE, is_required=True), Asked("metadata", _METADATA))
 _FILES = (
     Asked("files", {"type": "array", "items": FILE}, is_required=True),
@@ -94,7 +103,7 @@ async def create_document(call: Call) -> Reference:
     return await _create(call, files[0], _decoded(_read_metadata, given), call.query.get("documentId", [""])[-1])
 
 
-@operation("POST", "/documents/batch", tag=TAG, takes=MULTIPART, status=201, query=(_STORE,), parts=_FILES)
+@operation("POST", "/documents/batch", tag=TAG, takes=MULTIPART, status=201, also=(207,), query=(_STORE,), parts=_FILES)
 async def create_documents(call: Call) -> Stored | Reply:
     """Store files as documents, each on its own."""
     _check_store(call.query)
@@ -119,7 +128,9 @@ async def create_documents(call: Call) -> Stored | Reply:
     return stored
 
 
-@operation("GET", DOCUMENT, tag=TAG, is_open=True, query=(_STORE, _HASH, Asked("expires"), Asked("signature")))
+@operation(
+    "GET", DOCUMENT, tag=TAG, gives="*/*", is_open=True, query=(_STORE, _HASH, Asked("expires"), Asked("signature"))
+)
 async def get_document(call: Call, document_id: str) -> Reply:
     """Return the content of a document, to a caller who has signed in or has a link to it."""
     query = call.query

@@ -2,25 +2,26 @@
 
 from msgspec import Raw, field
 
+from osmia_broker.http.described import GivenVariables, Name, Referenced
 from osmia_broker.http.faults import Faults, require
 from osmia_broker.http.operation import Call, operation
-from osmia_broker.http.types import Body, Key, Text, variables_text
+from osmia_broker.http.types import Body, Key, variables_text
 
 TAG = "Element instance"
 
 
-class Variables(Body):
+class Variables(Referenced):
     """Variables to set."""
 
-    variables: Raw = field(default_factory=Raw)
+    variables: GivenVariables = field(default_factory=Raw)
     local: bool | None = None
 
 
 class ElementToActivate(Body):
     """An element of an ad-hoc subprocess."""
 
-    element_id: Text | None = None
-    variables: Raw = field(default_factory=Raw)
+    element_id: Name | None = None
+    variables: GivenVariables = field(default_factory=Raw)
 
 
 class Activation(Body):

@@ -1,10 +1,12 @@
 """Evaluate an expression, as if it stood in a model."""
 
-from typing import Any
+from typing import Annotated
 
 from msgspec import Raw, field
 
 from osmia_broker.calls import checks
+from osmia_broker.calls.evaluation import EXPRESSION_CHARACTERS
+from osmia_broker.http.described import AnyJson, GivenVariables, schema
 from osmia_broker.http.faults import require
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.types import Body, Item, Key, Text, variables_text
@@ -13,10 +15,10 @@ from osmia_broker.http.types import Body, Item, Key, Text, variables_text
 class Evaluation(Body):
     """An expression, and what it may read: variables, over those that an element instance sees."""
 
-    expression: Text | None = None
+    expression: Annotated[Text, schema(minLength=1, maxLength=EXPRESSION_CHARACTERS)] | None = None
     tenant_id: Text | None = None
     scope_key: Key | None = None
-    variables: Raw = field(default_factory=Raw)
+    variables: GivenVariables = field(default_factory=Raw)
 
 
 class Warning(Item):  # the contract's word
@@ -25,13 +27,20 @@ class Warning(Item):  # the contract's word
     message: str
 
 
+class SecretReference(Item):
+    """A secret that an expression names; there are none."""
+
+    store_id: str
+    secret_name: str
+
+
 class Evaluated(Item):
     """The value of an expression."""
 
     expression: str
-    result: Raw
+    result: AnyJson
     warnings: list[Warning]
-    referenced_secrets: list[Any]
+    referenced_secrets: list[SecretReference]
 
 
 @operation("POST", "/expression/evaluation", tag="Expression")

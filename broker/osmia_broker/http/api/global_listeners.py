@@ -1,12 +1,16 @@
 """Global task listeners: kept by the broker, for all native user tasks."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
+from osmia_broker.calls.user_tasks import ALL_EVENTS, ID_CHARACTERS
+from osmia_broker.engine.elements.user_tasks import PRIORITY_MAX
+from osmia_broker.engine.task_listeners import EVENTS
+from osmia_broker.http.described import Name, Positive32, one_of, schema
 from osmia_broker.http.faults import require
 from osmia_broker.http.operation import Call, operation
-from osmia_broker.http.searching import serve_search
+from osmia_broker.http.searching import item_type, serve_search
 from osmia_broker.http.types import Body, Item, Text
 from osmia_broker.state.task_rows import GlobalTaskListener
 from osmia_broker.store.read.entities import GLOBAL_TASK_LISTENERS
@@ -14,22 +18,23 @@ from osmia_broker.store.read.search.search import get
 
 TAG = "Global listener"
 LISTENERS, LISTENER = "/global-task-listeners", "/global-task-listeners/{id}"
+_FOUND = item_type(GLOBAL_TASK_LISTENERS, "get_global_task_listener")
 
 
 class Listener(Body):
     """The values of a global task listener."""
 
-    type: Text | None = None
-    event_types: list[Text] | None = None
-    retries: int | None = None
+    type: Name | None = None
+    event_types: list[Annotated[Text, one_of(*EVENTS, ALL_EVENTS)]] | None = None
+    retries: Positive32 | None = None
     after_non_global: bool | None = None
-    priority: int | None = None
+    priority: Annotated[int, schema(minimum=0, maximum=PRIORITY_MAX)] | None = None
 
 
 class NewListener(Listener):
     """A global task listener to create."""
 
-    id: Text | None = None
+    id: Annotated[Text, schema(minLength=1, maxLength=ID_CHARACTERS)] | None = None
 
 
 class ListenerItem(Item):
@@ -37,11 +42,11 @@ class ListenerItem(Item):
 
     id: str
     type: str
-    event_types: list[str]
+    event_types: list[Annotated[str, one_of(*EVENTS)]]
     retries: int
     after_non_global: bool
     priority: int
-    source: str = "API"
+    source: Annotated[str, one_of("API")] = "API"
 
 
 @operation("POST", LISTENERS, tag=TAG, status=201)
@@ -65,7 +70,7 @@ async def delete_global_task_listener(call: Call, id: str) -> None:
 
 
 @operation("GET", LISTENER, tag=TAG)
-async def get_global_task_listener(call: Call, id: str) -> Any:
+async def get_global_task_listener(call: Call, id: str) -> _FOUND:  # type: ignore[valid-type]  # made at run time
     """Return one global task listener."""
     return await get(call.reader, GLOBAL_TASK_LISTENERS, (id,), "global task listener")
 

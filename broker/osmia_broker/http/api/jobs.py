@@ -1,18 +1,39 @@
 """Jobs for workers: hand them out, and take the reports of workers and operators."""
 
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Raw, field
 
 from osmia_broker.calls import checks
+from osmia_broker.calls.calls import WORKER_CHARACTERS
 from osmia_broker.calls.listened_task import listened_task
 from osmia_broker.engine.answers import ActivatedJob
+from osmia_broker.http.described import (
+    KEY,
+    NUMBER,
+    TEXT,
+    TEXTS,
+    BusinessId,
+    GivenVariables,
+    Int32,
+    Name,
+    OperationReference,
+    Positive32,
+    SeenVariables,
+    TextsByName,
+    maybe,
+    one_of,
+    properties,
+    schema,
+)
 from osmia_broker.http.faults import Faults, require
 from osmia_broker.http.job_bodies import JobChanges, JobResult, check_changes, result_of
 from osmia_broker.http.operation import Call, Reply, operation
 from osmia_broker.http.types import Body, Item, Key, Long, Text, key_text, variables_text
+from osmia_broker.state.rows import JobKind
+from osmia_broker.store.read.entities.jobs import LISTENER_EVENTS
 
 TAG = "Job"
 PHYSICAL_TENANT = "default"  # the only one of a broker without tenants
@@ -22,17 +43,28 @@ _encode = msgspec.json.Encoder().encode
 TENANT_FILTERS = {"PROVIDED": 0, "ASSIGNED": 1}  # as gRPC numbers them
 
 
+USER_TASK = properties(
+    **dict.fromkeys(("assignee", "dueDate", "followUpDate"), maybe(TEXT)),
+    **dict.fromkeys(("candidateGroups", "candidateUsers", "changedAttributes"), TEXTS),
+    action=TEXT,
+    formKey=maybe(KEY),
+    priority=NUMBER,
+    userTaskKey=KEY,
+)
+
+
 class Activation(Body):
     """The jobs that a worker asks for. Times are milliseconds."""
 
-    type: Text | None = None
-    worker: Text | None = None
-    timeout: Long | None = None
-    max_jobs_to_activate: int | None = None
+    type: Name | None = None
+    worker: Annotated[Text, schema(maxLength=WORKER_CHARACTERS)] | None = None
+    timeout: Annotated[Long, schema(minimum=1)] | None = None
+    max_jobs_to_activate: Positive32 | None = None
     fetch_variable: list[Text] | None = None
     request_timeout: Long | None = None
     tenant_ids: list[Text] | None = None
-    tenant_filter: Text | None = None  # PROVIDED, or ASSIGNED, which passes over those that are named
+    #: PROVIDED, or ASSIGNED, which passes over those that are named
+    tenant_filter: Annotated[Text, one_of(*TENANT_FILTERS)] | None = None
     with_lease: bool | None = None
 
 
@@ -49,16 +81,16 @@ class ActivatedJobItem(Item):
     process_definition_key: str
     element_id: str
     element_instance_key: str
-    custom_headers: Raw
+    custom_headers: TextsByName
     worker: str
     retries: int
     deadline: int
-    variables: Raw
+    variables: SeenVariables
     tenant_id: str
     physical_tenant_id: str
-    kind: str
-    listener_event_type: str
-    user_task: dict[str, Any] | None
+    kind: Annotated[str, one_of(*JobKind)]
+    listener_event_type: Annotated[str, one_of(*LISTENER_EVENTS)]
+    user_task: Annotated[dict[str, Any], schema(**USER_TASK)] | None
     tags: tuple[str, ...]
     business_id: str | None
     priority: int
@@ -87,32 +119,33 @@ class Leased(Body):
 class Completion(Leased):
     """The report of a worker that has done its job."""
 
-    variables: Raw = field(default_factory=Raw)
+    variables: GivenVariables = field(default_factory=Raw)
     result: JobResult | None = None
-    business_id: Text | None = None
+    business_id: BusinessId | None = None
 
 
 class Failure(Leased):
     """The report of a worker that gives up. *retry_back_off* is in milliseconds."""
 
-    retries: int | None = None
+    retries: Int32 | None = None
     error_message: Text | None = None
     retry_back_off: Long | None = None
-    variables: Raw = field(default_factory=Raw)
+    variables: GivenVariables = field(default_factory=Raw)
 
 
 class Error(Leased):
     """An error of the business, for the model to catch."""
 
-    error_code: Text | None = None
+    error_code: Name | None = None
     error_message: Text | None = None
-    variables: Raw = field(default_factory=Raw)
+    variables: GivenVariables = field(default_factory=Raw)
 
 
 class Update(Leased):
     """A change of a job."""
 
     changeset: JobChanges | None = None
+    operation_reference: OperationReference | None = None
 
 
 @operation("POST", "/jobs/activation", tag=TAG, waits=True)

@@ -3,6 +3,7 @@
 from msgspec import Raw, field
 
 from osmia_broker.calls import checks
+from osmia_broker.http.described import BusinessId, GivenVariables, LongName, Name
 from osmia_broker.http.faults import require
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.types import Body, Item, Key, Long, Text, variables_text
@@ -11,13 +12,13 @@ from osmia_broker.http.types import Body, Item, Key, Long, Text, variables_text
 class Publication(Body):
     """A message to publish. *time_to_live* is in milliseconds."""
 
-    name: Text | None = None
-    correlation_key: Text | None = None
+    name: Name | None = None
+    correlation_key: LongName | None = None
     time_to_live: Long | None = None
-    message_id: Text | None = None
-    variables: Raw = field(default_factory=Raw)
+    message_id: LongName | None = None
+    variables: GivenVariables = field(default_factory=Raw)
     tenant_id: Text | None = None
-    business_id: Text | None = None
+    business_id: BusinessId | None = None
 
 
 class Published(Item):
@@ -30,11 +31,11 @@ class Published(Item):
 class Correlation(Body):
     """A message to correlate at once."""
 
-    name: Text | None = None
-    correlation_key: Text | None = None
-    variables: Raw = field(default_factory=Raw)
+    name: Name | None = None
+    correlation_key: LongName | None = None
+    variables: GivenVariables = field(default_factory=Raw)
     tenant_id: Text | None = None
-    business_id: Text | None = None
+    business_id: BusinessId | None = None
 
 
 class Correlated(Item):
@@ -48,8 +49,8 @@ class Correlated(Item):
 class Broadcast(Body):
     """A signal to broadcast."""
 
-    signal_name: Text | None = None
-    variables: Raw = field(default_factory=Raw)
+    signal_name: Name | None = None
+    variables: GivenVariables = field(default_factory=Raw)
     tenant_id: Text | None = None
 
 
@@ -63,7 +64,7 @@ class Signalled(Item):
 class Conditional(Body):
     """The variables for which conditional start events are to be evaluated."""
 
-    variables: Raw = field(default_factory=Raw)
+    variables: GivenVariables = field(default_factory=Raw)
     tenant_id: Text | None = None
     process_definition_key: Key | None = None
 

@@ -1,10 +1,9 @@
 """Proposals for user tasks: to make, to list and to answer one."""
 
-from typing import Any
-
 from msgspec import Raw, field
 
 from osmia_broker.calls.task_proposals import Undecided
+from osmia_broker.http.described import FreeObject, GivenVariables
 from osmia_broker.http.operation import OWN, Call, operation
 from osmia_broker.http.types import Body, Item, Key, Text, variables_text
 from osmia_broker.state.task_rows import TaskProposal
@@ -17,7 +16,7 @@ PROPOSALS = "/user-tasks/{userTaskKey}/proposals"
 class NewProposal(Body):
     """Values for a task, a word for the decision, and the reason."""
 
-    variables: Raw = field(default_factory=Raw)
+    variables: GivenVariables = field(default_factory=Raw)
     outcome: Text | None = None
     text: Text | None = None
 
@@ -34,7 +33,7 @@ class Proposal(Item):
     proposal_key: str
     user_task_key: str
     user: str | None
-    variables: dict[str, Any]
+    variables: FreeObject
     outcome: str | None
     text: str | None
     creation_date: str | None

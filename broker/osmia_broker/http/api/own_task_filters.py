@@ -3,7 +3,7 @@
 from osmia_broker import __version__
 from osmia_broker.http.api.own_user_tasks import lists
 from osmia_broker.http.openapi import document, page
-from osmia_broker.http.operation import OWN, Call, Reply, operation
+from osmia_broker.http.operation import HTML, JSON, OWN, Call, Reply, operation
 from osmia_broker.http.types import Body, Item, Text
 from osmia_broker.store.read.task_filters import FILTERS_MAX
 
@@ -63,13 +63,13 @@ async def delete_user_task_filter(call: Call, name: str) -> None:
     await call.calls.user_tasks.save_filter(name, "", caller=call.caller)
 
 
-@operation("GET", "/openapi.json", tag="Description", is_open=True, base=OWN)
+@operation("GET", "/openapi.json", tag="Description", gives=JSON, is_open=True, base=OWN)
 async def get_own_openapi(_call: Call) -> Reply:
     """Return the OpenAPI document of Osmia's own operations."""
     return Reply(body=document(__version__, OWN))
 
 
-@operation("GET", "/docs", tag="Description", is_open=True, base=OWN)
+@operation("GET", "/docs", tag="Description", gives=HTML, is_open=True, base=OWN)
 async def get_own_docs(_call: Call) -> Reply:
     """Return a page that lists Osmia's own operations for people."""
-    return Reply(body=page(__version__, OWN), media_type="text/html; charset=utf-8")
+    return Reply(body=page(__version__, OWN), media_type=HTML)

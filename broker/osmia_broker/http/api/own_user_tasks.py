@@ -11,6 +11,7 @@ from osmia_broker.calls.task_lists import TaskLists
 from osmia_broker.calls.task_proposals import HOLD_MS, Undecided
 from osmia_broker.calls.until import until_ms
 from osmia_broker.http.api.search_user_tasks import readable
+from osmia_broker.http.described import GivenVariables, SeenVariables
 from osmia_broker.http.operation import OWN, Asked, Call, operation
 from osmia_broker.http.searching import item_type, question_type, results, serve
 from osmia_broker.http.types import Body, Item, Key, Text, json_text, variables_text
@@ -93,7 +94,7 @@ class ManyUserTasks(Body):
     operation: Doing
     user_task_keys: list[Key]
     assignee: Text | None = None  # of ASSIGN
-    variables: Raw = field(default_factory=Raw)  # of COMPLETE
+    variables: GivenVariables = field(default_factory=Raw)  # of COMPLETE
 
 
 class UserTaskOutcome(Item):
@@ -141,7 +142,7 @@ async def change_user_tasks(call: Call, body: ManyUserTasks) -> UserTaskOutcomes
 class HeldCompletion(Body):
     """The variables of a completion that is held for a while."""
 
-    variables: Raw = field(default_factory=Raw)
+    variables: GivenVariables = field(default_factory=Raw)
     hold_ms: int = HOLD_MS
     action: Text | None = None
 
@@ -231,13 +232,13 @@ async def get_user_task_snoozes(call: Call) -> SnoozedUserTasks:
 class UserTaskDraft(Item):
     """The person's unfinished input; null if there is none."""
 
-    content: Raw | None
+    content: SeenVariables | None
 
 
 class SavedDraft(Body):
     """The input to keep, a JSON object."""
 
-    content: Raw
+    content: SeenVariables
 
 
 @operation("GET", TASK + "/draft", tag=TAG, base=OWN)

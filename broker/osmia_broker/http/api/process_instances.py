@@ -1,13 +1,25 @@
 """Commands for process instances: create and cancel."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from msgspec import Raw, field
 
 from osmia_broker.calls import checks
 from osmia_broker.calls.checks import quoted
-from osmia_broker.calls.instances import LATEST, Marks
+from osmia_broker.calls.instances import LATEST, TAGS_MAX, Marks
 from osmia_broker.engine.answers import Created
+from osmia_broker.http.described import (
+    BusinessId,
+    GivenVariables,
+    Int32,
+    Name,
+    OperationReference,
+    Referenced,
+    SeenVariables,
+    Tag,
+    one_of,
+    schema,
+)
 from osmia_broker.http.faults import Faults
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.types import Body, Item, Key, Long, Text, variables_text
@@ -25,8 +37,8 @@ class StartInstruction(Body):
 class RuntimeInstruction(Body):
     """An instruction for the time when the instance runs: end it after an element has completed."""
 
-    type: Text = TERMINATE
-    after_element_id: Text = Text("")
+    type: Annotated[Text, one_of(TERMINATE)] = TERMINATE
+    after_element_id: Name = Text("")
 
 
 class Creation(Body):
@@ -34,17 +46,18 @@ class Creation(Body):
 
     process_definition_id: Text | None = None
     process_definition_key: Key | None = None
-    process_definition_version: int | None = None
+    process_definition_version: Int32 | None = None
     process_definition_version_tag: Text | None = None
-    variables: Raw = field(default_factory=Raw)
+    variables: GivenVariables = field(default_factory=Raw)
     tenant_id: Text | None = None
     start_instructions: list[StartInstruction] | None = None
     runtime_instructions: list[RuntimeInstruction] | None = None
     await_completion: bool | None = None  # null as absent
     fetch_variables: list[Text] | None = None
     request_timeout: Long | None = None  # ms
-    tags: list[Text] | None = None
-    business_id: Text | None = None
+    tags: Annotated[list[Tag], schema(maxItems=TAGS_MAX)] | None = None
+    business_id: BusinessId | None = None
+    operation_reference: OperationReference | None = None
 
 
 class CreatedInstance(Item):
@@ -55,7 +68,7 @@ class CreatedInstance(Item):
     process_definition_key: str
     process_instance_key: str
     tenant_id: str
-    variables: Raw
+    variables: SeenVariables
     tags: list[str]
     business_id: str | None
 
@@ -91,8 +104,9 @@ async def create_process_instance(call: Call, body: Creation) -> CreatedInstance
 
 
 @operation("POST", "/process-instances/{processInstanceKey}/cancellation", tag=TAG, status=204)
-async def cancel_process_instance(call: Call, process_instance_key: Key) -> None:
+async def cancel_process_instance(call: Call, process_instance_key: Key, body: Referenced | None = None) -> None:
     """Cancel a process instance with everything in it."""
+    del body
     await call.calls.cancel_instance(process_instance_key)
 
 

@@ -3,9 +3,10 @@
 from osmia_broker.calls import checks
 from osmia_broker.engine.answers import Deployed
 from osmia_broker.http.batches import BatchCreated
+from osmia_broker.http.described import Referenced
 from osmia_broker.http.operation import FILE, MULTIPART, Asked, Call, operation
 from osmia_broker.http.problem import invalid
-from osmia_broker.http.types import Body, Item, Key
+from osmia_broker.http.types import Item, Key
 
 TAG = "Resource"
 RESOURCES_PART = "resources"
@@ -72,7 +73,7 @@ class Deployment(Item):
     tenant_id: str = checks.DEFAULT_TENANT
 
 
-class Deletion(Body):
+class Deletion(Referenced):
     """The way to delete a resource."""
 
     delete_history: bool | None = None

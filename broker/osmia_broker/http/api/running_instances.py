@@ -1,5 +1,6 @@
 """Commands for running process instances: modify, migrate, suspend, resume, and name them."""
 
+from osmia_broker.http.described import BusinessId, Referenced
 from osmia_broker.http.faults import Faults, require
 from osmia_broker.http.instructions import (
     MigrationPlan,
@@ -12,15 +13,15 @@ from osmia_broker.http.instructions import (
     terminations,
 )
 from osmia_broker.http.operation import Call, operation
-from osmia_broker.http.types import Body, Empty, Key, Text
+from osmia_broker.http.types import Body, Key
 
 TAG = "Process instance"
 
 
-class BusinessId(Body):
+class NewBusinessId(Body):
     """The business id of a process instance."""
 
-    business_id: Text | None = None
+    business_id: BusinessId | None = None
 
 
 @operation("POST", "/process-instances/{processInstanceKey}/modification", tag=TAG, status=204)
@@ -47,21 +48,21 @@ async def migrate_process_instance(call: Call, process_instance_key: Key, body: 
 
 
 @operation("POST", "/process-instances/{processInstanceKey}/suspension", tag=TAG, status=204)
-async def suspend_process_instance(call: Call, process_instance_key: Key, body: Empty | None = None) -> None:
+async def suspend_process_instance(call: Call, process_instance_key: Key, body: Referenced | None = None) -> None:
     """Suspend a running process instance."""
     del body
     await call.calls.suspend_instance(process_instance_key)
 
 
 @operation("POST", "/process-instances/{processInstanceKey}/resumption", tag=TAG, status=204)
-async def resume_process_instance(call: Call, process_instance_key: Key, body: Empty | None = None) -> None:
+async def resume_process_instance(call: Call, process_instance_key: Key, body: Referenced | None = None) -> None:
     """Let a suspended process instance go on."""
     del body
     await call.calls.resume_instance(process_instance_key)
 
 
 @operation("POST", "/process-instances/{processInstanceKey}/business-id-assignment", tag=TAG, status=204)
-async def assign_business_id(call: Call, process_instance_key: Key, body: BusinessId) -> None:
+async def assign_business_id(call: Call, process_instance_key: Key, body: NewBusinessId) -> None:
     """Give a running process instance that has no business id this one."""
     require(businessId=body.business_id)
     await call.calls.assign_business_id(process_instance_key, body.business_id or "")

@@ -1,11 +1,9 @@
 """Searches for decisions, their graphs and their evaluations."""
 
-from typing import Any
-
 from osmia_broker.base.errors import NotFound
 from osmia_broker.http import types
 from osmia_broker.http.operation import XML, Call, Reply, operation
-from osmia_broker.http.searching import serve_get, serve_search
+from osmia_broker.http.searching import item_type, serve_get, serve_search
 from osmia_broker.http.types import Key
 from osmia_broker.store.read import files
 from osmia_broker.store.read.entities import DECISION_DEFINITIONS, DECISION_INSTANCES, DECISION_REQUIREMENTS
@@ -15,6 +13,7 @@ from osmia_broker.store.read.search.search import get
 TAG, INSTANCE_TAG, GRAPH_TAG = "Decision definition", "Decision instance", "Decision requirements"
 DEFINITION = "/decision-definitions/{decisionDefinitionKey}"
 GRAPH = "/decision-requirements/{decisionRequirementsKey}"
+_FOUND = item_type(WHOLE_DECISION_INSTANCES, "get_decision_instance")
 
 serve_search(
     "/decision-definitions/search",
@@ -41,14 +40,14 @@ serve_search(
 )
 
 
-@operation("GET", DEFINITION + "/xml", tag=TAG)
+@operation("GET", DEFINITION + "/xml", tag=TAG, gives=XML)
 async def get_decision_definition_xml(call: Call, decision_definition_key: Key) -> Reply:
     """Return the DMN file of a decision."""
     found = await files.content_of(call.reader, "decision definition", decision_definition_key)
     return Reply(body=found.content, media_type=XML)
 
 
-@operation("GET", GRAPH + "/xml", tag=GRAPH_TAG)
+@operation("GET", GRAPH + "/xml", tag=GRAPH_TAG, gives=XML)
 async def get_decision_requirements_xml(call: Call, decision_requirements_key: Key) -> Reply:
     """Return the DMN file of a decision graph."""
     found = await files.content_of(call.reader, "decision requirements", decision_requirements_key)
@@ -56,7 +55,7 @@ async def get_decision_requirements_xml(call: Call, decision_requirements_key: K
 
 
 @operation("GET", "/decision-instances/{decisionEvaluationInstanceKey}", tag=INSTANCE_TAG)
-async def get_decision_instance(call: Call, decision_evaluation_instance_key: str) -> Any:
+async def get_decision_instance(call: Call, decision_evaluation_instance_key: str) -> _FOUND:  # type: ignore[valid-type]  # made at run time
     """Return one decision that was evaluated, with what it has read and which rules it has matched."""
     key, _, number = decision_evaluation_instance_key.partition("-")
     try:

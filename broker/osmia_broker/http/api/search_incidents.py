@@ -4,7 +4,7 @@ from typing import Any
 
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.problem import invalid
-from osmia_broker.http.searching import results, serve, serve_get, serve_search
+from osmia_broker.http.searching import item_type, results, serve, serve_get, serve_search
 from osmia_broker.http.types import Key
 from osmia_broker.store.read.entities import INCIDENTS, VARIABLES
 from osmia_broker.store.read.entities.statistics import ERROR_HASH, INSTANCES_BY_DEFINITION, INSTANCES_BY_ERROR
@@ -14,6 +14,7 @@ from osmia_broker.store.read.search.fields import Kind
 from osmia_broker.store.read.search.search import Search, search
 
 TAG, VARIABLE_TAG = "Incident", "Variable"
+_FOUND = item_type(WHOLE_VARIABLES, "get_variable")
 
 serve_search("/incidents/search", INCIDENTS, name="search_incidents", tag=TAG, summary="Search incidents.")
 serve_get("/incidents/{incidentKey}", INCIDENTS, name="get_incident", tag=TAG, noun="incident")
@@ -35,7 +36,7 @@ serve_search(
 
 
 @operation("GET", "/variables/{variableKey}", tag=VARIABLE_TAG)
-async def get_variable(call: Call, variable_key: Key) -> Any:
+async def get_variable(call: Call, variable_key: Key) -> _FOUND:  # type: ignore[valid-type]  # made at run time
     """Return one variable with its whole value."""
     return await variable(call.reader, variable_key)
 
@@ -59,4 +60,5 @@ serve(
     name=_NAME,
     tag=TAG,
     summary="Count the process instances with open incidents of one error by definition.",
+    more={"errorHashCode": {"type": "integer", "format": "int32"}},
 )

@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from osmia_broker.http.described import MOMENT
 from osmia_broker.http.operation import Asked, Call, operation
 from osmia_broker.http.problem import invalid
 from osmia_broker.http.searching import asked_by, results, serve, serve_search
@@ -54,8 +55,8 @@ class _Question(Struct):
     resolution: Any
 
 
-_MOMENT = {"type": "string", "format": "date-time"}
-_PERIOD = (Asked("from", _MOMENT, is_required=True), Asked("to", _MOMENT, is_required=True))
+_MEMBERS = {"from": MOMENT, "to": MOMENT}  # of a filter beside those of the numbers
+_PERIOD = tuple(Asked(name, described, is_required=True) for name, described in _MEMBERS.items())
 
 
 @operation("GET", "/jobs/statistics/global", tag=TAG, query=(*_PERIOD, Asked("jobType")))
@@ -118,7 +119,8 @@ def _serve(entity: Entity, path: str, name: str, summary: str, *, needs_type: bo
             raise invalid("Expected filter to have no resolution, but found one")
         return results(await search(call.reader, entity, question.asked, given=given))
 
-    serve(handle, entity, path, name=name, tag=TAG, summary=summary)
+    more = _MEMBERS | ({"resolution": {"type": "string"}} if entity is JOBS_BY_TIME else {})
+    serve(handle, entity, path, name=name, tag=TAG, summary=summary, more=more)
 
 
 _serve(

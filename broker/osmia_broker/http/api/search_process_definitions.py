@@ -1,13 +1,15 @@
 """Searches for process definitions, their files and forms, and numbers over their instances."""
 
-from typing import Any
+from typing import Annotated, Any
 
+from osmia_broker.http.described import maybe, schema
 from osmia_broker.http.operation import XML, Call, Reply, operation
 from osmia_broker.http.problem import invalid
-from osmia_broker.http.searching import asked_by, results, serve, serve_get, serve_search
-from osmia_broker.http.types import Body, Item, Key
+from osmia_broker.http.searching import asked_by, filter_schema, results, serve, serve_get, serve_search
+from osmia_broker.http.seen import ElementNumbers, FormItem
+from osmia_broker.http.types import Body, Key
 from osmia_broker.store.read import files, instance_views
-from osmia_broker.store.read.entities import MESSAGE_SUBSCRIPTIONS, PROCESS_DEFINITIONS
+from osmia_broker.store.read.entities import MESSAGE_SUBSCRIPTIONS, PROCESS_DEFINITIONS, PROCESS_INSTANCES
 from osmia_broker.store.read.entities.statistics import (
     DEFINITION_KEY,
     INSTANCES_BY_PROCESS,
@@ -41,26 +43,20 @@ serve_search(
 class ElementNumbersQuery(Body):
     """The process instances whose elements are counted."""
 
-    filter: Any = None
+    filter: Annotated[Any, schema(**maybe(filter_schema(PROCESS_INSTANCES)))] = None
 
 
-class ElementNumbers(Item):
-    """The numbers of element instances by element."""
-
-    items: list[Any]
-
-
-@operation("GET", DEFINITION + "/xml", tag=TAG)
+@operation("GET", DEFINITION + "/xml", tag=TAG, gives=XML)
 async def get_process_definition_xml(call: Call, process_definition_key: Key) -> Reply:
     """Return the BPMN file of a definition."""
     found = await files.content_of(call.reader, "process definition", process_definition_key)
     return Reply(body=found.content, media_type=XML)
 
 
-@operation("GET", DEFINITION + "/form", tag=TAG)
-async def get_start_process_form(call: Call, process_definition_key: Key) -> Any:
+@operation("GET", DEFINITION + "/form", tag=TAG, also=(204,))
+async def get_start_process_form(call: Call, process_definition_key: Key) -> FormItem | None:
     """Return the form of the start event; the answer is empty if it has none."""
-    return await files.form_of_start(call.reader, process_definition_key)
+    return FormItem.of(await files.form_of_start(call.reader, process_definition_key))
 
 
 @operation("POST", DEFINITION + "/statistics/element-instances", tag=TAG)
@@ -71,7 +67,7 @@ async def get_process_definition_statistics(
     await get(call.reader, PROCESS_DEFINITIONS, process_definition_key, "process definition")
     filter = None if body is None else body.filter
     found = await instance_views.element_numbers_of_definition(call.reader, process_definition_key, filter)
-    return ElementNumbers(items=found)
+    return ElementNumbers.of(found)
 
 
 async def _by_version(call: Call, body: Any) -> Any:
@@ -117,4 +113,5 @@ for _handle, _name, _path, _entity, _summary in (
         "Search the names of the variables that instances of a definition have had.",
     ),
 ):
-    serve(_handle, _entity, _path, name=_name, tag=TAG, summary=_summary)
+    _answers = subscriptions_by_definition(filters.NOTHING) if _entity is MESSAGE_SUBSCRIPTIONS else None
+    serve(_handle, _entity, _path, name=_name, tag=TAG, summary=_summary, answers=_answers)

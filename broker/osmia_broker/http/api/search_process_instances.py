@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from msgspec import convert
+
 from osmia_broker.calls.checks import DEFAULT_TENANT
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.searching import serve_get, serve_search
-from osmia_broker.http.types import Item, Key
+from osmia_broker.http.seen import Caller, ElementNumbers, SequenceFlow, SequenceFlows, WaitNumber, WaitNumbers
+from osmia_broker.http.types import Key
 from osmia_broker.store.read import instance_views
 from osmia_broker.store.read.entities import ELEMENT_INSTANCES, INCIDENTS, PROCESS_INSTANCES, WAIT_STATES
 from osmia_broker.store.read.search.search import get
@@ -13,12 +16,6 @@ from osmia_broker.store.read.search.search import get
 TAG, ELEMENT_TAG = "Process instance", "Element instance"
 INSTANCE = "/process-instances/{processInstanceKey}"
 ELEMENT = "/element-instances/{elementInstanceKey}"
-
-
-class Items(Item):
-    """All items of a list that needs no pages."""
-
-    items: list[Any]
 
 
 async def _known_instance(call: Call, values: dict[str, int]) -> dict[str, Any]:
@@ -75,33 +72,40 @@ serve_search(
 
 
 @operation("GET", INSTANCE + "/call-hierarchy", tag=TAG)
-async def get_process_instance_call_hierarchy(call: Call, process_instance_key: Key) -> list[Any]:
+async def get_process_instance_call_hierarchy(call: Call, process_instance_key: Key) -> list[Caller]:
     """List a process instance and all that have called it, the outermost first."""
-    return await instance_views.callers(call.reader, process_instance_key)
+    return convert(await instance_views.callers(call.reader, process_instance_key), list[Caller])
 
 
 @operation("GET", INSTANCE + "/sequence-flows", tag=TAG)
-async def get_process_instance_sequence_flows(call: Call, process_instance_key: Key) -> Items:
+async def get_process_instance_sequence_flows(call: Call, process_instance_key: Key) -> SequenceFlows:
     """List the sequence flows that tokens of a process instance have taken."""
     taken = await instance_views.taken_flows(call.reader, process_instance_key)
-    of_all = {
-        "processInstanceKey": str(process_instance_key),
-        "rootProcessInstanceKey": str(taken.root_process_instance_key),
-        "processDefinitionKey": str(taken.definition.key),
-        "processDefinitionId": taken.definition.bpmn_process_id or None,
-        "tenantId": DEFAULT_TENANT,
-    }
-    items = [{"sequenceFlowId": f"{process_instance_key}_{id}", "elementId": id, **of_all} for id in taken.ids]
-    return Items(items=items)
+    return SequenceFlows(
+        items=[
+            SequenceFlow(
+                sequence_flow_id=f"{process_instance_key}_{id}",
+                element_id=id,
+                process_instance_key=str(process_instance_key),
+                root_process_instance_key=str(taken.root_process_instance_key),
+                process_definition_key=str(taken.definition.key),
+                process_definition_id=taken.definition.bpmn_process_id or None,
+                tenant_id=DEFAULT_TENANT,
+            )
+            for id in taken.ids
+        ]
+    )
 
 
 @operation("GET", INSTANCE + "/statistics/element-instances", tag=TAG)
-async def get_process_instance_statistics(call: Call, process_instance_key: Key) -> Items:
+async def get_process_instance_statistics(call: Call, process_instance_key: Key) -> ElementNumbers:
     """Count the element instances of a process instance by element and state."""
-    return Items(items=await instance_views.element_numbers(call.reader, process_instance_key))
+    return ElementNumbers.of(await instance_views.element_numbers(call.reader, process_instance_key))
 
 
 @operation("GET", INSTANCE + "/statistics/wait-states", tag=TAG)
-async def get_process_instance_wait_state_statistics(call: Call, process_instance_key: Key) -> Items:
+async def get_process_instance_wait_state_statistics(call: Call, process_instance_key: Key) -> WaitNumbers:
     """Count what a process instance waits for, by element."""
-    return Items(items=await instance_views.wait_numbers(call.reader, process_instance_key))
+    return WaitNumbers(
+        items=convert(await instance_views.wait_numbers(call.reader, process_instance_key), list[WaitNumber])
+    )

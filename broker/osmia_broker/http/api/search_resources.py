@@ -1,10 +1,10 @@
 """Searches for deployed resources, their content, and forms."""
 
 import mimetypes
-from typing import Any
 
 from osmia_broker.http.operation import Call, Reply, operation
 from osmia_broker.http.searching import serve_get, serve_search
+from osmia_broker.http.seen import FormItem
 from osmia_broker.http.types import Key
 from osmia_broker.store.read import files
 from osmia_broker.store.read.entities import RESOURCES
@@ -24,7 +24,7 @@ serve_search(
 serve_get(RESOURCE, RESOURCES, name="get_resource", tag=TAG, noun="resource")
 
 
-@operation("GET", RESOURCE + "/content", tag=TAG)
+@operation("GET", RESOURCE + "/content", tag=TAG, gives="*/*")
 async def get_resource_content(call: Call, resource_key: Key) -> Reply:
     """Return the deployed file."""
     found = await files.content_of(call.reader, "resource", resource_key)
@@ -32,7 +32,7 @@ async def get_resource_content(call: Call, resource_key: Key) -> Reply:
     return Reply(body=found.content, media_type=MEDIA_TYPES.get(ending) or mimetypes.guess_type(found.name)[0] or TEXT)
 
 
-@operation("GET", RESOURCE + "/content/binary", tag=TAG)
+@operation("GET", RESOURCE + "/content/binary", tag=TAG, gives=BINARY)
 async def get_resource_content_binary(call: Call, resource_key: Key) -> Reply:
     """Return the deployed file as bytes."""
     found = await files.content_of(call.reader, "resource", resource_key)
@@ -40,6 +40,6 @@ async def get_resource_content_binary(call: Call, resource_key: Key) -> Reply:
 
 
 @operation("GET", "/forms/{formKey}", tag=FORM_TAG)
-async def get_form_by_key(call: Call, form_key: Key) -> Any:
+async def get_form_by_key(call: Call, form_key: Key) -> FormItem | None:
     """Return a deployed form."""
-    return await files.form(call.reader, form_key)
+    return FormItem.of(await files.form(call.reader, form_key))

@@ -14,6 +14,7 @@ from osmia_broker.http.searching import (
     serve_search,
     truncates,
 )
+from osmia_broker.http.seen import FormItem
 from osmia_broker.http.types import Key
 from osmia_broker.store.read import dialect, files, task_views
 from osmia_broker.store.read.entities import AUDIT_LOGS, USER_TASKS, VARIABLES
@@ -84,11 +85,11 @@ serve_search(
 )
 
 
-@operation("GET", TASK + "/form", tag=TAG)
-async def get_user_task_form(call: Call, user_task_key: Key) -> Any:
+@operation("GET", TASK + "/form", tag=TAG, also=(204,))
+async def get_user_task_form(call: Call, user_task_key: Key) -> FormItem | None:
     """Return the form of a user task; the answer is empty if it has none."""
     await readable(call).require(user_task_key, "read the form of")
-    return await files.form_of_task(call.reader, user_task_key)
+    return FormItem.of(await files.form_of_task(call.reader, user_task_key))
 
 
 async def _search_effective(call: Call, user_task_key: int, body: Any = None) -> Results:

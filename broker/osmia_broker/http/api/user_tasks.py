@@ -1,9 +1,12 @@
 """Commands for user tasks."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from msgspec import Raw, field
 
+from osmia_broker.calls.user_tasks import NAME_CHARACTERS
+from osmia_broker.engine.elements.user_tasks import PRIORITY_MAX
+from osmia_broker.http.described import GivenVariables, Moment, Name, schema
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.types import Body, Key, Text, variables_text
 
@@ -14,33 +17,33 @@ TASK = "/user-tasks/{userTaskKey}"
 class Assignment(Body):
     """The person to assign a task to. Without *allow_override*, a task of another person is refused."""
 
-    assignee: Text | None = None
+    assignee: Annotated[Text, schema(minLength=1, maxLength=NAME_CHARACTERS)] | None = None
     allow_override: bool | None = None
-    action: Text | None = None
+    action: Annotated[Text, schema(maxLength=NAME_CHARACTERS)] | None = None
 
 
 class Changeset(Body):
     """New values of a task. A missing or null one keeps the value, an empty one resets it."""
 
-    candidate_users: list[Text] | None = None
-    candidate_groups: list[Text] | None = None
-    due_date: Text | None = None
-    follow_up_date: Text | None = None
-    priority: int | None = None
+    candidate_users: list[Name] | None = None
+    candidate_groups: list[Name] | None = None
+    due_date: Moment | None = None
+    follow_up_date: Moment | None = None
+    priority: Annotated[int, schema(minimum=0, maximum=PRIORITY_MAX)] | None = None
 
 
 class Update(Body):
     """A change of a task."""
 
     changeset: Changeset | None = None
-    action: Text | None = None
+    action: Annotated[Text, schema(maxLength=NAME_CHARACTERS)] | None = None
 
 
 class Completion(Body):
     """The variables with which a task is completed."""
 
-    variables: Raw = field(default_factory=Raw)
-    action: Text | None = None
+    variables: GivenVariables = field(default_factory=Raw)
+    action: Annotated[Text, schema(maxLength=NAME_CHARACTERS)] | None = None
 
 
 @operation("POST", TASK + "/assignment", tag=TAG, status=204, waits=True)

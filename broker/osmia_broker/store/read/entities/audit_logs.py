@@ -14,6 +14,7 @@ from osmia_broker.state.task_rows import Channel, TaskEvent, TaskOperation, User
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside, task_readers
+from osmia_broker.store.read.entities.batches import TYPES
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import (
     SORTED_TENANT,
@@ -129,6 +130,10 @@ def _key_of(log: Any, name: str, entity: AuditEntity, operation: AuditOperation 
     return key(name, case((is_one, log.entity_key), else_=_ZERO), **more)
 
 
+#: From which value to which, by the names of the attributes.
+_CHANGES = {"type": "object", "additionalProperties": {"description": "The old value and the new one."}}
+
+
 def _changes(stored: Any) -> Any:
     return msgspec.json.decode(stored)
 
@@ -139,7 +144,12 @@ def _of_some_operations(log: Any) -> tuple[Field, ...]:
     decision = Join(of_decision, and_(_is(log, "DECISION"), of_decision.c.key == log.definition_key))
     return (
         _key_of(log, "batchOperationKey", AuditEntity.BATCH, sorts=True),
-        maybe("batchOperationType", case((_is(log, "BATCH"), log.description), else_=_NOTHING), sorts=True),
+        maybe(
+            "batchOperationType",
+            case((_is(log, "BATCH"), log.description), else_=_NOTHING),
+            sorts=True,
+            schema={"type": ["string", "null"], "enum": [*TYPES, None]},
+        ),
         key("decisionRequirementsKey", of_decision.c.decision_requirements_key, joins=(decision,), sorts=True),
         maybe("decisionRequirementsId", of_decision.c.decision_requirements_id, joins=(decision,), sorts=True),
         key("decisionDefinitionKey", of_decision.c.key, joins=(decision,), sorts=True),
@@ -210,7 +220,7 @@ def _fields(log: Any) -> tuple[Field, ...]:
         task_readers.is_for_everybody(log.user_task_key),
         # --- beyond the contract
         text("action", log.action, filters=False),
-        json("changes", log.changes, _changes),
+        json("changes", log.changes, _changes, _CHANGES),
         text("refusal", log.refusal, filters=False),
         text("channel", log.channel, filters=False),
     )

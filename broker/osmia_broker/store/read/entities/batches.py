@@ -18,8 +18,10 @@ from osmia_broker.store.read.search.fields import (
     integer,
     json,
     key,
+    list_of,
     maybe,
     named,
+    object_of,
     own_key,
 )
 
@@ -43,6 +45,12 @@ ACTORS = {"USER": _batch.c.user != "", "ANONYMOUS": _batch.c.user == ""} | dict.
     ("CLIENT", "UNKNOWN"), _batch.c.key < 0
 )
 
+_ERROR = object_of(
+    partitionId={"type": "integer", "format": "int32"},
+    type={"type": "string", "enum": ["QUERY_FAILED", "RESULT_BUFFER_SIZE_EXCEEDED"]},
+    message={"type": "string"},
+)
+
 BATCH_OPERATIONS = Entity(
     "batch operations",
     _batch,
@@ -59,7 +67,7 @@ BATCH_OPERATIONS = Entity(
         integer("operationsTotalCount", _batch.c["items"], filters=False),
         integer("operationsFailedCount", _batch.c.failed, filters=False),
         integer("operationsCompletedCount", _batch.c.completed, filters=False),
-        json("errors", literal_column("'[]'"), lambda _: []),
+        json("errors", literal_column("'[]'"), lambda _: [], list_of(_ERROR)),
     ),
     where=_batch.c.whole_key == 0,
 )

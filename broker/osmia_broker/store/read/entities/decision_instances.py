@@ -21,8 +21,10 @@ from osmia_broker.store.read.search.fields import (
     integer,
     json,
     key,
+    list_of,
     maybe,
     named,
+    object_of,
     own_key,
     text,
 )
@@ -63,6 +65,12 @@ _TYPES = ("DECISION_TABLE", "LITERAL_EXPRESSION", "UNKNOWN", "UNSPECIFIED")
 _type = case((_of_step("decision_type").in_(_TYPES[:2]), _of_step("decision_type")), else_="UNKNOWN")
 _has_instance = _evaluation.c.element_instance_key != 0
 _process_instance_key = case((_has_instance, _evaluation.c.process_instance_key), else_=literal_column("0"))
+
+
+_TEXT, _PLACE = {"type": "string"}, {"type": "integer", "format": "int32"}
+_INPUT = object_of(inputId=_TEXT, inputName=_TEXT, inputValue=_TEXT)
+_OUTPUT = object_of(outputId=_TEXT, outputName=_TEXT, outputValue=_TEXT, ruleId=_TEXT, ruleIndex=_PLACE)
+_RULE = object_of(ruleId=_TEXT, ruleIndex=_PLACE, evaluatedOutputs=list_of(_OUTPUT))
 
 
 def _inputs(stored: Any) -> list[dict[str, Any]]:
@@ -123,8 +131,8 @@ _OF_LIST = (
     SORTED_TENANT,
 )
 _OF_ONE = (
-    json("evaluatedInputs", _of_step("evaluated_inputs"), _inputs),
-    json("matchedRules", _of_step("matched_rules"), _rules),
+    json("evaluatedInputs", _of_step("evaluated_inputs"), _inputs, list_of(_INPUT)),
+    json("matchedRules", _of_step("matched_rules"), _rules, list_of(_RULE)),
 )
 _TABLE = _evaluation.join(_each, true())
 _WHERE = not_(dialect.is_set(_step, "is_knowledge_model"))

@@ -12,6 +12,7 @@ from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.search.entity import Entity, Head
 from osmia_broker.store.read.search.fields import (
     SORTED_TENANT,
+    TEXTS_BY_NAME,
     Column,
     Condition,
     choice,
@@ -50,7 +51,7 @@ _state = case(
     (_timed_out, "TIMED_OUT"),
     else_="CREATED",
 )
-_LISTENER_EVENTS = (
+LISTENER_EVENTS = (
     "UNSPECIFIED",
     "START",
     "END",
@@ -118,7 +119,7 @@ JOBS = Entity(
         named("state", _state, STATES, sorts=True),
         choice("kind", _job.c.kind, JobKind, sorts=True),
         named(
-            "listenerEventType", _listener_event, {one: _listener_event == one for one in _LISTENER_EVENTS}, sorts=True
+            "listenerEventType", _listener_event, {one: _listener_event == one for one in LISTENER_EVENTS}, sorts=True
         ),
         text("worker", _job.c.worker, sorts=True),
         integer("retries", _job.c.retries, sorts=True),
@@ -131,9 +132,9 @@ JOBS = Entity(
             and_(_job.c.ended_ms == schema.NOT_ENDED, _failed, _job.c.retries > 0),
             sorts=True,
         ),
-        flag("isDenied", _never, sorts=True, show=lambda _stored: None),
+        flag("isDenied", _never, sorts=True, show=lambda _stored: None, schema={"type": ["boolean", "null"]}),
         maybe("deniedReason", _none, sorts=True),
-        json("customHeaders", _job.c.headers, headers),
+        json("customHeaders", _job.c.headers, headers, TEXTS_BY_NAME),
         date("creationTime", _job.c.created_ms, sorts=True, sorted_by=_job.c.key, optional=False),
         date("endTime", _job.c.ended_ms, sorts=True),
         date("lastUpdateTime", _updated),

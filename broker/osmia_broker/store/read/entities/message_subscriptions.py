@@ -11,6 +11,7 @@ from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import (
     SORTED_TENANT,
+    TEXTS_BY_NAME,
     Column,
     Condition,
     date,
@@ -103,7 +104,7 @@ MESSAGE_SUBSCRIPTIONS = Entity(
         beside.business_id(_subscription.c.process_instance_key, sorts=True),
         maybe("toolName", _nothing, sorts=True),
         maybe("inboundConnectorType", _nothing, sorts=True),
-        json("toolProperties", _NONE, lambda _stored: {}),
+        json("toolProperties", _NONE, lambda _stored: {}, TEXTS_BY_NAME),
         SORTED_TENANT,
     ),
     copied=_subscription.c.type == literal_column("'START_EVENT'"),

@@ -30,7 +30,19 @@ from osmia_broker.store.read.entities.message_subscriptions import MESSAGE_SUBSC
 from osmia_broker.store.read.process_instances import running_of
 from osmia_broker.store.read.search import statements
 from osmia_broker.store.read.search.entity import Entity
-from osmia_broker.store.read.search.fields import SORTED_TENANT, TENANT, Column, Field, integer, json, key, maybe, text
+from osmia_broker.store.read.search.fields import (
+    MAYBE_MOMENT,
+    SORTED_TENANT,
+    TENANT,
+    Column,
+    Field,
+    integer,
+    json,
+    key,
+    maybe,
+    object_of,
+    text,
+)
 from osmia_broker.store.read.search.filters import Group
 from osmia_broker.store.read.search.statements import Sight
 from osmia_broker.store.read.search.values import moment
@@ -98,7 +110,7 @@ INSTANCES_BY_PROCESS = Entity(
     (
         text("processDefinitionId", _by_process.c.process_id, sorts=True),
         maybe("latestProcessDefinitionName", _by_process.c.name),
-        json("hasMultipleVersions", _by_process.c.has_versions, bool),
+        json("hasMultipleVersions", _by_process.c.has_versions, bool, {"type": "boolean"}),
         *_with_and_without(_by_process),
         TENANT,
     ),
@@ -248,6 +260,9 @@ def _measured() -> list[ColumnElement[Any]]:
     return columns
 
 
+METRIC = object_of(count={"type": "integer", "format": "int64"}, lastUpdatedAt=MAYBE_MOMENT)
+
+
 def _metric(stored: Any) -> dict[str, Any]:
     count, _, at_ms = str(stored).partition(" ")
     return {"count": int(count), "lastUpdatedAt": moment(int(at_ms))}
@@ -255,7 +270,12 @@ def _metric(stored: Any) -> dict[str, Any]:
 
 def _metrics(table: FromClause) -> tuple[Field, ...]:
     return tuple(
-        json(name, dialect.as_text(table.c[name]).concat(" ").concat(dialect.as_text(table.c[f"{name}_ms"])), _metric)
+        json(
+            name,
+            dialect.as_text(table.c[name]).concat(" ").concat(dialect.as_text(table.c[f"{name}_ms"])),
+            _metric,
+            METRIC,
+        )
         for name in _MEASURES
     )
 
@@ -336,7 +356,11 @@ JOBS_BY_TIME = Entity(
     "job statistics by time",
     _by_time,
     (_by_time.c.bucket, _by_time.c.type),
-    (json("time", _by_time.c.bucket, moment), text("jobType", _by_time.c.type, shows=False), *_metrics(_by_time)),
+    (
+        json("time", _by_time.c.bucket, moment, MAYBE_MOMENT),
+        text("jobType", _by_time.c.type, shows=False),
+        *_metrics(_by_time),
+    ),
     key_types=(int, str),
     is_grouped=True,
 )

@@ -12,7 +12,19 @@ from osmia_broker.store import schema
 from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.entities.element_instances import TYPES
 from osmia_broker.store.read.search.entity import Entity, Item
-from osmia_broker.store.read.search.fields import TENANT, Column, Join, integer, key, maybe, named, text
+from osmia_broker.store.read.search.fields import (
+    MAYBE_MOMENT,
+    TENANT,
+    Column,
+    Join,
+    integer,
+    key,
+    list_of,
+    maybe,
+    named,
+    object_of,
+    text,
+)
 from osmia_broker.store.read.search.values import moment
 from osmia_broker.store.read.sources import Sources
 
@@ -91,12 +103,30 @@ _DETAILS: dict[str, Callable[[Item], Item]] = {
 }
 
 
+_TEXT, _WHOLE, _KEY = {"type": "string"}, {"type": "integer"}, {"type": "string", "pattern": "^[0-9]{1,19}$"}
+_MEMBERS: dict[str, dict[str, Any]] = {
+    "JOB": {"jobKey": _KEY, "jobType": _TEXT, "jobKind": _TEXT, "listenerEventType": _TEXT, "retries": _WHOLE},
+    "USER_TASK": {"taskKey": _KEY, "dueDate": MAYBE_MOMENT},
+    "TIMER": {"dueDate": {**_WHOLE, "description": "Epoch milliseconds."}, "repetitions": _WHOLE},
+    "MESSAGE": {"messageName": _TEXT, "correlationKey": {"type": ["string", "null"]}},
+    "SIGNAL": {"signalName": _TEXT},
+    "CONDITION": {"expression": _TEXT, "events": list_of(_TEXT)},
+}
+_DESCRIBED = {
+    "oneOf": [
+        {**object_of(waitStateType={**_TEXT, "enum": [type_]}, **members), "required": ["waitStateType"]}
+        for type_, members in _MEMBERS.items()
+    ]
+}
+_TAKEN = frozenset(("key", "name", "detail", "event", "number", "moment", "waitStateType"))
+
+
 async def _add_details(_sources: Sources, items: list[Item]) -> None:
     """Put what is special about each kind of wait state into its details."""
     for item in items:
         type_ = item["waitStateType"]
         details = _DETAILS[type_](item)
-        for name in ("key", "name", "detail", "event", "number", "moment", "waitStateType"):
+        for name in _TAKEN:
             del item[name]
         item["details"] = {"waitStateType": type_, **details}
 
@@ -122,4 +152,6 @@ WAIT_STATES = Entity(
         integer("moment", _wait.c.moment, filters=False),
     ),
     add=_add_details,
+    taken=_TAKEN,
+    added={"details": _DESCRIBED},
 )

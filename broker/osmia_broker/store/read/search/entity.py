@@ -87,6 +87,8 @@ class Entity:
     #: returns the values of parameters of its own; it is given the names of the fields that the search uses
     add: Callable[[Sources, list[Item]], Awaitable[None]] = _nothing_to_add
     #: adds to the items of a page what the database does not have
+    taken: frozenset[str] = frozenset()  #: fields whose values *add* takes out of the items again
+    added: Mapping[str, Any] = field(default_factory=dict)  #: what *add* puts into them, each described as JSON Schema
     key_types: tuple[type, ...] = (int,)
     index: str = ""  #: an index with every column that filters need
     #: Indexes that give the rows in the order of a field, by its name.

@@ -85,6 +85,7 @@ class Field:
     read_by: Column | None = None
     shown_as: Column | None = None  #: what an answer has instead of *column*
     show: Callable[[Any], Any] | None = None  #: makes the value of an answer, instead of the kind
+    schema: Mapping[str, Any] | None = None  #: describes the value of an answer as JSON Schema, instead of the kind
     #: Makes a condition from the name of a parameter, for TAGS and `equals`.
     match: Callable[[str], Condition] | None = None
 
@@ -158,9 +159,25 @@ def named(name: str, column: Column, choices: Mapping[str, Condition], **more: A
     return Field(name, Kind.CHOICE, column, **{"optional": False, "choices": choices, **more})
 
 
-def json(name: str, column: Column, show: Callable[[Any], Any], **more: Any) -> Field:
-    """Declare a value that is only shown; *show* makes it from what is stored."""
-    return Field(name, Kind.JSON, column, **{"filters": False, "show": show, **more})
+def json(name: str, column: Column, show: Callable[[Any], Any], schema: Mapping[str, Any], **more: Any) -> Field:
+    """Declare a value that is only shown; *show* makes it from what is stored, *schema* describes it as JSON Schema."""
+    return Field(name, Kind.JSON, column, **{"filters": False, "show": show, "schema": schema, **more})
+
+
+#: The JSON Schema of what several entities show.
+TEXTS: Mapping[str, Any] = {"type": "array", "items": {"type": "string"}}
+TEXTS_BY_NAME: Mapping[str, Any] = {"type": "object", "additionalProperties": {"type": "string"}}
+MAYBE_MOMENT: Mapping[str, Any] = {"type": ["string", "null"], "format": "date-time"}
+
+
+def object_of(**members: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the JSON Schema of an object with these members."""
+    return {"type": "object", "properties": members}
+
+
+def list_of(items: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the JSON Schema of a list."""
+    return {"type": "array", "items": items}
 
 
 def members(name: str, column: Column, show: Callable[[Any], Any]) -> Field:
