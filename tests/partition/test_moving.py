@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from osmia_broker.base.errors import OsmiaError, StoreFailed, Unavailable
+from osmia_broker.base.errors import NotFound, OsmiaError, StoreFailed, Unavailable
 from osmia_broker.engine import commands
 from osmia_broker.engine.commands import PublishMessage, PutClusterVariable
 from osmia_broker.links import Links
@@ -193,6 +193,81 @@ async def test_whoever_waits_for_a_result_elsewhere_hears_of_the_move(tmp_path: 
         await it.move(2, 1)
         await it.until(lambda: lost.tickets)
         assert lost.tickets == [ticket]
+
+
+async def cut(it: Sharers) -> None:
+    """Break the link of brokers 1 and 2, and dial no more."""
+    one, two = it.all[1], it.all[2]
+    one.links.leave(2)
+    one.links.to(2).cut("it is broken")
+    await it.until(lambda: not (one.parts[1].is_open or two.parts[0].is_open))
+
+
+async def test_what_is_unknown_without_a_link_to_the_first_partition_is_unavailable_until_the_link_is_there_again(
+    tmp_path: Path,
+):
+    """It was deployed meanwhile."""
+    async with sharers(tmp_path, [1, 2]) as it:
+        await ask(it, 1, deploy("start > end", id="known"))
+        await it.until(it.all_know)
+        two = it.all[2].parts[1]
+        assert (await two.submit(create("known"))).process_instance_key
+        await cut(it)
+        assert (await ask(it, 2, create("known"))).process_instance_key, "what is known needs nobody else"
+        target = (await ask(it, 1, deploy(MODEL))).processes[0].key
+        moved = await two.submit(create("known"))
+        doubted = (
+            create(),
+            commands.CreateProcessInstance("", 0, target, {}),
+            commands.MigrateProcessInstance(moved.process_instance_key, target, ()),
+        )
+        for command in doubted:
+            with pytest.raises(Unavailable, match="Expected to learn from partition 1 whether"):
+                await ask(it, 2, command)
+        it.all[1].links.dial(2, it.all[1].place(2))
+        await it.until(it.all_know)
+        assert (await ask(it, 2, create())).process_instance_key
+
+
+async def test_what_the_first_partition_does_not_know_either_is_not_found(tmp_path: Path):
+    async with sharers(tmp_path, [1, 2]) as it:
+        for broker in (1, 2):
+            with pytest.raises(NotFound, match="process ID 'process', but none found"):
+                await ask(it, broker, create())
+
+
+async def test_a_definition_that_comes_while_the_first_partition_is_asked_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The refusal is of before."""
+    async with sharers(tmp_path, [1, 2]) as it:
+        first = it.all[2].parts[0]
+        decide_own = first.decide_own
+
+        def decide_later(command: commands.Command, waiter: Any) -> None:
+            async def deployed() -> None:
+                await ask(it, 1, deploy(MODEL))
+                await it.until(it.all_know)
+                decide_own(command, waiter)
+
+            deploying.append(asyncio.ensure_future(deployed()))
+
+        deploying: list[asyncio.Future[None]] = []
+        monkeypatch.setattr(first, "decide_own", decide_later)
+        assert (await ask(it, 2, create())).process_instance_key
+        assert len(deploying) == 1
+
+
+async def test_a_caller_may_leave_while_the_first_partition_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    async with sharers(tmp_path, [1, 2]) as it:
+        asked: list[Any] = []
+        monkeypatch.setattr(it.all[2].parts[0], "decide_own", lambda _, waiter: asked.append(waiter))
+        answer = it.all[2].router.submit(create())
+        await it.until(lambda: asked)
+        answer.cancel()
+        asked[0].set_result(None)
+        await it.until(lambda: it.all[2].router.is_at_rest)
+        assert answer.cancelled()
 
 
 async def test_a_partition_that_nobody_leads_is_unavailable_and_lost_after_a_while(

@@ -1,5 +1,6 @@
 """Several partitions in one broker: where a command goes, and what all of them know alike."""
 
+import asyncio
 from collections import Counter
 from typing import Any
 
@@ -136,6 +137,45 @@ async def test_a_partition_whose_commit_failed_takes_over_what_it_has_missed():
         await it.settled()
         assert it.parts[1].state.definitions.processes.get(deployed.processes[0].key)
         assert it.rows(ProcessDefinition)[1] == it.rows(ProcessDefinition)[0]
+
+
+async def test_a_partition_that_opens_in_the_moment_in_which_it_has_caught_up_catches_up_again():
+    async with several() as it:
+        follower = it.following._followers[2]
+        was_working: list[bool] = []
+
+        def opened() -> None:
+            was_working.append(follower.task is not None)  # it has done its last step, and was not taken off yet
+            follower.partition_opened()
+
+        def changed() -> None:
+            if not (follower.is_behind or was_working):
+                asyncio.get_running_loop().call_soon(opened)
+
+        it.following.when_changed = changed
+        await it.do(DEPLOY)
+        while not was_working:
+            await asyncio.sleep(0)
+        assert was_working[0]
+        async with asyncio.timeout(60):
+            await it.settled()
+        assert not follower.is_behind
+
+
+async def test_partitions_catch_up_with_a_leader_that_was_away_for_less_than_a_turn():
+    """Its work is being ended when it begins anew."""
+    async with several() as it:
+        it.stores[1].may_write.clear()
+        it.following.caught_up = _at_once  # type: ignore[method-assign]
+        await it.do(DEPLOY)
+        while not it.following._followers[2].task:
+            await asyncio.sleep(0)
+        it.following.partition_away("")
+        it.following.partition_opened()
+        it.stores[1].may_write.set()
+        async with asyncio.timeout(60):
+            await it.settled()
+        assert it.following.lagging == []
 
 
 async def test_instances_begin_elsewhere_while_a_partition_lags():

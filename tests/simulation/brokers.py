@@ -168,7 +168,6 @@ class Cluster:
         self.network = Network(loop, chance)
         self.database = Database(loop, chance, partitions)
         self.ahead_ms_max = 0  # of all clocks that were ever set
-        self.may_lag = True  # whether the weather may keep partitions from hearing what partition 1 decides
         self.names = [f"127.0.0.{number}" for number in range(1, brokers + 1)]
         self.walls = {name: Wall(loop) for name in self.names}  # they outlive a broker
         self.brokers: dict[str, SimulatedBroker] = {}

@@ -9,7 +9,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from osmia_broker.base.errors import AlreadyExists, NotFound
+from osmia_broker.base.errors import AlreadyExists
 from osmia_broker.engine import commands
 from osmia_broker.state.rows import ElementInstance, FollowUp, Job, Timer, Variable
 from tests.partition.opened import deploy
@@ -82,17 +82,7 @@ class History:
             commands.CreateProcessInstance(f"late{number}", -1, 0, {}, idempotency_key=f"late {number} {place}")
             for place in range(USES)
         ]
-        await asyncio.gather(*map(self._use, creations))
-
-    async def _use(self, creation: commands.CreateProcessInstance) -> None:
-        while True:
-            try:
-                await self.clients.send_until_known(creation)
-            except NotFound:  # a partition that could not be reached for a second was not waited for
-                assert self.clients.cluster.may_lag, f"{creation.bpmn_process_id} is deployed, but not known everywhere"
-                await self.clients.pause()
-            else:
-                return
+        await asyncio.gather(*map(self.clients.send_until_known, creations))
 
     # --- orders
 

@@ -13,8 +13,6 @@ AWAY_S = (0.2, 8.0)  # the database
 STEP_MS = 40_000  # by which a clock is set at most
 LOST_ANSWERS = 0.2  # of all, while answers are lost
 SHARE = 0.6  # of all deeds that a run has
-# Weather in which a machine is silent for so long that nobody waits for it, or has no link to partition 1 for a moment (decision 0040).
-SILENCING = {"vanish", "pause", "cut", "cut_one_way", "slow", "database_stuck", "break_links"}
 DEEDS = {  #: the names of the methods below, and how often each happens among the others
     "kill": 2,
     "vanish": 1,
@@ -44,7 +42,6 @@ class Weather:
         self._number = 0
         self.stopped: set[str] = set()
         names = deeds or self._some_names()
-        cluster.may_lag = not SILENCING.isdisjoint(names)
         self._deeds = [getattr(self, name) for name in names for _ in range(DEEDS[name])]
         say(f"the weather is made of {', '.join(names)}")
 

@@ -1,5 +1,6 @@
 """One batch: the commands that share a commit, and the callers who wait for it."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -42,6 +43,20 @@ class Nobody:
 
 
 NOBODY = Nobody()
+
+
+def pass_on(waiter: "asyncio.Future[Any]", done: "asyncio.Future[Any]") -> None:
+    """Let *waiter* have the outcome of what is *done*, unless nobody waits any longer."""
+    if done.cancelled():
+        waiter.cancel()
+        return
+    error = done.exception()
+    if waiter.done():
+        return
+    if error is not None:
+        waiter.set_exception(error)
+    else:
+        waiter.set_result(done.result())
 
 
 Waiting = tuple[Command, Waiter]  #: a command, and who waits for its answer

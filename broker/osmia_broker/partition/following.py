@@ -77,12 +77,8 @@ class _Follower(Listener):
             self._begin()
 
     def rest(self) -> None:
-        """Take over nothing until the leader has been read again."""
+        """Take over nothing, until the leader has been read again."""
         self.may_compare = False
-        self.stop()
-
-    def stop(self) -> None:
-        """Take over nothing more."""
         if self._retry is not None:
             self._retry.cancel()
         if self.task is not None:
@@ -115,10 +111,11 @@ class _Follower(Listener):
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self.task = None
-        if task.cancelled():
-            return
-        error = task.exception()
+        error = None if task.cancelled() else task.exception()
         if error is None:
+            # Something came when the task had just done its last step, or while it was being ended.
+            if self._is_comparing or self._sent:
+                self._begin()
             return
         self._is_comparing = True  # which has all that was sent, and changes that came later
         self._sent.clear()
@@ -167,7 +164,7 @@ class Following(Listener):
     def stop(self) -> None:
         """Take over nothing more."""
         for follower in self._followers.values():
-            follower.stop()
+            follower.rest()
 
     # --- reports of the leader
 

@@ -8,12 +8,14 @@ is away for longer than a move takes refuses at once, as before. A caller who le
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from osmia_broker.base.errors import NotLed, OsmiaError, Unavailable
 from osmia_broker.engine.commands import Command
 from osmia_broker.partition.any_partition import AnyPartition
 from osmia_broker.partition.away import AwaySince
+from osmia_broker.partition.batch import pass_on
 from osmia_broker.partition.listener import Listener
 
 MOVE_S = 3.0  # a planned move takes a tenth of a second, and one after a death that is noticed takes one
@@ -104,7 +106,7 @@ class Moves:
         task = asyncio.ensure_future(self._decided(caller, refusal))
         self._tasks.add(task)
         caller.future.add_done_callback(lambda _: task.cancel())
-        task.add_done_callback(caller.ended)
+        task.add_done_callback(partial(pass_on, caller.future))
         task.add_done_callback(self._tasks.discard)
 
     async def _decided(self, caller: "_Caller", refusal: OsmiaError) -> Any:
@@ -150,15 +152,3 @@ class _Caller:
             self._moves.wait(self, exception)
         else:
             self.future.set_exception(exception)
-
-    def ended(self, task: "asyncio.Task[Any]") -> None:
-        """Take over the answer of the second way."""
-        if self.future.done():
-            if not task.cancelled():
-                task.exception()  # mark it as read: the caller has gone
-        elif task.cancelled():
-            self.future.cancel()
-        elif (error := task.exception()) is not None:
-            self.future.set_exception(error)
-        else:
-            self.future.set_result(task.result())

@@ -16,6 +16,7 @@ from osmia_broker.engine.commands import Command, CreateProcessInstance, Evaluat
 from osmia_broker.engine.flow_commands import ListJobFlow
 from osmia_broker.engine.task_commands import ClaimNextUserTask
 from osmia_broker.partition.any_partition import AnyPartition, Follows
+from osmia_broker.partition.doubts import DOUBTED, Doubts
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.moves import Moves
 from osmia_broker.partition.older_ids import OlderIds
@@ -45,7 +46,8 @@ class Router:
         self._following = following
         self._turn = 0  # of the partitions that are asked first for a new instance
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._moves = Moves(self.parts, self.submit)
+        self._moves = Moves(self.parts, self._on_its_way)
+        self._doubts = Doubts(self._first, self._on_its_way, self._begin)
         self._special: dict[type[Command], Callable[[Command, Any], Coroutine[Any, Any, Any]]] = {
             ClaimNextUserTask: self._claim_next,
             ListJobFlow: self._list_flow,
@@ -61,15 +63,22 @@ class Router:
 
         The future raises as that of `Partition.submit`, and Unavailable if a partition cannot be asked meanwhile.
         """
+        deciding = self._on_its_way(command)
+        if self._first.may_move and type(command.inner) in DOUBTED:
+            return self._doubts.judge(command, deciding)
+        return deciding
+
+    def _on_its_way(self, command: Command) -> "asyncio.Future[Any]":
         inner = command.inner
         kind = type(inner)
         subject = SUBJECT.get(kind)
         if subject is not None:
-            return self._submit(self.of_key(subject(inner)), command)
+            partition = self.of_key(subject(inner))
+            return self._when_ready(partition, command) if kind in DOUBTED else self._submit(partition, command)
         if kind in ANYWHERE:
             if text := self._text_of(inner):
                 return self._create_once(command, inner, text)
-            return self._submit(self._anywhere(inner), command)
+            return self._when_ready(self._anywhere(inner), command)
         if kind in OF_CLUSTER:
             if not self._first.is_here:  # its process lets the others follow before it answers
                 return self._submit(self._first, command)
