@@ -219,6 +219,16 @@ def test_no_text_names_a_document_that_a_reader_does_not_have():
     )
 
 
+def test_every_decision_has_the_same_parts():
+    """A stranger who looks one up finds the choice, and what would change it, where those of the others stand."""
+    for path in (ROOT / "docs/decisions").glob("[0-9]*.md"):
+        title, *lines = path.read_text().splitlines()
+        assert title.startswith(f"# {path.name[:4]} "), f"{path.name} is called '{title}'"
+        parts = [line.removeprefix("## ") for line in lines if line.startswith("## ")]
+        for part_wanted in ("Context", "Choice", "What would change our mind"):
+            assert part_wanted in parts, f"{path.name} has no part '{part_wanted}', but {parts}"
+
+
 def test_files_stay_readable():
     lines = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in MODULES.values()}
     none(
