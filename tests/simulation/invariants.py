@@ -45,7 +45,7 @@ def check_memory(partition: Partition, store: MemoryStore) -> None:
         resident = {row.key for row in stored.values() if row.process_instance_key in state.residency}
         assert resident == set(table._rows), f"{row_type.__name__}: an instance is only partly in memory"
     values = {(row.scope_key, row.name): row.value for row in store.living(Variable)}
-    for scope, rows in state.variables._scopes.items():
+    for scope, rows in state.variables.scopes.items():
         for name, row in rows.items():
             assert values[scope, name] == row.value
     assert partition.state.residency.total_bytes == sum(state.residency.sizes.values())

@@ -76,10 +76,10 @@ def picture_of(state: State) -> dict[str, Any]:
             place: {flow: sorted(keys) for flow, keys in flows.items()} for place, flows in state.tokens._joins.items()
         },
         "variables": {
-            scope: {name: row.value for name, row in rows.items()} for scope, rows in state.variables._scopes.items()
+            scope: {name: row.value for name, row in rows.items()} for scope, rows in state.variables.scopes.items()
         },
         "changed variables": sorted(state.variables.changed),
-        "text of variables": dict(state.variables._text),
+        "text of variables": dict(state.variables.text),
         "windows": {
             lane: sorted(window._members)
             for lanes in state.jobs.windows._by_type.values()

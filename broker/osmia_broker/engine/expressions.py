@@ -30,11 +30,12 @@ class VariableScope:
 
     def __getitem__(self, name: str) -> msgspec.Raw:
         turn, key = self._turn, self._key
+        scopes = turn.variables.scopes
         element = None
         while key:
-            variable = turn.variables.of_scope(key).get(name)
-            if variable is not None:
-                return msgspec.Raw(variable.value)
+            own = scopes.get(key)
+            if own is not None and name in own:
+                return msgspec.Raw(own[name].value)
             element = turn.elements.get(key)
             if element is None:
                 break

@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 
+from osmia_broker.engine.expressions import VariableScope
+from osmia_broker.engine.turn import Turn
 from osmia_broker.feel.json_text import parse_document
 from osmia_broker.feel.values import CONTEXTS, Context, Value
-from osmia_broker.model.expressions import Scope
 
 
 class Level(dict[str, Any]):
@@ -28,19 +29,21 @@ class Level(dict[str, Any]):
         self.is_whole = is_whole
 
 
-class MappedValues:
-    """A scope for the sources of mappings: the mapped values first, then the variables of *outer*."""
+class MappedValues(VariableScope):
+    """A scope for the sources of mappings: the mapped values first, then the variables that are visible from the element instance."""
 
-    __slots__ = ("_made", "_outer", "_shown")
+    __slots__ = ("_made", "_shown")
 
-    def __init__(self, outer: Scope) -> None:
-        self._outer = outer
+    def __init__(self, turn: Turn, element_instance_key: int) -> None:
+        self._turn, self._key = turn, element_instance_key
         self._made: dict[str, Any] = {}
-        self._shown: dict[str, Context] = {}  # levels as a mapping reads them, so that a loop does not build them again
+        # Levels as a mapping reads them, so that a loop does not build them again.
+        self._shown: dict[str, Context] | None = None
 
     def put(self, target: tuple[str, ...], value: Value) -> None:
         """Set *value* at the path *target*. A value on the way that is no object is replaced by one."""
-        self._shown.pop(target[0], None)
+        if self._shown:
+            self._shown.pop(target[0], None)
         level = self._made
         for name in target[:-1]:
             level = _open(level, name)
@@ -51,19 +54,22 @@ class MappedValues:
         return self._made.items()
 
     def __getitem__(self, name: str) -> Value:
-        """Return what a mapping reads as *name*; raise KeyError if neither a mapping nor *outer* has it."""
+        """Return what a mapping reads as *name*; raise KeyError if neither a mapping made it nor a variable has it."""
         if name not in self._made:
-            return self._outer[name]
+            return VariableScope.__getitem__(self, name)
         made = self._made[name]
         if type(made) is not Level:
             return made
-        if name not in self._shown:
-            self._shown[name] = _layered(made, None if made.is_whole else self._hidden(name))
-        return self._shown[name]
+        shown = self._shown
+        if shown is None:
+            shown = self._shown = {}
+        if name not in shown:
+            shown[name] = _layered(made, None if made.is_whole else self._hidden(name))
+        return shown[name]
 
     def _hidden(self, name: str) -> Value:
         try:
-            value = self._outer[name]
+            value = VariableScope.__getitem__(self, name)
         except KeyError:
             return None
         return parse_document(value) if type(value) is msgspec.Raw else value

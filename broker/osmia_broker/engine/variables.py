@@ -7,7 +7,7 @@ import msgspec
 from osmia_broker import feel
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.engine.commands import Variables
-from osmia_broker.engine.expressions import VariableScope, failed
+from osmia_broker.engine.expressions import failed
 from osmia_broker.engine.extensions import sees_only_own
 from osmia_broker.engine.inner_commands import CheckConditions
 from osmia_broker.engine.mapped_values import Level, MappedValues
@@ -45,28 +45,27 @@ def put_local(turn: Turn, scope: ElementInstance, variables: Variables) -> None:
 def merge(turn: Turn, scope: ElementInstance, variables: Variables) -> None:
     """Set each variable in the nearest scope from *scope* outwards that has it, else in the process. Raises as `put_local`."""
     table, process_instance_key = turn.variables, scope.process_instance_key
-    while scope.scope_key and not table.of_scope(scope.key):
+    changes: dict[str, str] = {}
+    while scope.scope_key:
+        own = table.scopes.get(scope.key)
+        if own is not None and not own.keys().isdisjoint(variables):
+            here = {name: value for name, value in variables.items() if name in own}
+            changes |= table.put(scope.key, process_instance_key, here)
+            variables = {name: value for name, value in variables.items() if name not in here}
         scope = turn.elements[scope.scope_key]
-    if not scope.scope_key:
-        changes = table.put(scope.key, process_instance_key, variables)
-    else:
-        changes = {}
-        for name, value in variables.items():
-            changes |= table.put(_owner(turn, scope, name), process_instance_key, {name: value})
+    changes |= table.put(scope.key, process_instance_key, variables)
     _changed(turn, process_instance_key, changes)
 
 
 def _changed(turn: Turn, process_instance_key: int, changes: Mapping[str, str]) -> None:
     """Check the size of the variables after changes, and let the conditions be checked that wait for one.
 
-    *changes* has the kinds by name, an empty one for a variable that had its value already.
+    *changes* has the kinds by name.
     """
-    if turn.subscriptions.count_of_instance(process_instance_key):
-        changed = tuple(name for name, change in changes.items() if change)
+    if changes and turn.subscriptions.has_any_of_instance(process_instance_key):
         created = tuple(name for name, change in changes.items() if change == CREATE)
-        if changed:
-            turn.follow(process_instance_key, CheckConditions(process_instance_key, names=changed, created=created))
-    size = turn.variables.text_of(process_instance_key)
+        turn.follow(process_instance_key, CheckConditions(process_instance_key, names=(*changes,), created=created))
+    size = turn.variables.text.get(process_instance_key, 0)
     if size > INSTANCE_CHARACTERS_MAX:
         raise TooLarge(
             f"Expected the variables of process instance '{process_instance_key}' to have at most {INSTANCE_CHARACTERS_MAX}"
@@ -119,11 +118,9 @@ def apply_outputs(turn: Turn, element: ElementInstance, mappings: tuple[Variable
 
 def _mapped(
     turn: Turn, element: ElementInstance, mappings: tuple[VariableMapping, ...]
-) -> list[tuple[str, feel.Value]]:
+) -> Iterable[tuple[str, feel.Value]]:
     """Evaluate *mappings* before anything is written, so that every source reads the variables as they were."""
-    if not mappings:
-        return []
-    made, now = MappedValues(VariableScope(turn, element.key)), turn.now
+    made, now = MappedValues(turn, element.key), turn.now
     room, is_weighed = MAPPED_CHARACTERS_MAX, len(mappings) > UNWEIGHED_MAPPINGS
     for mapping in mappings:
         result = mapping.source.evaluate(made, now)
@@ -136,7 +133,7 @@ def _mapped(
                     f"Expected the mappings of '{element.element_id}' to make at most {MAPPED_CHARACTERS_MAX} characters, but found more"
                 )
         made.put(mapping.target, result.value)
-    return list(made.items())
+    return made.items()
 
 
 def _weight(value: feel.Value) -> int:

@@ -28,18 +28,29 @@ def from_json(text: str | bytes | msgspec.Raw) -> Value:
     """Return the value of a JSON *text*; raises `ValueError` if it is none, or has a number beyond the bounds."""
     try:
         return _DECODER.decode(text)
-    except RecursionError:
-        raise ValueError("Expected JSON of ordinary depth, but found deeper nesting") from None
-    except msgspec.DecodeError as error:
-        raise ValueError(f"Expected JSON, but found a fault: {error}") from None
+    except _FAULTS as fault:
+        raise ValueError(_in_words(fault)) from None
 
 
 def parse_document(document: msgspec.Raw) -> Value:
     """Return the value of a variable that is still JSON text; a faulty one ends the evaluation."""
     try:
-        return from_json(document)
-    except ValueError as error:
-        raise EvaluationFailed(str(error)) from None
+        return _DECODER.decode(document)
+    except _FAULTS as fault:
+        raise EvaluationFailed(_in_words(fault)) from None
+
+
+_FAULTS = (RecursionError, msgspec.DecodeError, ValueError)
+
+
+def _in_words(fault: Exception) -> str:
+    match fault:
+        case RecursionError():
+            return "Expected JSON of ordinary depth, but found deeper nesting"
+        case msgspec.DecodeError():
+            return f"Expected JSON, but found a fault: {fault}"
+        case _:  # of a number
+            return str(fault)
 
 
 def _decimal(digits: str) -> int | Decimal:
@@ -62,23 +73,26 @@ def to_json(value: Value) -> str:
     Functions are left out of contexts; elsewhere they, and intervals, become null. Raises `EvaluationFailed` for a value
     that nests too deeply, and for a number that no reader could take; no `Result` holds such a value.
     """
-    return _written(value, _of_process)
+    try:
+        return _of_process(value)
+    except RecursionError:
+        raise _too_deep() from None
 
 
 def to_decision_json(value: Value) -> str:
     """Return the same with normalised numbers in passed-on documents: a decision gives 2 for a variable 2.0."""
-    return _written(value, _of_decision)
+    try:
+        return _of_decision(value)
+    except RecursionError:
+        raise _too_deep() from None
 
 
 _Write = Callable[[Value], str]
 _ENCODER = msgspec.json.Encoder()
 
 
-def _written(value: Value, write: _Write) -> str:
-    try:
-        return write(value)
-    except RecursionError:
-        raise EvaluationFailed("Expected a value of ordinary depth, but found deeper nesting") from None
+def _too_deep() -> EvaluationFailed:
+    return EvaluationFailed("Expected a value of ordinary depth, but found deeper nesting")
 
 
 def _writer(write_document: Callable[[_Write, Any], str]) -> _Write:

@@ -88,19 +88,20 @@ class Run(msgspec.Struct):
 
     def read(self, name: str) -> Value:
         """Return the variable *name*; null and a warning if there is none. JSON text is parsed once per evaluation."""
+        parsed = self.parsed
+        if parsed is not None and name in parsed:
+            return parsed[name]
         try:
             value = self.scope[name]
         except KeyError:
             self.warn("NO_VARIABLE_FOUND", "No variable found with name '{name}'", name=name)
             return None
-        return self._parse(name, value) if type(value) is msgspec.Raw else value
-
-    def _parse(self, name: str, document: msgspec.Raw) -> Value:
-        if self.parsed is None:
-            self.parsed = {}
-        elif name in self.parsed:
-            return self.parsed[name]
-        value = self.parsed[name] = parse_document(document)
+        if type(value) is msgspec.Raw:
+            value = parse_document(value)
+            if parsed is None:
+                self.parsed = {name: value}
+            else:
+                parsed[name] = value
         return value
 
     def function(self, name: str) -> Function | None:

@@ -53,6 +53,7 @@ class Table(Generic[R]):
         "_touch",
         "changed",
         "deleted",
+        "get",
         "kind",
     )
 
@@ -70,6 +71,8 @@ class Table(Generic[R]):
         self._may_grow = kind.changing.intersection(kind.sized)
         self._settable = kind.changing - {kind.due, *kind.sized}
         self._rows: dict[int, R] = {}
+        #: Return the living resident row of a key, or None. Whether it may be in the store is the state's question.
+        self.get: Callable[[int], R | None] = self._rows.get
         self._by_instance: Index[R] = Index()
         self._lookups: dict[str, Index[R]] = {name: Index() for name in kind.lookups}
         self._matches: dict[tuple[str, ...], Index[R]] = {columns: Index() for columns in kind.matches}
@@ -83,10 +86,6 @@ class Table(Generic[R]):
         self.deleted: dict[int, R] = {}
 
     # --- finding
-
-    def get(self, key: int) -> R | None:
-        """Return the living resident row of *key*, or None. Whether it may be in the store is the state's question."""
-        return self._rows.get(key)
 
     def __getitem__(self, key: int) -> R:
         return self._rows[key]
@@ -104,6 +103,10 @@ class Table(Generic[R]):
     def of_instance(self, process_instance_key: int) -> list[R]:
         """Return the living rows of a resident process instance, in order of their keys."""
         return self._by_instance.rows(process_instance_key)
+
+    def has_any_of_instance(self, process_instance_key: int) -> bool:
+        """Return whether a resident process instance has a living row."""
+        return process_instance_key in self._by_instance
 
     def count_of_instance(self, process_instance_key: int) -> int:
         """Return how many living rows a resident process instance has."""

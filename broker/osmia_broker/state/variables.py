@@ -1,6 +1,5 @@
 """Variables by scope. A value is JSON text; a document of several is split at its top level and never parsed further here."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
@@ -20,31 +19,29 @@ _NONE: Mapping[str, Variable] = MappingProxyType({})
 class VariableTable:
     """The variables of resident, living scopes."""
 
-    __slots__ = ("_grown", "_note", "_scopes", "_text", "_touch", "changed", "kind")
+    __slots__ = ("_grown", "_note", "_touch", "changed", "kind", "scopes", "text")
 
     def __init__(self, journal: Journal, residency: Residency) -> None:
         self.kind = KINDS[Variable]
         self._note = journal.append
         self._touch, self._grown = residency.touch, residency.grown
-        self._scopes: dict[int, dict[str, Variable]] = {}
         self.changed: dict[tuple[int, str], Variable] = {}
-        self._text: defaultdict[int, int] = defaultdict(int)  # characters of names and values by process instance
+        #: The variables of the scopes that have any, by name. Only to be read by others, as the next; always the same object.
+        self.scopes: dict[int, dict[str, Variable]] = {}
+        #: How many characters the names and values of an instance's living variables have together; no entry for none.
+        self.text: dict[int, int] = {}
 
     def of_scope(self, scope_key: int) -> Mapping[str, Variable]:
         """Return the variables of one scope itself, by name."""
-        return self._scopes.get(scope_key, _NONE)
-
-    def text_of(self, process_instance_key: int) -> int:
-        """Return how many characters the names and values of an instance's living variables have together."""
-        return self._text.get(process_instance_key, 0)
+        return self.scopes.get(scope_key, _NONE)
 
     def put(self, scope_key: int, process_instance_key: int, values: Mapping[str, str]) -> dict[str, str]:
-        """Give each name its JSON text in exactly this scope; return which change that is by name, empty if it had this value."""
-        variables = self._scopes.get(scope_key)
+        """Give each name its JSON text in exactly this scope; return by name which change that is, for those that did not have it."""
+        variables = self.scopes.get(scope_key)
         if variables is None:
             if not values:
                 return {}
-            variables = self._scopes[scope_key] = {}
+            variables = self.scopes[scope_key] = {}
         note, changed = self._note, self.changed
         changes: dict[str, str] = {}
         made = text = 0
@@ -57,7 +54,6 @@ class VariableTable:
                 text += len(name) + len(value)
                 changes[name] = CREATE
             elif row.value == value:
-                changes[name] = ""
                 continue
             else:
                 note((self.undo_update, (row, row.value, (scope_key, name) in changed)))
@@ -65,14 +61,14 @@ class VariableTable:
                 row.value = value
                 changes[name] = UPDATE
             changed[scope_key, name] = row
-        if any(changes.values()):
+        if changes:
             self._touch(process_instance_key)
             self._grow(process_instance_key, made, text)
         return changes
 
     def close_scope(self, scope_key: int) -> None:
         """Forget a scope whose element instance has ended; its values stay in the store."""
-        variables = self._scopes.pop(scope_key, None)
+        variables = self.scopes.pop(scope_key, None)
         if variables is not None:
             self._count(variables, -1)
             self._note((self._open_scope, (scope_key, variables)))
@@ -82,12 +78,12 @@ class VariableTable:
     def admit(self, rows: Iterable[Variable]) -> None:
         """Take in rows that were loaded."""
         for row in rows:
-            self._scopes.setdefault(row.scope_key, {})[row.name] = row
+            self.scopes.setdefault(row.scope_key, {})[row.name] = row
             self._grow(row.process_instance_key, 1, len(row.name) + len(row.value))
 
     def evict(self, scope_key: int) -> None:
         """Forget a scope whose changes are committed."""
-        self._count(self._scopes.pop(scope_key, _NONE), -1)
+        self._count(self.scopes.pop(scope_key, _NONE), -1)
 
     def take_changes(self) -> list[RowValues]:
         """Return the values of all rows changed since the last call."""
@@ -98,29 +94,32 @@ class VariableTable:
     def _count(self, variables: Mapping[str, Variable], sign: int) -> None:
         """Count the *variables* of a scope, or count them no longer."""
         if variables:
-            rows = variables.values()
-            text = sum(map(len, variables)) + sum([len(row.value) for row in rows])
-            self._grow(next(iter(rows)).process_instance_key, sign * len(variables), sign * text)
+            text = 0
+            for row in variables.values():
+                text += len(row.name) + len(row.value)
+            self._grow(row.process_instance_key, sign * len(variables), sign * text)
 
     def _grow(self, process_instance_key: int, variables: int, text: int) -> None:
         """Count so many more variables, and characters of their names and values; fewer, if negative."""
-        self._text[process_instance_key] += text
-        if not self._text[process_instance_key]:
-            del self._text[process_instance_key]
+        left = self.text.get(process_instance_key, 0) + text
+        if left:
+            self.text[process_instance_key] = left
+        else:
+            self.text.pop(process_instance_key, None)
         self._grown[process_instance_key] += text + variables * VARIABLE_BYTES
 
     # --- undo
 
     def _open_scope(self, scope_key: int, variables: dict[str, Variable]) -> None:
-        self._scopes[scope_key] = variables
+        self.scopes[scope_key] = variables
         self._count(variables, 1)
 
     def undo_insert(self, row: Variable) -> None:
         """Take the inserted row out again."""
-        variables = self._scopes[row.scope_key]
+        variables = self.scopes[row.scope_key]
         del variables[row.name]
         if not variables:
-            del self._scopes[row.scope_key]
+            del self.scopes[row.scope_key]
         del self.changed[row.scope_key, row.name]
         self._grow(row.process_instance_key, -1, -len(row.name) - len(row.value))
 
