@@ -51,7 +51,7 @@ def check_memory(partition: Partition, store: MemoryStore) -> None:
     assert partition.state.residency.total_bytes == sum(state.residency.sizes.values())
     assert not state.residency._open
     assert set(state.residency._last_batch) == set(state.residency.sizes)
-    assert not state._answered, "an answer of the store is used after others have changed what it says"
+    assert not state._matched, "an answer of the store is used after others have changed what it says"
     starts = {row.key: row for _, rows in state.start_subscriptions._by_definition.items() for row in rows}
     assert starts == {row.key: row for row in store.rows(StartSubscription) if not row.ended_ms}
     for row_type, definitions in state.definitions.tables().items():
