@@ -635,6 +635,7 @@ def test_the_limits_are_those_of_the_documents_unless_they_are_set(tmp_path):
         *[("OSMIA_STEP_LIMIT", text, "a whole number from 1") for text in ("0", "", "1e3")],
         *[("OSMIA_EXPRESSION_TIMEOUT", text, "a duration from 1ms to 1m") for text in ("0s", "61s", "1h", "0.5ms")],
         ("OSMIA_EXPRESSION_TIMEOUT", "5", "a duration such as 5s"),
+        ("OSMIA_HISTORY_RETENTION", "7", "a duration such as 7d"),
     ],
 )
 def test_limits_that_cannot_be_are_refused(variable, text, expected):

@@ -93,6 +93,15 @@ def test_another_defect_is_another_event_under_the_same_message():
     assert [once.filter(one) for one in events] == [True, False, True, True, False, True]
 
 
+def test_a_warning_about_another_place_of_a_model_is_another_one():
+    """`osmia deploy` says all warnings of a deployment, and the log of the broker had the first one only."""
+    once = logs.OncePerWhile()
+    events = [record("a model", logging.WARNING, MOMENT) for _ in range(4)]
+    for event, model in zip(events, ("a.bpmn:1", "a.bpmn:2", "a.bpmn:1", "b.bpmn:1"), strict=True):
+        event.model = model
+    assert [once.filter(one) for one in events] == [True, True, False, True]
+
+
 def test_a_repeated_error_is_written_once_with_a_count_later():
     once = logs.OncePerWhile()
     passed = [once.filter(record("disk full", logging.ERROR, MOMENT + second)) for second in (0, 1, 9, 11)]

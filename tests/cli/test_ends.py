@@ -284,6 +284,29 @@ def test_feel_prints_the_value(line, out, capsys):
     assert capsys.readouterr().out == out
 
 
+@pytest.mark.parametrize(
+    ("expression", "why"),
+    [
+        ('date("2026-02-30")', "Failed to invoke function 'date': Failed to parse date from '2026-02-30'"),
+        ("date(2026, 2, 30)", "Failed to invoke function 'date': There is no date of year 2026, month 2 and day 30"),
+        ('time("25:00:00")', "Failed to invoke function 'time': Failed to parse time from '25:00:00'"),
+        ("time(25, 0, 0)", "Failed to invoke function 'time': There is no time of hour 25, minute 0 and second 0"),
+        (
+            'date and time("tomorrow {}")',
+            "Failed to invoke function 'date and time': Failed to parse date and time from 'tomorrow {}'",
+        ),
+        ('duration("7d")', "Failed to invoke function 'duration': Failed to parse duration from '7d'"),
+        ('date("2026-02-28") = null', ""),
+    ],
+)
+def test_a_date_that_there_is_not_says_why_the_value_is_null(
+    expression: str, why: str, capsys: pytest.CaptureFixture[str]
+):
+    assert run(["feel", expression]) == 0
+    out, err = capsys.readouterr()
+    assert (out, err) == (("null\n", f"FUNCTION_INVOCATION_FAILURE: {why}\n") if why else ("false\n", ""))
+
+
 def test_feel_puts_a_caret_under_the_fault(capsys):
     assert run(["feel", "1 + )"]) == 1
     drawn = capsys.readouterr().err.splitlines()

@@ -3,7 +3,8 @@
     logger.info("leadership taken", extra={"partition": 1, "took": "0.21s"})
 
 Never log the value of a variable, a token or a password, at any level. The same warning or error of one logger (with an
-exception: of the same type, from the same place) is written once in ten seconds; the next one carries the number of those held back.
+exception: of the same type, from the same place; with a field `model`: about the same place of a model) is written once in ten seconds; the next
+one carries the number of those held back.
 """
 
 import logging
@@ -65,13 +66,13 @@ class OncePerWhile(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._last: dict[tuple[str, int, str, str], tuple[float, int]] = {}
+        self._last: dict[tuple[str, int, str, str, str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether to write *record*. The time is the record's own."""
         if record.levelno < logging.WARNING:
             return True
-        event = (record.name, record.levelno, str(record.msg), _raised(record))
+        event = (record.name, record.levelno, str(record.msg), _raised(record), str(getattr(record, "model", "")))
         since, held = self._last.get(event, (-REPEAT_S, 0))
         if record.created - since < REPEAT_S:
             self._last[event] = (since, held + 1)

@@ -199,10 +199,10 @@ SPAN_MAX = timedelta(days=36_500)  # a moment in milliseconds plus a longer one 
 ISO_8601 = re.compile(r"P(?:([0-9]+)D)?(?:T(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+(?:\.[0-9]+)?)S)?)?")
 
 
-def duration(value: object) -> timedelta:
+def duration(value: object, unit: str = "s") -> timedelta:
     """Read `10s`, `500ms`, `5m`, `2h`, `30d`, or ISO 8601 such as `PT1M30S`.
 
-    A number without a unit is refused: it could mean seconds or milliseconds.
+    A number without a unit is refused: it could mean seconds or milliseconds. The refusal shows it with the most likely *unit*.
 
     Raises:
         ValueError: *value* is no duration; the text completes the sentence "Expected ...".
@@ -211,7 +211,7 @@ def duration(value: object) -> timedelta:
         return value
     text = str(value).strip()
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?", text):
-        raise ValueError(f"a duration such as {text.rstrip('.')}s")
+        raise ValueError(f"a duration such as {text.rstrip('.')}{unit}")
     if short := re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(ms|s|m|h|d)", text):
         return _span(seconds=float(short[1]) * SECONDS[short[2]])
     iso = ISO_8601.fullmatch(text)
@@ -242,7 +242,7 @@ def retention(value: object) -> timedelta | None:
     """
     if value is None or str(value).strip() in ("", "forever"):
         return None
-    found = duration(value)
+    found = duration(value, "d")
     if found < SHORTEST_RETENTION:
         raise ValueError("a duration of 1m or longer")
     return found

@@ -3,6 +3,7 @@
 
 import re
 from decimal import Decimal
+from typing import TypeVar
 
 from osmia_broker.feel import numbers, temporal, temporal_text
 from osmia_broker.feel.calendar import AnyDate, make_date
@@ -13,6 +14,7 @@ from osmia_broker.feel.temporal import SECOND, DateTime, DayTimeDuration, Durati
 from osmia_broker.feel.text import to_literal_text, to_text
 from osmia_broker.feel.values import Number, Value
 
+T = TypeVar("T")
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE]([+-]?\d{1,5}))?", re.ASCII)
 _OFFSET_AND_ZONE = re.compile(r"(?:Z|[+-]\d\d:\d\d(?::\d\d)?)@")
 _GROUPING_SEPARATORS = frozenset({" ", ",", "."})
@@ -67,14 +69,24 @@ def string_of_literal(run: Run, value: Value) -> str | None:
 def date(run: Run, value: str | AnyDate | DateTime) -> AnyDate | None:
     """Return the date that a text shows or that a date and time has."""
     if isinstance(value, str):
-        return temporal_text.read_date(value)
+        return _noted(run, "date", value, temporal_text.read_date(value))
     return value.date if isinstance(value, DateTime) else value
+
+
+def _noted(run: Run, what: str, text: str, found: T) -> T:
+    """Return what was found in *text*, with a warning if that is null. *what* is the name of the function, too."""
+    if found is None:
+        run.warn_of_call(what, "Failed to parse {what} from '{text}'", what=what, text=shorten(text))
+    return found
 
 
 @builtin("date(year: number, month: number, day: number)")
 def date_of(run: Run, year: Number, month: Number, day: Number) -> AnyDate | None:
     """Return the date of these numbers; null if there is none."""
-    return make_date(numbers.whole(year), numbers.whole(month), numbers.whole(day))
+    found = make_date(numbers.whole(year), numbers.whole(month), numbers.whole(day))
+    if found is None:
+        run.warn_of_call("date", "There is no date of year {}, month {} and day {}", year, month, day)
+    return found
 
 
 @builtin("time(from: string|time|moment|date)")
@@ -82,7 +94,7 @@ def time(run: Run, value: str | Time | DateTime | AnyDate) -> Time | None:
     """Return the time of day that a text shows or that a date and time has; of a date, midnight in UTC."""
     match value:
         case str():
-            return temporal_text.read_time(value)
+            return _noted(run, "time", value, temporal_text.read_time(value))
         case DateTime():
             return Time(value.nanoseconds, value.offset, value.zone)
         case Time():
@@ -94,7 +106,7 @@ def time(run: Run, value: str | Time | DateTime | AnyDate) -> Time | None:
 @builtin("time(from: string)", edition=Edition.STANDARD)
 def time_of_text(run: Run, text: str) -> Time | None:
     """Return the time that a text shows; null if it names an offset and a zone (DMN 1.5, 10.3.4.1)."""
-    return None if _OFFSET_AND_ZONE.search(text) else temporal_text.read_time(text)
+    return _noted(run, "time", text, None if _OFFSET_AND_ZONE.search(text) else temporal_text.read_time(text))
 
 
 @builtin("time(hour: number, minute: number, second: number)")
@@ -110,6 +122,7 @@ def time_with_offset(
     """Return the time of these numbers at an *offset* from UTC of at most 18 hours."""
     hours, minutes = numbers.whole(hour), numbers.whole(minute)
     if not (0 <= hours < 24 and 0 <= minutes < 60 and 0 <= second < 60):
+        run.warn_of_call("time", "There is no time of hour {}, minute {} and second {}", hour, minute, second)
         return None
     clock = (hours * 60 + minutes) * 60 * SECOND + int(second * SECOND)
     if offset is None:
@@ -121,13 +134,15 @@ def time_with_offset(
 @builtin("date and time(from: string|moment)")
 def date_and_time(run: Run, value: str | DateTime) -> DateTime | None:
     """Return the date and time that a text shows; a date alone means its midnight."""
-    return temporal_text.read_date_time(value) if isinstance(value, str) else value
+    return _noted(run, "date and time", value, temporal_text.read_date_time(value)) if isinstance(value, str) else value
 
 
 @builtin("date and time(from: string)", edition=Edition.STANDARD)
 def date_and_time_of_text(run: Run, text: str) -> DateTime | None:
     """Return the date and time that a text shows; null if it names an offset and a zone (DMN 1.5, 10.3.4.1)."""
-    return None if _OFFSET_AND_ZONE.search(text) else temporal_text.read_date_time(text)
+    return _noted(
+        run, "date and time", text, None if _OFFSET_AND_ZONE.search(text) else temporal_text.read_date_time(text)
+    )
 
 
 @builtin("date and time(date: date|moment, time: time)")
@@ -159,7 +174,7 @@ def date_and_time_in(run: Run, moment: DateTime, zone: str) -> DateTime | None:
 @builtin("duration(from: string|days|months)")
 def duration(run: Run, value: str | Duration) -> Duration | None:
     """Return the duration that a text shows."""
-    return temporal_text.read_duration(value) if isinstance(value, str) else value
+    return _noted(run, "duration", value, temporal_text.read_duration(value)) if isinstance(value, str) else value
 
 
 @builtin("years and months duration(from: date|moment, to: date|moment)")
