@@ -147,7 +147,7 @@ def access(
     Raises:
         ValueError: the settings contradict each other, or a file cannot be used.
     """
-    found = sign_in if sign_in is not None else _sign_in(environ)
+    found = sign_in if sign_in is not None else sign_in_in(environ)
     if credentials is not None:
         return Access(found, credentials)
     ca_path = ca_cert or environ.get("OSMIA_CA_CERT") or environ.get("ZEEBE_CA_CERTIFICATE_PATH")
@@ -180,8 +180,12 @@ def _speaks_tls(address: Address, *, has_secret: bool, has_certificate: bool, en
     return has_certificate or (has_secret and not stays_here)
 
 
-def _sign_in(environ: Environment) -> SignIn | None:
-    """Return the sign-in that the environment holds."""
+def sign_in_in(environ: Environment = os.environ) -> SignIn | None:
+    """Return the sign-in that the environment holds; None if it holds none.
+
+    Raises:
+        ValueError: a part of it is missing, or a file cannot be read.
+    """
     if token := _secret(environ, "OSMIA_TOKEN"):
         return Token(token)
     if password := password_in(environ):

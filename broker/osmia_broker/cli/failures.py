@@ -184,6 +184,7 @@ SENTENCES = {
 }
 
 
+OTHER_SIGN_IN = "osmia login --user NAME   (who may; with a sign-in, --user and OSMIA_USER do not say who acts)"
 WHO = "--user NAME --groups NAME,NAME   (who acts; or OSMIA_USER and OSMIA_GROUPS)"
 _FRAME = re.compile(r"Command '\w+' rejected with code '\w+': ")  # of the wire, around the broker's sentence
 LOOPBACK = re.compile(r"(127\.[\d.]+|localhost|\[::1\]):\d+")
@@ -194,10 +195,12 @@ def unframed(details: str) -> str:
     return _FRAME.sub("", details, count=1)
 
 
-def from_call(error: "OsmiaError", address: str, found_by: str = "", profile: str = "") -> Failure:
+def from_call(
+    error: "OsmiaError", address: str, found_by: str = "", profile: str = "", *, signs_in: bool = False
+) -> Failure:
     """Return the failure for a refused or failed call to the broker at *address*, which *profile* named if there is one.
 
-    *found_by* is a command that lists what is there.
+    *found_by* is a command that lists what is there. *signs_in* says that the call carried a sign-in.
     """
     status = error.code.name
     if status == "RESOURCE_EXHAUSTED":
@@ -221,7 +224,8 @@ def from_call(error: "OsmiaError", address: str, found_by: str = "", profile: st
     if exit is Exit.DEFECT:
         return Failure(exit, f"The broker at {address} has a fault.", why=sentence, code=status)
     is_about_people = status == "PERMISSION_DENIED" and "user task" in sentence
-    mend = found_by if status == "NOT_FOUND" else WHO if is_about_people else ""
+    who = OTHER_SIGN_IN if signs_in else WHO
+    mend = found_by if status == "NOT_FOUND" else who if is_about_people else ""
     return Failure(exit, sentence_of(sentence) or "The broker refused.", mend=mend, code=status)
 
 

@@ -149,6 +149,9 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
 }
 
 
+ACTING = {"user", "groups"}  #: the options of a command that says who acts
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """The common options of one call."""
@@ -165,6 +168,7 @@ class Session:
     verbosity: int = 0  #: 1: which broker is called; 2: each call
     addressed_by: str = ""  #: the profile that gave the address; empty for none
     signed_in_by: str = ""  #: the profile whose sign-in is sent; empty for none
+    acting_user: str = ""  #: `--user` of a command about user tasks
 
     @contextmanager
     def client(
@@ -183,12 +187,13 @@ class Session:
         in place of that of the options.
         """
         from osmia import SyncClient
+        from osmia.access import sign_in_in
         from osmia.errors import OsmiaError
 
         timeout_ms = milliseconds(call_timeout or self.timeout or TIMEOUT)
         request_id = os.urandom(4).hex()
         try:
-            sign_in = _sign_in(profile) if profile is not None else self.sign_in()
+            sign_in = (_sign_in(profile) if profile is not None else self.sign_in()) or sign_in_in()
             metadata = [(REQUEST_ID, request_id), ("osmia-client", "cli"), *([("osmia-user", user)] if user else [])]
             client = SyncClient(address or self.address, call_timeout_ms=timeout_ms, sign_in=sign_in, metadata=metadata)
         except ValueError as error:
@@ -196,12 +201,13 @@ class Session:
             file = FILE_VARIABLE.search(str(error))
             mend = "--address 127.0.0.1:26500" if is_address else f"unset {file[0]}" if file else ""
             raise usage(f"{error}.", mend) from error
+        self._warn_of_user(sign_in)
         with self._saying_more(client.address, profile, request_id), client:
             try:
                 yield client
             except OsmiaError as error:
                 by = "" if address or profile else self.addressed_by
-                failure = from_call(error, client.address, found_by, by)
+                failure = from_call(error, client.address, found_by, by, signs_in=sign_in is not None)
                 failure.request_id = request_id
                 if failure.exit is Exit.DEFECT:
                     failure.details.append(f"The log of the broker has more about request {request_id}.")
@@ -209,6 +215,15 @@ class Session:
             except Failure as failure:
                 failure.request_id = request_id
                 raise
+
+    def _warn_of_user(self, sign_in: "SignIn | None") -> None:
+        """Say that `--user` counts for nothing, if the call signs in as another one."""
+        from osmia import Password
+
+        name = sign_in.user if isinstance(sign_in, Password) else ""
+        if self.acting_user and sign_in is not None and name != self.acting_user:
+            by = f"as {name}" if name else "with a token"
+            self.say(f"Warning: --user counts only while sign-in is off; this call signs in {by}.")
 
     @contextmanager
     def _saying_more(self, address: str, profile: Profile | None, request_id: str) -> "Iterator[None]":
@@ -354,9 +369,10 @@ def _with_session(function: Callable[..., None], offered: dict[str, tuple[Any, A
     @functools.wraps(function)
     def call(context: typer.Context, **given: Any) -> None:
         options = {name: given.pop(name) for name in OPTIONS if name not in names}
-        function(
-            session_of({**(context.obj or {}), **{name: value for name, value in options.items() if value}}), **given
-        )
+        session = session_of({**(context.obj or {}), **{name: value for name, value in options.items() if value}})
+        if names >= ACTING:
+            session = replace(session, acting_user=given["user"].strip())
+        function(session, **given)
 
     call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # read by Typer
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -90,8 +90,6 @@ def claim(session: Session, key: Key, user: User = "", groups: Groups = "", acti
         except InvalidState as error:
             raise _claimed_already(client, task.key, user, groups, error.details) or error from error
         holder = client.user_tasks.get(task.key, **acting(user, groups)).assignee
-    if user and holder and holder != user:
-        session.say(f"Warning: --user counts only while sign-in is off; here {holder} is signed in.")
     _done(session, task.key, f"Claimed {task.key} for {holder or user or 'you'}")
 
 
