@@ -168,3 +168,17 @@ def test_a_command_that_fails_is_told_without_our_frames(error, is_kept):
     record = logging.LogRecord("osmia.worker", logging.ERROR, "", 0, "failed", (), (type(error), error, None))
     assert work.without_our_frames(record)
     assert (record.exc_info is not None) == is_kept
+
+
+def test_a_name_that_is_an_expression_is_shown_as_people_read_it(osmia, tmp_path, unique):
+    path = tmp_path / f"{unique}.bpmn"
+    path.write_bytes(
+        bpmn("start > choose:user(name=For ${guests}) > eat:user(name=Eat) > end", id=unique, dialect="activiti")
+    )
+    osmia("run", str(path), "--var", "guests=4", "--timeout", "100ms")
+    assert "  at For 4 (" in osmia.err
+    assert "${guests}" not in osmia.err
+    [instance] = osmia.json("instances", "--process", unique)
+    shown = osmia.done("instance", "show", instance["processInstanceKey"])
+    assert "start → choose" in shown
+    assert "${guests}" not in shown

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from osmia_broker.base.model_names import holds_expression
 from osmia_broker.base.whole_numbers import whole_number
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import Exit, Failure, usage
@@ -85,10 +86,15 @@ def _path(flows: "list[TakenFlow]") -> str:
     for flow in flows:
         source, target = flow.source_element_id or flow.id, flow.target_element_id
         if source != at or not path:
-            path += f"{', ' if path else ''}{flow.source_element_name or source}"
-        path += f" → {flow.target_element_name or target}" if target else ""
+            path += f"{', ' if path else ''}{_shown(flow.source_element_name, source)}"
+        path += f" → {_shown(flow.target_element_name, target)}" if target else ""
         at = target
     return path
+
+
+def _shown(name: str, id: str) -> str:
+    """Return the name of an element in the model; its id without one, and where the name is an expression, which each visit evaluates."""
+    return id if not name or holds_expression(name) else name
 
 
 class DiagramForm(StrEnum):

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import ColumnElement, ScalarSelect, Select, bindparam, func, select
 
 from osmia_broker.base.errors import InvalidState
+from osmia_broker.base.model_names import holds_expression
 from osmia_broker.state.rows import (
     RUNNING,
     BusinessId,
@@ -17,10 +18,12 @@ from osmia_broker.state.rows import (
     InstanceOrigin,
     ProcessDefinition,
 )
+from osmia_broker.state.task_rows import UserTask
 from osmia_broker.store import schema
 from osmia_broker.store.assemble import READERS, CorruptRow
 from osmia_broker.store.read import dialect, pages
 from osmia_broker.store.read.database import Snapshot
+from osmia_broker.store.read.element_names import Names
 from osmia_broker.store.read.incidents import is_open as incident_is_open
 from osmia_broker.store.read.pages import Page, cursor, merged, row_key
 from osmia_broker.store.read.sources import Sources, no_such, of_all, of_key, question
@@ -28,6 +31,7 @@ from osmia_broker.store.read.tables import columns_of
 
 LIST = "process instances"  #: the name in its cursors
 ACTIVE, COMPLETED, CANCELED = "ACTIVE", "COMPLETED", "CANCELED"
+USER_TASK = "USER_TASK"  #: the type of an element
 STATES = {  #: the states of a process instance, and those of the element instance that is the process
     ACTIVE: RUNNING,
     COMPLETED: ("COMPLETED",),
@@ -36,7 +40,7 @@ STATES = {  #: the states of a process instance, and those of the element instan
 
 _element, _incident, _definition = schema.element_instances, schema.incidents, schema.process_definitions
 _called, _origin = schema.TABLES[CalledInstance], schema.TABLES[InstanceOrigin]
-_business_id = schema.TABLES[BusinessId]
+_business_id, _task = schema.TABLES[BusinessId], schema.TABLES[UserTask]
 is_process = _element.c.type == schema.PROCESS
 
 
@@ -54,7 +58,7 @@ class SeenElement(msgspec.Struct, frozen=True):
     """An element instance where a token is."""
 
     row: ElementInstance
-    name: str  # in the model; empty if it has none
+    name: str  # in the model, of a user task whose name is an expression the value of that; empty if it has none
     incident_key: int  # 0 if no incident stops it
     called_process_instance_key: int  # 0 unless it is a call activity that has called
 
@@ -165,12 +169,13 @@ async def _seen(sources: Sources, found: _Found) -> list[SeenInstance]:
     with_elements = {row.process_definition_key for row in found.elements}
     names = await sources.element_names.of(found.definitions[key] for key in with_elements)
     elements: dict[int, list[SeenElement]] = {row.key: [] for row in found.instances}
+    of_tasks = await _names_of_tasks(sources, found.elements, names)
     for row in found.elements:
         incident, called = found.incidents.get(row.key), found.called.get(row.key)
         elements[row.process_instance_key].append(
             SeenElement(
                 row,
-                name=names[row.process_definition_key].get(row.element_id, ""),
+                name=of_tasks.get(row.key) or names[row.process_definition_key].get(row.element_id, ""),
                 incident_key=incident.key if incident else 0,
                 called_process_instance_key=called.called_process_instance_key if called else 0,
             )
@@ -188,6 +193,20 @@ async def _seen(sources: Sources, found: _Found) -> list[SeenInstance]:
         )
         for row in found.instances
     ]
+
+
+async def _names_of_tasks(sources: Sources, elements: list[ElementInstance], names: dict[int, Names]) -> dict[int, str]:
+    """Return the names of the open user tasks among *elements* whose name in the model is an expression, by element instance."""
+    instances = {
+        row.process_instance_key
+        for row in elements
+        if row.type == USER_TASK and holds_expression(names[row.process_definition_key].get(row.element_id, ""))
+    }
+    if not instances:
+        return {}
+    async with sources.database.snapshot() as snapshot:
+        found = await snapshot.values(_TASK_NAMES, {"keys": dialect.array(instances)})
+    return dict(map(tuple, found))
 
 
 def _size(seen: SeenInstance) -> int:
@@ -215,6 +234,9 @@ _CALLS = columns_of(CalledInstance).where(
 )
 _ORIGINS = columns_of(InstanceOrigin).where(dialect.among(_origin.c.process_instance_key, "keys"))
 _BUSINESS_IDS = columns_of(BusinessId).where(dialect.among(_business_id.c.process_instance_key, "keys"))
+_TASK_NAMES = select(_task.c.element_instance_key, _task.c.name).where(
+    dialect.among(_task.c.process_instance_key, "keys"), _task.c.ended_ms == schema.NOT_ENDED
+)
 _STOPPED = select(_incident.c.process_instance_key).where(incident_is_open)
 
 _CALLED = select(_called.c.called_process_instance_key).where(
