@@ -1,7 +1,5 @@
 """`osmia incident`: show and resolve incidents."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,19 +10,18 @@ from osmia_broker.cli.failures import Exit, Failure, from_call, usage
 from osmia_broker.cli.incidents import kind_of_incident
 from osmia_broker.cli.options import Key, Process
 from osmia_broker.cli.output import counted
-from osmia_broker.cli.progress import progress_bar
 from osmia_broker.cli.rows import every, incident_row
 from osmia_broker.cli.session import Session, with_session
+from osmia_broker.cli.several import Deed, do_each
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from osmia import SyncClient
     from osmia.results import Incident
 
 app = typer.Typer(add_completion=False, help="One incident: show, resolve.", no_args_is_help=True)
 
 LIST = "osmia incidents"
+RESOLVED = Deed("incident", "resolved", "incidentKey", LIST)
 
 
 @app.command()
@@ -98,46 +95,10 @@ def resolve(
             stopped = [_open_incident(client, key) for key in keys or ()]
         elif stopped:
             session.confirm(f"Resolve {counted(len(stopped), 'incident')}?")
-        if len(stopped) == 1:
-            _resolve(client, stopped[0], retries)
-            session.one({"incidentKey": str(stopped[0].key)}, key="incidentKey", text=f"Resolved {stopped[0].key}")
         else:
-            _resolve_all(session, client, stopped, retries)
-
-
-def _resolve_all(session: Session, client: "SyncClient", stopped: "Sequence[Incident]", retries: int) -> None:
-    """Resolve one after the other, print the keys of those that are resolved, and fail with PARTLY if one is not."""
-    from osmia.errors import Refused
-
-    failures = []
-    with _bar(session, len(stopped)) as step:
-        for incident in stopped:
-            try:
-                _resolve(client, incident, retries)
-            except (Refused, Failure) as error:
-                failure = error if isinstance(error, Failure) else from_call(error, client.address)
-                failures.append(f"{incident.key}: {failure.why or failure.what}")
-            else:
-                session.one({"incidentKey": str(incident.key)}, key="incidentKey", text=f"Resolved {incident.key}")
-            step()
-    if failures:
-        raise Failure(
-            Exit.PARTLY,
-            f"{len(stopped) - len(failures)} of {counted(len(stopped), 'incident')} resolved.",
-            why="; ".join(failures[:3]) + (f"; and {len(failures) - 3} more" if len(failures) > 3 else ""),
-            mend=LIST,
-            code="PARTLY",
-        )
-    if not stopped:
-        session.say("No such incidents.")
-
-
-@contextmanager
-def _bar(session: Session, total: int) -> "Iterator[Callable[[], None]]":
-    """Show a progress bar on a terminal; elsewhere nothing."""
-    with progress_bar(session) as bar:
-        task = bar.add_task("resolve", total=total)
-        yield lambda: bar.advance(task)
+            session.say("No such incidents.")
+        of_key = {one.key: one for one in stopped}
+        do_each(session, client.address, list(of_key), lambda key: _resolve(client, of_key[key], retries), RESOLVED)
 
 
 def _resolve(client: "SyncClient", stopped: "Incident", retries: int) -> None:

@@ -13,11 +13,12 @@ from osmia_broker.base.whole_numbers import whole_number
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.cli.follow import follow
-from osmia_broker.cli.options import Key, Var, Vars
+from osmia_broker.cli.options import Key, Keys, Var, Vars
 from osmia_broker.cli.output import Output, counted, moment
 from osmia_broker.cli.processes import find_process
 from osmia_broker.cli.rows import VARIABLE_COLUMNS, every, instance_row, state_of_instance, variable_row
 from osmia_broker.cli.session import EVERYWHERE, TIMEOUT, Session, with_session, with_session_and_timeout
+from osmia_broker.cli.several import Deed, do_each
 from osmia_broker.cli.waits import waits_of
 
 if TYPE_CHECKING:
@@ -279,39 +280,41 @@ def business_id(
 
 @app.command()
 @with_session
-def suspend(session: Session, key: Key) -> None:
-    """Hold a process instance until it is resumed: its jobs are not handed out, its timers and tasks wait.
+def suspend(session: Session, keys: Keys) -> None:
+    """Hold process instances until they are resumed: no job is handed out, timers and tasks wait.
 
     Example: osmia instance suspend 2251799813685251
     """
     with session.client(found_by=LIST) as client:
-        client.suspend_instance(key)
-    session.one({"processInstanceKey": str(key)}, key="processInstanceKey", text=f"Suspended {key}")
+        do_each(session, client.address, keys, client.suspend_instance, _deed("suspended"))
 
 
 @app.command()
 @with_session
-def resume(session: Session, key: Key) -> None:
-    """Let a suspended process instance go on. What was due meanwhile is due later.
+def resume(session: Session, keys: Keys) -> None:
+    """Let suspended process instances go on. What was due meanwhile is due later.
 
     Example: osmia instance resume 2251799813685251
     """
     with session.client(found_by=LIST) as client:
-        client.resume_instance(key)
-    session.one({"processInstanceKey": str(key)}, key="processInstanceKey", text=f"Resumed {key}")
+        do_each(session, client.address, keys, client.resume_instance, _deed("resumed"))
 
 
 @app.command()
 @with_session
-def cancel(session: Session, key: Key) -> None:
-    """Cancel a process instance and all its work.
+def cancel(session: Session, keys: Keys) -> None:
+    """Cancel process instances and all their work.
 
     Example: osmia instance cancel 2251799813685251 --yes
     """
-    session.confirm(f"Cancel process instance {key} and everything in it?")
+    what = f"process instance {keys[0]} and everything in it"
+    session.confirm(f"Cancel {what if len(keys) == 1 else f'{len(keys)} process instances and everything in them'}?")
     with session.client(found_by=LIST) as client:
-        client.cancel_instance(key)
-    session.one({"processInstanceKey": str(key)}, key="processInstanceKey", text=f"Canceled {key}")
+        do_each(session, client.address, keys, client.cancel_instance, _deed("canceled"))
+
+
+def _deed(done: str) -> Deed:
+    return Deed("process instance", done, "processInstanceKey", LIST)
 
 
 def _expect_running(client: "SyncClient", key: int) -> None:

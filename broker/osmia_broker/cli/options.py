@@ -13,6 +13,12 @@ Key = Annotated[
         metavar="KEY", min=1, max=INT64_MAX, help="The key, as the list shows it.", autocompletion=offers.keys
     ),
 ]
+Keys = Annotated[
+    list[int],
+    typer.Argument(
+        metavar="KEY...", min=1, max=INT64_MAX, help="The keys, as the list shows them.", autocompletion=offers.keys
+    ),
+]
 Instance = Annotated[
     int,
     typer.Option(
