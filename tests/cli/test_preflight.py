@@ -189,20 +189,29 @@ def test_a_directory_of_another_number_of_partitions_names_the_one_that_starts_i
     if made_with > 1:
         settings.data_dir.joinpath("osmia.partitions").write_text(f"{made_with}\n")
     failure = preflight.start_failed(StoreFailed("Expected another number"), replace(settings, partitions=set_to))
-    assert failure.exit == 1
+    assert failure.exit == 2
     assert f"was made with partitions {made_with}, but partitions is set to {set_to}." in failure.what
-    command = f"osmia broker --data-dir {settings.data_dir}"
-    assert failure.mend == command + (f" --partitions {made_with}" if made_with > 1 else "")
+    assert failure.mend == f"--partitions {made_with}"
+
+
+def test_the_advice_about_partitions_keeps_the_rest_of_the_command(tmp_path, capsys):
+    (tmp_path / "osmia.partitions").write_text("2\n")
+    (tmp_path / "partition-1.db").touch()
+    words = f"--data-dir {tmp_path} --grpc-port 0 --http-port 0 --management-port 0"
+    assert app.run(["broker", *words.split()]) == 2
+    assert f"try: osmia broker {words} --partitions 2\n" in capsys.readouterr().err
+
+
+def test_a_database_of_postgresql_with_other_partitions_is_a_wrong_setting(settings):
+    error = OtherPartitions("Expected 2 partitions", 4)
+    failure = preflight.start_failed(error, replace(settings, database_url="postgresql://u@127.0.0.1/x"))
+    assert (failure.exit, failure.code, failure.why) == (2, "PARTITIONS", str(error))
+    assert failure.mend == "--partitions 4   (with the same URL)"
 
 
 @pytest.mark.parametrize(
     ("error", "code", "mend"),
     [
-        (
-            OtherPartitions("Expected 2 partitions", 4),
-            "PARTITIONS",
-            "osmia broker --partitions 4   (with the same URL)",
-        ),
         (
             StoreFailed('found: database "d b" does not exist'),
             "DATABASE",

@@ -1,12 +1,16 @@
 """`osmia broker --processes 2` as people run it: real processes that are killed, stopped and started again."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,7 +18,10 @@ import pytest
 import osmia
 from osmia_broker.base import ports
 from osmia_broker.base.embedded_postgres import free_port
+from osmia_broker.running import processes
 from osmia_broker.running.child import ChildBroker, NotStarted
+from osmia_broker.running.supervisor import Program
+from osmia_broker.settings.config import Settings
 from osmia_broker.state.partitioning import partition_of_key
 from tests.bpmn import bpmn
 from tests.process.program import osmia as program
@@ -221,8 +228,8 @@ def test_a_second_broker_on_the_same_data_is_refused(broker: ChildBroker):
 
 def test_the_number_of_processes_may_change_and_that_of_partitions_may_not(tmp_path: Path):
     keys = set()
-    for processes in ("3", "1", "2"):
-        flags = ("--partitions", "3", "--processes", processes)
+    for number in ("3", "1", "2"):
+        flags = ("--partitions", "3", "--processes", number)
         with ChildBroker(tmp_path / "data", flags=flags) as broker, osmia.SyncClient(broker.address) as client:
             client.deploy(("p.bpmn", bpmn("start > ask:job > end")))
             keys.add(client.create_instance("process").key)
@@ -266,3 +273,25 @@ def test_a_number_that_makes_no_sense_is_refused(tmp_path: Path, flags: tuple[st
     assert refused.returncode == 2
     assert text in " ".join(refused.stderr.split())
     assert not (tmp_path / "data").exists()
+
+
+class Seen(Exception):
+    """The programs that a supervisor is to run."""
+
+
+@pytest.mark.parametrize(
+    ("format", "is_terminal", "form"),
+    [("auto", True, "text"), ("auto", False, "json"), ("json", True, "json"), ("text", False, "text")],
+)
+async def test_all_processes_log_in_the_form_of_the_one_that_passes_their_lines_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str, is_terminal: bool, form: str
+):
+    def see(programs: list[Program], **_: Any) -> None:
+        raise Seen(*(json.loads(one.input)["settings"]["log_format"] for one in programs))
+
+    monkeypatch.setattr(processes, "Supervisor", see)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal, raising=False)
+    settings = Settings(data_dir=tmp_path, partitions=2, processes=2, log_format=format, grpc_port=0, http_port=0)
+    with pytest.raises(Seen) as seen:
+        await processes.run(replace(settings, management_port=0))
+    assert seen.value.args == (form, form)

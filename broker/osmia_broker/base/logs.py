@@ -39,13 +39,16 @@ def set_up(level: str, format: str, stream: TextIO | None = None) -> None:
     *format* is `text`, `json` or `auto`: text on a terminal, else JSON. A later call replaces an earlier one.
     """
     stream = stream or sys.stderr
-    if format == "auto":
-        format = "text" if stream.isatty() else "json"
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(TextFormatter() if format == "text" else JsonFormatter())
+    handler.setFormatter(TextFormatter() if form_for(format, stream) == "text" else JsonFormatter())
     handler.addFilter(quieten_clients)
     handler.addFilter(OncePerWhile())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+def form_for(format: str, stream: TextIO) -> str:
+    """Return `text` or `json`, whichever *format* means for *stream*."""
+    return format if format != "auto" else "text" if stream.isatty() else "json"
 
 
 #: What gRPC's own server reports as its error although the client has caused it: an answer whose caller has left, a request that is no message.

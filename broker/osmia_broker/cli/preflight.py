@@ -153,20 +153,26 @@ def start_failed(error: Exception, settings: Settings) -> Failure:
     found = partitions_of(settings.data_dir)
     if found not in (0, settings.partitions):
         what = f"The data directory '{settings.data_dir}' was made with partitions {found}, but partitions is set to {settings.partitions}."
-        return Failure(Exit.REFUSED, what, mend=starting(settings.data_dir), code="PARTITIONS")
+        return Failure(Exit.USAGE, what, mend=f"--partitions {found}", code="PARTITIONS")
     what = f"The database in '{settings.data_dir}' cannot be used."
     return Failure(Exit.REFUSED, what, why=str(error), mend=OTHER_DIR, code="DATABASE")
 
 
 def _unusable_server(error: Exception) -> Failure:
     """Return the refusal for a database of PostgreSQL that cannot be used as the settings say."""
-    what, code = "The database that database_url names cannot be used.", "DATABASE"
+    what = "The database that database_url names cannot be used."
     mend = "psql URL   (with the same URL)"
     if isinstance(error, OtherPartitions):
-        mend, code = f"osmia broker --partitions {error.found}   (with the same URL)", "PARTITIONS"
-    elif missing := NO_DATABASE.search(str(error)):
+        return Failure(
+            Exit.USAGE,
+            what,
+            why=str(error),
+            mend=f"--partitions {error.found}   (with the same URL)",
+            code="PARTITIONS",
+        )
+    if missing := NO_DATABASE.search(str(error)):
         mend = f"createdb --encoding UTF8 {shlex.quote(missing[1])}   (on that server)"
-    return Failure(Exit.REFUSED, what, why=str(error), mend=mend, code=code)
+    return Failure(Exit.REFUSED, what, why=str(error), mend=mend, code="DATABASE")
 
 
 def partitions_of(data_dir: Path) -> int:

@@ -52,6 +52,8 @@ async def run(settings: Settings) -> None:
         OSError: a port cannot be had.
         NotStarted: a process did not start; the text has its last words.
     """
+    # The processes write into pipes, and this one passes their lines on: all have the form of one log.
+    settings = replace(settings, log_format=logs.form_for(settings.log_format, sys.stderr))
     if settings.database_url:
         settings = _with_secret(settings)
     else:
