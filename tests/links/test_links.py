@@ -237,6 +237,15 @@ def certificates(folder: Path, authority: trustme.CA, name: str = "localhost") -
     return tls
 
 
+def trusting(folder: Path, authority: trustme.CA, trusted: trustme.CA) -> TlsFiles:
+    """A certificate of one authority, for a process that trusts another one."""
+    certificates(folder / "4", authority)
+    trusted.cert_pem.write_to_path(folder / "4" / "ca.pem")
+    tls = TlsFiles(*(folder / "4" / name for name in ("cert.pem", "key.pem", "ca.pem")))
+    tls.load()
+    return tls
+
+
 async def test_two_with_certificates_of_one_authority_meet(tmp_path: Path):
     authority = trustme.CA()
     mine, other = certificates(tmp_path / "1", authority), certificates(tmp_path / "2", authority)
@@ -254,15 +263,25 @@ async def test_a_certificate_of_another_authority_another_host_or_none_is_refuse
     tried = {
         "another authority": {"tls": certificates(tmp_path / "1", trustme.CA())},
         "no TLS at all": {"secret": SECRET},
+        "the listener refuses its certificate": {"tls": trusting(tmp_path, trustme.CA(), authority)},
     }
+    whys: dict[str, str] = {}
     async with process(2, place=TcpPlace("localhost", 0), tls=served) as two:
-        for mine in tried.values():
+        for name, mine in tried.items():
             caplog.clear()
             async with process(1, **mine) as one:
                 one.dial(2, two.at)
-                while not any(record.getMessage() == "no link" for record in caplog.records):
+                while not (said := [record for record in caplog.records if record.getMessage() == "no link"]):
                     await within(asyncio.sleep(0))
                 assert (one.processes, two.processes) == (set(), set())
+            whys[name] = getattr(said[0], "reason", "") or getattr(said[0], "error", "")
+        by_whom = {
+            name: "listener" if why.startswith("the two do not agree on TLS") else "dialler"
+            for name, why in whys.items()
+        }
+        assert by_whom == dict(zip(tried, ("dialler", "listener", "listener"), strict=True))
+        assert "certificate verify failed: self-signed" in whys["another authority"]
+        assert "certificate verify failed: unable to get" in whys["the listener refuses its certificate"]
         named = certificates(tmp_path / "3", authority, "elsewhere.example.org")
         async with process(3, place=TcpPlace("localhost", 0), tls=named) as three, process(1, tls=served) as one:
             with pytest.raises(OSError, match="certificate"):

@@ -63,24 +63,30 @@ async def test_brokers_with_certificates_of_one_authority_share(cluster: Cluster
     await cluster.until(lambda: cluster.shares == [2, 2])
 
 
-STRANGERS: dict[str, tuple[Callable[[Path], tuple[str, ...]], str]] = {
-    "a certificate of others": (lambda folder: with_certificate(folder, of="others"), "unable to get local issuer"),
-    "it trusts others": (lambda folder: with_certificate(folder, trusts="others"), "the connection was closed"),
-    "an expired certificate": (expired, "certificate has expired"),
-    "no certificate": (lambda _: (), "SSL"),
+#: The options of a broker, and why there is no link to it: as the other one says, and as it says itself if it is the one that refuses.
+STRANGERS: dict[str, tuple[Callable[[Path], tuple[str, ...]], str, str]] = {
+    "a certificate of others": (lambda folder: with_certificate(folder, of="others"), "unable to get local issuer", ""),
+    "it trusts others": (
+        lambda folder: with_certificate(folder, trusts="others"),
+        "the connection was closed",
+        "certificate verify failed",
+    ),
+    "an expired certificate": (expired, "certificate has expired", ""),
+    "no certificate": (lambda _: (), "SSL", ""),
 }
 
 
-@pytest.mark.parametrize(("more", "reason"), STRANGERS.values(), ids=STRANGERS)
+@pytest.mark.parametrize(("more", "reason", "own_reason"), STRANGERS.values(), ids=STRANGERS)
 async def test_a_broker_whose_certificate_does_not_fit_leads_nothing(
-    cluster: Cluster, tmp_path: Path, more: Callable[[Path], tuple[str, ...]], reason: str
+    cluster: Cluster, tmp_path: Path, more: Callable[[Path], tuple[str, ...]], reason: str, own_reason: str
 ):
-    """It has the secret, so the certificate alone decides. The broker with the lower number dials, and hears why."""
+    """It has the secret, so the certificate alone decides. The broker with the lower number dials; whoever refuses says why."""
     one = await cluster.start("one", *with_certificate(tmp_path / "1"))
     stranger = cluster.make("two", *more(tmp_path / "2"))
     await asyncio.to_thread(stranger.launch)
     await asyncio.to_thread(stranger.wait_until, lambda: bool(said(stranger, LEADS_NOTHING)))
     assert reason in why_no_link(one)
+    assert own_reason in why_no_link(stranger)
     assert said(one, "link open") == said(stranger, "link open") == []
     assert set(cluster.owners().values()) == {cluster.sql("SELECT id FROM brokers WHERE process = 1")}
 

@@ -1,8 +1,10 @@
 """The places where a process listens for links: a unix socket, which its file mode guards, or a TCP port, which needs TLS or a secret."""
 
 import asyncio
+import logging
 import os
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +19,21 @@ BACKLOG = 64
 HANDSHAKE_S = 5.0
 
 Make = Callable[[], Link]
+
+log = logging.getLogger(__name__)
+
+
+class _Listening(ssl.SSLObject):
+    """The side of a listener in TLS. It logs why it refuses somebody: no link has begun yet, and the event loop says nothing."""
+
+    def do_handshake(self) -> None:
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            log.warning("no link", extra={"reason": f"the two do not agree on TLS: {error}"})
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +122,8 @@ class TcpPlace:
             OSError: the port cannot be had.
         """
         context = tls.server_context(asks_clients=True, protocol=LINK) if tls else None
+        if context is not None:
+            context.sslobject_class = _Listening
         return await asyncio.get_running_loop().create_server(
             make,
             self.host,
