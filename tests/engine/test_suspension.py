@@ -1,13 +1,20 @@
 """Suspended process instances: nothing happens to them until they are resumed (contract-8.10.md, section 2)."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
 
+import msgspec
 import pytest
 
-from osmia_broker.engine import commands, due_commands
-from osmia_broker.state.rows import Job, JobState
-from tests.doors import Door
-from tests.partition.opened import activate, create, deploy, opened, steps_only
+from osmia_broker.engine import commands, due_commands, held_rows
+from osmia_broker.engine.held_rows import CallerSuspended
+from osmia_broker.engine.inner_commands import FollowCallers
+from osmia_broker.model.graph import ElementType
+from osmia_broker.state.rows import ElementInstance, FollowUp, InstanceOrigin, Job, JobState
+from tests.doors import Door, FakeClock
+from tests.partition.opened import activate, complete, create, deploy, opened, steps_only
 
 Play = Callable[..., None]
 ONE = "deploy start > a:job > b:job > end; create x=1"
@@ -251,3 +258,139 @@ async def test_a_lease_that_is_about_to_end_is_held():
         assert not it.partition.state.deadlines.is_due(it.clock.ms)
         [row] = it.store.living(Job)
         assert (row.state, row.deadline_ms) == (JobState.ACTIVATED, -job.deadline_ms)
+
+
+# --- a large tree of calls
+
+
+@pytest.fixture
+def _small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slice is small enough that one command reaches some of the instances, and a called instance can end in one turn."""
+    monkeypatch.setattr(held_rows, "CALLED_PER_SLICE", 5)
+
+
+@asynccontextmanager
+async def calling(number: int, child: str, around: str = "", steps: int = 10, **options: Any) -> AsyncIterator[Any]:
+    """A partition with one instance that has called *number* others. A turn has so many *steps*."""
+    async with opened(budget=steps_only(steps), **options) as it:
+        await it.do(deploy(child, id="child"))
+        await it.do(deploy(f'start > c:call(process=child, items="=for i in 1..{number} return i") > end{around}'))
+        it.key = (await it.do(create())).process_instance_key
+        await it.settled()
+        yield it
+
+
+def states(it: Any) -> list[bool]:
+    """Whether each instance with an origin is suspended. The outermost is the last: its origin came with its suspension."""
+    return [origin.suspended_ms != 0 for origin in it.store.living(InstanceOrigin)]
+
+
+def slices(it: Any) -> list[int]:
+    """How many instances each slice has that is still to come."""
+    rows = it.store.living(FollowUp)
+    return [len(msgspec.json.decode(row.content, type=FollowCallers).called_process_instance_keys) for row in rows]
+
+
+@pytest.mark.parametrize(("memory_bytes", "left"), [(1, [100, 100, 100, 50]), (24 * 1024**2, [100, 100, 50])])
+async def test_a_large_tree_is_suspended_and_resumed_in_slices(memory_bytes: int, left: list[int]):
+    async with calling(350, "start > w:job > end", steps=1, memory_bytes=memory_bytes) as it:
+        await it.do(commands.SuspendProcessInstance(it.key))
+        assert slices(it) == left  # those in memory begin with the command itself
+        assert sum(states(it)) == 351 - sum(left)
+        await it.settled()
+        assert states(it) == [True] * 351
+        assert {job.state for job in it.store.living(Job)} == {JobState.SUSPENDED}
+        await it.do(commands.ResumeProcessInstance(it.key))
+        assert slices(it) == left
+        assert sum(states(it)) == sum(left)
+        await it.settled()
+        assert not any(states(it))
+        assert len(await it.do(activate("w"))) == 350
+
+
+@pytest.mark.usefixtures("_small_slices")
+async def test_the_last_command_counts_while_others_are_on_their_way():
+    async with calling(100, "start > w:job > end") as it:
+        suspend, resume = commands.SuspendProcessInstance(it.key), commands.ResumeProcessInstance(it.key)
+        await asyncio.gather(it.do(suspend), it.do(resume), it.do(suspend))
+        await it.settled()
+        assert states(it) == [True] * 101
+        await asyncio.gather(it.do(resume), it.do(suspend), it.do(resume))
+        await it.settled()
+        assert not any(states(it))
+
+
+def last_job(it: Any) -> Job:
+    """The job of the called instance that is reached last."""
+    return max(it.store.living(Job), key=lambda job: job.process_instance_key)
+
+
+class RunningClock(FakeClock):
+    """Each command has a later time."""
+
+    def now_ms(self) -> int:
+        self.ms += 1
+        return self.ms
+
+
+@pytest.mark.usefixtures("_small_slices")
+async def test_what_was_suspended_alone_after_the_order_stays_so():
+    async with calling(100, "start > w:job > end") as it:
+        suspend, resume = commands.SuspendProcessInstance(it.key), commands.ResumeProcessInstance(it.key)
+        alone = commands.SuspendProcessInstance(last_job(it).process_instance_key)
+        it.clock.__class__ = RunningClock
+        await asyncio.gather(it.do(suspend), it.do(resume), it.do(alone))
+        await it.settled()
+        assert states(it) == [False] * 99 + [True, False]
+
+
+@pytest.mark.usefixtures("_small_slices")
+async def test_a_called_instance_that_ends_before_it_is_reached_returns_when_its_caller_is_resumed():
+    async with calling(100, "start > w:job > end") as it:
+        await asyncio.gather(it.do(commands.SuspendProcessInstance(it.key)), it.do(complete(last_job(it))))
+        await it.settled()
+        calls = [one for one in it.store.living(ElementInstance) if one.type == ElementType.CALL_ACTIVITY]
+        assert len(calls) == 100  # its call activity waits too
+        await it.do(commands.ResumeProcessInstance(it.key))
+        await it.settled()
+        calls = [one for one in it.store.living(ElementInstance) if one.type == ElementType.CALL_ACTIVITY]
+        assert len(calls) == 99
+
+
+@pytest.mark.usefixtures("_small_slices")
+async def test_an_error_that_a_suspended_caller_would_catch_is_refused():
+    around = " & b:boundary(on=c, error=E) > late:job > e2:end"
+    async with calling(100, "start > w:job > end", around) as it:
+        suspended = it.do(commands.SuspendProcessInstance(it.key))
+        with pytest.raises(CallerSuspended):
+            await asyncio.gather(suspended, it.do(commands.ThrowError(last_job(it).key, "E", "", {})))
+        await it.settled()
+        await it.do(commands.ResumeProcessInstance(it.key))
+        await it.settled()
+        await it.do(commands.ThrowError(last_job(it).key, "E", "", {}))
+        await it.settled()
+        assert [job.element_id for job in it.store.living(Job)] == ["late"]
+
+
+@pytest.mark.usefixtures("_small_slices")
+async def test_an_escalation_to_a_suspended_caller_is_thrown_when_it_is_resumed():
+    around = " & b:boundary(on=c, escalation=U, cancel=false) > late:job > e2:end"
+    async with calling(100, "start > w:job > up:throw(escalation=U) > v:job > end", around) as it:
+        await asyncio.gather(it.do(commands.SuspendProcessInstance(it.key)), it.do(complete(last_job(it))))
+        await it.settled()
+        await it.advance(60_000)
+        assert {job.element_id for job in it.store.living(Job)} == {"w"}
+        await it.do(commands.ResumeProcessInstance(it.key))
+        await it.settled()
+        await it.advance(1_000)
+        assert sorted(job.element_id for job in it.store.living(Job) if job.element_id != "w") == ["late", "v"]
+
+
+@pytest.mark.usefixtures("_small_slices")
+async def test_a_large_tree_that_is_suspended_is_cancelled():
+    async with calling(100, "start > w:job > end") as it:
+        suspended = it.do(commands.SuspendProcessInstance(it.key))
+        await asyncio.gather(suspended, it.do(commands.CancelProcessInstance(it.key)))
+        await it.settled()
+        assert it.store.living(ElementInstance) == []
+        assert it.store.living(FollowUp) == []

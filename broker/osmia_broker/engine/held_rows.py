@@ -1,19 +1,42 @@
 """The rows of a suspended process instance that are held: jobs that wait, and every due time. Released when it is resumed, or begins to end."""
 
+from collections.abc import Iterable
+
+from osmia_broker.base.errors import InvalidState
+from osmia_broker.engine.follow_ups import leave_follow_up
+from osmia_broker.engine.inner_commands import FollowCallers
 from osmia_broker.engine.new_instances import add_origin, origin_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.timers import LATEST_MS
 from osmia_broker.state.rows import ElementInstance, JobState
 
+# instances that one step suspends or lets go on; each is a read, and its jobs and timers are some more rows
+CALLED_PER_SLICE = 100
 
-def with_called(turn: Turn, process: ElementInstance) -> list[ElementInstance]:
-    """Return *process* and all instances that it has called, at any depth."""
-    found, callers = [process], [process]
-    while callers:
-        called = (row for caller in callers for row in turn.called.of_instance(caller.key))
-        callers = turn.state.find_all(ElementInstance, [row.called_process_instance_key for row in called])
-        found += callers
-    return found
+
+class CallerSuspended(InvalidState):
+    """A called instance would act on its caller, which is suspended; it will be suspended itself soon."""
+
+
+def is_suspended(turn: Turn, process_instance_key: int) -> bool:
+    """Whether a resident process instance is suspended."""
+    origin = origin_of(turn, process_instance_key)
+    return origin is not None and origin.suspended_ms != 0
+
+
+def follow_callers(turn: Turn, callers: Iterable[ElementInstance], ordered_ms: int) -> None:
+    """Let the instances that *callers* have called be suspended or go on as these, in slices; those that are not resident later on."""
+    keys = [row.called_process_instance_key for caller in callers for row in turn.called.of_instance(caller.key)]
+    resident = [key for key in keys if key in turn.elements]
+    away = [key for key in keys if key not in turn.elements and not turn.elements.has_left(key)]
+    for part in _slices(resident):
+        turn.follow(0, FollowCallers(part, ordered_ms))
+    for part in _slices(away):
+        leave_follow_up(turn, 0, FollowCallers(part, ordered_ms), due_ms=turn.now_ms)
+
+
+def _slices(keys: list[int]) -> list[tuple[int, ...]]:
+    return [tuple(keys[first : first + CALLED_PER_SLICE]) for first in range(0, len(keys), CALLED_PER_SLICE)]
 
 
 def hold(turn: Turn, process: ElementInstance) -> None:
@@ -49,13 +72,9 @@ def release(turn: Turn, process: ElementInstance) -> bool:
 
 
 def release_for_the_end(turn: Turn, process: ElementInstance) -> None:
-    """Release *process*, which begins to end, and all that it has called: task listeners have to work before the end.
-
-    Nothing else acts meanwhile, because everything in them is ending.
-    """
+    """Release *process*, which begins to end, and then all that it has called: task listeners have to work before the end."""
     if len(turn.origins) and release(turn, process):
-        for called in with_called(turn, process)[1:]:
-            release(turn, called)
+        follow_callers(turn, [process], turn.now_ms)
 
 
 def _moved(held: int, held_ms: int) -> int:

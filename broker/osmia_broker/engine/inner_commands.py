@@ -98,3 +98,13 @@ class TerminateCalled(Command, frozen=True, gc=False):
     """Terminate a called instance after its caller, when it was not resident; only ever a follow-up."""
 
     called_process_instance_key: int
+
+
+class FollowCallers(Command, frozen=True, gc=False):
+    """Suspend called instances, or let them go on, as their callers are now; inner command or follow-up.
+
+    *ordered_ms* (epoch) is the time of the command on the outermost caller: an instance that was suspended later stays as it is.
+    """
+
+    called_process_instance_keys: tuple[int, ...]
+    ordered_ms: int

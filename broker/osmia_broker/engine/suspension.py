@@ -3,14 +3,18 @@
 While an instance is suspended, commands on it are refused, except to resume and to cancel it. Its jobs are not handed out, its timers, leases
 and back-offs wait, and no message or signal reaches it. On resuming, each due time is moved by the time of the suspension, and messages that
 are still kept arrive.
+
+The instances that it has called follow in slices. One that has not been reached yet goes on for so long; only its return, and an error or an
+escalation that its suspended caller would have to catch, wait until the caller is resumed.
 """
 
 from osmia_broker.base.errors import InvalidState, NotFound
 from osmia_broker.engine.commands import ResumeProcessInstance, SuspendProcessInstance
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.remote import report_opened
-from osmia_broker.engine.held_rows import hold, release, with_called
-from osmia_broker.engine.inner_commands import CorrelateKept
+from osmia_broker.engine.follow_ups import carries_out
+from osmia_broker.engine.held_rows import follow_callers, hold, is_suspended, release
+from osmia_broker.engine.inner_commands import CorrelateKept, FollowCallers
 from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.new_instances import origin_of
 from osmia_broker.engine.turn import Turn
@@ -24,7 +28,8 @@ def suspend_process_instance(turn: Turn, command: SuspendProcessInstance) -> Non
     process = _running(turn, command.process_instance_key, "suspend")
     if is_suspended(turn, process.key):
         raise InvalidState(f"Expected to suspend process instance '{process.key}', but it is suspended already")
-    _suspend(turn, process)
+    hold(turn, process)
+    follow_callers(turn, [process], turn.now_ms)
 
 
 @handles(ResumeProcessInstance)
@@ -39,13 +44,25 @@ def resume_process_instance(turn: Turn, command: ResumeProcessInstance) -> None:
         raise InvalidState(
             f"Expected to resume process instance '{process.key}', but process instance '{caller.key}', which has called it, is suspended"
         )
-    _resume(turn, process)
+    _let_go_on(turn, process)
+    follow_callers(turn, [process], turn.now_ms)
 
 
-def is_suspended(turn: Turn, process_instance_key: int) -> bool:
-    """Whether a resident process instance is suspended."""
-    origin = origin_of(turn, process_instance_key)
-    return origin is not None and origin.suspended_ms != 0
+@carries_out(FollowCallers)
+def suspend_or_resume_called(turn: Turn, command: FollowCallers) -> None:
+    """Suspend called instances, or let them go on, as their callers are now: several commands on a caller may be on their way at once."""
+    called = turn.state.find_all(ElementInstance, command.called_process_instance_keys)
+    origins = {process.key: origin for process in called if (origin := origin_of(turn, process.key)) is not None}
+    turn.state.find_all(ElementInstance, [origin.parent_process_instance_key for origin in origins.values()])
+    for process in called:
+        origin = origins[process.key]
+        if is_ending(turn, process):
+            continue
+        if is_suspended(turn, origin.parent_process_instance_key):
+            hold(turn, process)
+        elif origin.suspended_ms <= command.ordered_ms:
+            _let_go_on(turn, process)
+    follow_callers(turn, called, command.ordered_ms)
 
 
 def refuse_suspended(turn: Turn, process_instance_key: int, verb: str) -> None:
@@ -66,18 +83,12 @@ def _running(turn: Turn, key: int, verb: str) -> ElementInstance:
     return process
 
 
-def _suspend(turn: Turn, outermost: ElementInstance) -> None:
-    for process in with_called(turn, outermost):
-        hold(turn, process)
-
-
-def _resume(turn: Turn, outermost: ElementInstance) -> None:
-    for process in with_called(turn, outermost):
-        if not release(turn, process):
+def _let_go_on(turn: Turn, process: ElementInstance) -> None:
+    if not release(turn, process):
+        return
+    for subscription in turn.subscriptions.of_instance(process.key):
+        is_message = subscription.kind is SubscriptionKind.MESSAGE
+        if not is_message or report_opened(turn, subscription):
             continue
-        for subscription in turn.subscriptions.of_instance(process.key):
-            is_message = subscription.kind is SubscriptionKind.MESSAGE
-            if not is_message or report_opened(turn, subscription):
-                continue
-            if turn.state.may_have_message(subscription.name, subscription.correlation_key):
-                turn.follow(process.key, CorrelateKept(subscription.key))
+        if turn.state.may_have_message(subscription.name, subscription.correlation_key):
+            turn.follow(process.key, CorrelateKept(subscription.key))

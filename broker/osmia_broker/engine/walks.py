@@ -15,6 +15,7 @@ from osmia_broker.engine.turn import Planned, Turn
 from osmia_broker.state.rows import ElementInstance, ErrorType
 
 WALKS_MAX = 1_000  # whose steps are counted in memory; the oldest is forgotten first
+CALLER_PAUSE_MS = 1_000  # the suspension of a large tree of calls takes some seconds to come down
 ELEMENTS_PER_FOLLOW_UP = 500  # about what one turn can carry out
 
 
@@ -70,6 +71,12 @@ def wait_for_room(turn: Turn, element: ElementInstance, reason: str) -> None:
     command = ContinueWalk(element_keys=(element.key,), depths=(0,), steps=0)
     leave_follow_up(turn, process.key, command, due_ms=WAITING)
     _stop(turn, process, reason)
+
+
+def wait_for_caller(turn: Turn, element: ElementInstance) -> None:
+    """Let the step of *element* be taken later: its caller is suspended. Its own instance will be soon, and then the step is held with it."""
+    command = ContinueWalk(element_keys=(element.key,), depths=(turn.depth,), steps=0)
+    leave_follow_up(turn, element.process_instance_key, command, due_ms=turn.now_ms + CALLER_PAUSE_MS)
 
 
 def _stop(turn: Turn, process: ElementInstance, reason: str) -> None:

@@ -6,6 +6,7 @@ from osmia_broker.engine.commands import Variables
 from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.expressions import evaluate_text
 from osmia_broker.engine.follow_ups import carries_out, leave_follow_up
+from osmia_broker.engine.held_rows import is_suspended
 from osmia_broker.engine.implied_variables import initiator_of
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.inner_commands import ReturnFromCall, TerminateCalled
@@ -128,9 +129,14 @@ def return_from_call(turn: Turn, command: ReturnFromCall) -> None:
     """Complete the call activity of a called instance that has completed.
 
     Output mappings read the variables of the called instance. Without them all variables leave the activity, unless the model forbids that.
+    A caller that is suspended takes them when it is resumed.
     """
     instance = turn.find_element(command.element_instance_key)
     if instance is None or instance.state is not ElementState.ACTIVATED or is_ending(turn, instance):
+        return
+    if is_suspended(turn, instance.process_instance_key):
+        held_ms = -turn.now_ms  # a time below 0 is held
+        leave_follow_up(turn, instance.process_instance_key, command, due_ms=held_ms)
         return
     element = model_of(turn, instance)
     assert element.call is not None, "only a call activity calls"

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.expressions import evaluate_text
+from osmia_broker.engine.held_rows import CallerSuspended, is_suspended
 from osmia_broker.engine.lifecycle import CONTAINERS, model_of
 from osmia_broker.engine.new_instances import origin_of
 from osmia_broker.engine.turn import Turn
@@ -26,7 +27,13 @@ class Catch(NamedTuple):
 
 
 def find_error_catch(turn: Turn, thrower: ElementInstance, code: str) -> Catch | None:
-    """Return the nearest catch of an error with this *code*; None if there is none. Raises Missing for a caller that is not resident."""
+    """Return the nearest catch of an error with this *code*; None if there is none.
+
+    Raises:
+        Missing: a caller is not resident.
+        CallerSuspended: it would be beyond a caller that is suspended.
+
+    """
     return _find(turn, thrower, ErrorEvent, code)
 
 
@@ -92,7 +99,13 @@ def _call_activity(turn: Turn, process: ElementInstance) -> ElementInstance | No
     origin = origin_of(turn, process.key)
     if origin is None or not origin.parent_element_instance_key:
         return None
-    return turn.find_element(origin.parent_element_instance_key)
+    activity = turn.find_element(origin.parent_element_instance_key)
+    if activity is not None and is_suspended(turn, activity.process_instance_key):
+        raise CallerSuspended(
+            f"Expected the callers of process instance '{process.key}' to be running, but process instance"
+            f" '{activity.process_instance_key}' is suspended"
+        )
+    return activity
 
 
 def _catching(turn: Turn, events: Iterable[Element], trigger: type, code: str) -> Element | None:
