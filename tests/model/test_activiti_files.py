@@ -272,6 +272,14 @@ def test_a_called_process_gets_all_variables_unless_some_are_named(
             '<bpmn:scriptTask id="it" scriptFormat="groovy"><bpmn:script>x</bpmn:script></bpmn:scriptTask>',
             "A script in 'groovy' is currently not supported; use a service task instead: give the task an 'implementation'",
         ),
+        (
+            '<bpmn:scriptTask id="it" scriptFormat="groovy" activiti:autoStoreVariables="false" activiti:resultVariable="x"/>',
+            "A script in 'groovy' is currently not supported; use a service task instead",
+        ),
+        (
+            '<bpmn:receiveTask id="it"/>',
+            "Must reference a message: attribute 'messageRef' must be present and not empty; choose a message in the modeler",
+        ),
         ('<bpmn:scriptTask id="it"/>', "A script is currently not supported; use a service task"),
         (
             '<bpmn:serviceTask id="it"/>',

@@ -66,7 +66,7 @@ FROM_B = " > after:end"
         (f"{SUB}b:boundary(on=s, cancelled=yes){FROM_B}", "b", "must be attached to a transaction"),
         (f"start > a:user > end & b:boundary(on=a, error==e){FROM_B}", "b_error", "to be a static value"),
         # errors, escalations, links, compensation, cancel
-        ("start > end:end(error=any)", "end", "Must reference a error"),
+        ("start > end:end(error=any)", "end", "Must reference an error"),
         ('start > end:end(error="")', "end_error", "Attribute 'errorCode' must be present and not empty"),
         ("start > t:throw(error=e) > end", "t", "is not supported at an intermediate throw event"),
         ("start > t:throw(link=x)", "t", "Can't find a catch link event"),

@@ -436,6 +436,11 @@ UNSUPPORTED = "Elements of type '{}' are currently not supported"
             EMPTY.format("processId"),
         ),
         ('<bpmn:receiveTask id="it"/>', "it", "Must reference a message"),
+        (
+            '<bpmn:endEvent id="it"><bpmn:escalationEventDefinition escalationRef="other"/></bpmn:endEvent>',
+            "it > escalationEventDefinition",
+            "Expected 'escalationRef' to name an escalation of this file, but found 'other'",
+        ),
         ('<bpmn:eventBasedGateway id="it"/>', "it", "must have at least 2 outgoing sequence flows, but found 0"),
         ('<bpmn:adHocSubProcess id="it"/>', "it", "Must have at least one activity"),
         (

@@ -329,6 +329,7 @@ def read_service_task(source: Source, element: Element) -> None:
     ElementType.SCRIPT_TASK,
     attributes=_ACTIVITY | {"scriptFormat"},
     children=_ACTIVITY_CHILDREN | {"script"},
+    activiti_attributes=activiti.SCRIPT_TASK,
 )
 def read_script_task(source: Source, element: Element) -> None:
     """Read a task with a FEEL script or a job."""

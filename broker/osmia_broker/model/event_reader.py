@@ -333,12 +333,14 @@ def _cancel(_source: Source, _node: Node, _place: Place) -> CancelEvent:
 def _referenced(source: Source, at: Node, attribute: str, tag: str) -> Node | None:
     """Return the message, signal, error or escalation that *at* names; a fault if it names none."""
     id = at.get(attribute, "").strip()
+    one = f"an {tag}" if tag[0] in "aeiou" else f"a {tag}"
     if not id:
-        source.fault(f"Must reference a {tag}: attribute '{attribute}' must be present and not empty", at)
+        what = f"Must reference {one}: attribute '{attribute}' must be present and not empty"
+        source.fault(f"{what}; choose {one} in the modeler", at)
         return None
     node = source.file.shared.get(id)
     if node is None or local_name(node) != tag:
-        source.fault(f"Expected '{attribute}' to name a {tag} of this file, but found '{quote(id)}'", at)
+        source.fault(f"Expected '{attribute}' to name {one} of this file, but found '{quote(id)}'", at)
         return None
     return node
 

@@ -29,6 +29,8 @@ DEFAULT_RETRIES = 3
 
 TASK = frozenset({"skipExpression"})
 FLOW = TASK
+#: These are about a script, which is refused: so that the refusal is about the script.
+SCRIPT_TASK = TASK | {"autoStoreVariables", "resultVariable"}
 USER_TASK = TASK | {
     "assignee",
     "candidateGroups",
