@@ -29,6 +29,14 @@ def test_the_summary_says_what_runs_since_when(page, work, unique):
     expect(summary.locator("time")).to_have_attribute("datetime", page.locator("time").first.get_attribute("datetime"))
 
 
+@pytest.mark.parametrize(
+    ("path", "told"), [("instances", "There is no instance with key 1."), ("tasks", "There is no task with key 1.")]
+)
+def test_what_is_not_there_is_told_in_words(site, path, told):
+    answer = httpx.get(f"{site}/{path}/1")
+    assert (answer.status_code, told in answer.text, "Expected" in answer.text) == (404, True, False)
+
+
 @pytest.mark.parametrize("path", ["1", "0", "99999999999999999999999"])
 def test_an_unknown_instance_is_not_found(page, path):
     answer = page.goto(f"/instances/{path}")
@@ -419,6 +427,8 @@ def test_an_element_is_activated_with_variables_and_another_one_terminated(page,
         {"move-from": "a"},
         {"activate": "nowhere"},
         {"terminate": "nowhere"},
+        {"terminate": "start"},
+        {"activate": "a", "terminate": "end"},
         {"activate": "a", "variables": "[1]"},
         {"activate": "a", "variables": "{"},
     ],

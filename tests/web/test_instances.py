@@ -113,7 +113,6 @@ def test_a_filter_that_is_none_is_explained(page, work, unique):
 @pytest.mark.parametrize(
     "query",
     [
-        "state=nonsense",
         "process=%00",
         "after=nonsense",
         "process=999999999999999999999999",
@@ -123,6 +122,30 @@ def test_a_filter_that_is_none_is_explained(page, work, unique):
 )
 def test_an_address_that_was_broken_by_hand_is_answered(site, query):
     assert httpx.get(f"{site}/instances?{query}").status_code in (200, 400)
+
+
+@pytest.mark.parametrize(("state", "chosen"), [("incident", "incidents"), ("Incidents", "incidents"), ("", "active")])
+def test_a_state_is_known_by_the_word_of_the_command_line_too(site, state, chosen):
+    answer = httpx.get(f"{site}/instances?state={state}")
+    assert f'value="{chosen}" selected' in answer.text
+    assert "There is no state" not in answer.text
+
+
+def test_an_unknown_state_is_named_at_its_field(page, work, unique):
+    work.deploy(ASK, unique)
+    key = work.create(unique)
+    page.goto(f"/instances?process={unique}&state=<b>nonsense")
+    expect(page.get_by_role("combobox", name="State")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_role("combobox", name="State")).to_have_attribute("aria-describedby", "state-problem")
+    expect(page.get_by_text("There is no state “<b>nonsense”, so the active instances are shown.")).to_be_visible()
+    expect(page.get_by_role("link", name=str(key))).to_be_visible()
+
+
+@pytest.mark.parametrize("list", ["instances", "tasks"])
+def test_a_place_that_a_list_does_not_have_is_told_in_words(site, list):
+    answer = httpx.get(f"{site}/{list}?after=garbage")
+    assert "page.after" not in answer.text
+    assert "This address names a place in the list that there is not. Open the list again." in answer.text
 
 
 def test_the_json_texts_of_what_was_typed():

@@ -96,10 +96,18 @@ def test_a_zip_stands_for_the_models_in_it(page, unique):
         ("a.zip", b"no zip", "Expected a zip archive"),
         ("a.zip", b"", "Expected a zip archive"),
         ("a.txt", b"text", "Unknown resource type."),
-        ("<b>a</b>.bpmn", b"", "The file is empty;"),
-        ("a.bpmn", b"<x>", "Its end is missing;"),
+        ("<b>a</b>.bpmn", b"", "The file is empty."),
+        ("a.bpmn", b"<x>", "The file ends before its elements do."),
         ("a.bpmn", b"<x", "Its end is missing;"),
-        ("a.form", b"{", "Expected a form as a JSON object"),
+        ("a.bpmn", b"hello", "Line 1: This is no XML: it cannot be read here."),
+        ("a.bpmn", b"<a>\n<b></a>", "Line 2: This is no XML: an end tag belongs to another element."),
+        ("a.bpmn", b"<!DOCTYPE a><a/>", "A DOCTYPE is not allowed in a model."),
+        ("a.form", b"", "Expected a form as a JSON object, but found an empty file."),
+        ("a.form", b'{"a"', "Expected a form as a JSON object, but found no JSON: its end is missing."),
+        ("a.form", b'{"a":x}', "Expected a form as a JSON object, but found no JSON at byte 6."),
+        ("a.form", b"[]", "Expected a form as a JSON object, but found another JSON value."),
+        ("a.form", b'{"id":7}', "Expected the id and the version tag of a form to be texts, but found another value."),
+        ("a.zip", b"no zip", "Choose another archive, or the files that are in it."),
         ("a.bpmn", b"\x00\xff\xfe" * 100, "a.bpmn"),
     ],
 )
@@ -108,6 +116,14 @@ def test_a_file_that_is_no_model_is_refused(site, name, content, reason):
     assert answer.status_code == 400
     assert reason in answer.text
     assert "<b>a</b>" not in answer.text
+    assert "Fatal Error" not in answer.text
+
+
+def test_each_fault_of_a_decision_model_stands_alone(site):
+    content = b'<definitions xmlns="https://www.omg.org/spec/DMN/20191111/MODEL/"/>'
+    answer = httpx.post(f"{site}/deploy", files={"files": ("a.dmn", content)})
+    for reason in ("to have an id, but found none.", "Expected at least one decision, but found none."):
+        assert reason in answer.text
 
 
 def test_a_zip_of_a_giant_is_refused(site):

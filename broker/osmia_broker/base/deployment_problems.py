@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 HEAD = "Expected to deploy new resources, but encountered the following errors:"
+ALONE = "Expected "
 _FILE = re.compile(r"'([^'\n]*)': (.*)")
 _ELEMENT = re.compile(r"- Element: (.*)")
 _REASON = re.compile(r"\s*- (?:ERROR|WARNING): (.*)")
@@ -30,7 +31,10 @@ class Problem:
 
 
 def problems_in(details: str) -> list[Problem]:
-    """Return the problems that a refusal names, in its order. A line of no known form goes on with the reason before."""
+    """Return the problems that a refusal names, in its order.
+
+    A fault of a decision model that is about no element stands alone on its line. A line of no known form goes on with the reason before.
+    """
     found: list[tuple[str, str, str]] = []
     file = element = ""
     for line in details.removeprefix(HEAD).strip().splitlines():
@@ -44,6 +48,8 @@ def problems_in(details: str) -> list[Problem]:
             found.append((file, element, reason[1]))
         elif named:
             found.append((file, element, text))
+        elif file and text.startswith(ALONE):
+            found.append((file, "", text))
         elif found and text.strip():
             before = found.pop()
             found.append((*before[:2], f"{before[2]} {text.strip()}"))

@@ -3,6 +3,7 @@
 The extension file of an Activiti process belongs to the BPMN file of the same name: `order-extensions.json` to `order.bpmn`.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 
@@ -207,7 +208,7 @@ def _compile_form(_name: str, content: bytes) -> tuple[Compiled, _Form]:
     try:
         form = msgspec.json.decode(content, type=_FormFile)
     except msgspec.DecodeError as fault:
-        raise BadResource(f"Expected a form as a JSON object, but found: {fault}") from fault
+        raise BadResource(_form_fault(content, fault)) from fault
     if form.id is None:
         raise BadResource("Expected the form id to be present, but none given")
     if not form.id.strip():
@@ -219,6 +220,20 @@ def _compile_form(_name: str, content: bytes) -> tuple[Compiled, _Form]:
     return Compiled({}), (form.id, (form.version_tag or "").strip())
 
 
+def _form_fault(content: bytes, fault: msgspec.DecodeError) -> str:
+    """Say in words why a file is no form."""
+    if not content.strip():
+        return "Expected a form as a JSON object, but found an empty file"
+    if not isinstance(fault, msgspec.ValidationError):
+        place = _BYTE.search(str(fault))
+        where = f" at byte {int(place[1]) + 1}" if place else ": its end is missing"
+        return f"Expected a form as a JSON object, but found no JSON{where}"
+    if "`$." in str(fault):
+        return "Expected the id and the version tag of a form to be texts, but found another value"
+    return "Expected a form as a JSON object, but found another JSON value"
+
+
+_BYTE = re.compile(r"\(byte (\d+)\)")
 _EXTENSIONS = "extensions"
 _KINDS = {
     ".bpmn": "bpmn",

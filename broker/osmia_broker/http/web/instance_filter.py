@@ -18,6 +18,7 @@ STATES = {
     "canceled": "Canceled",
     "all": "All",
 }
+ALIASES = {"incident": "incidents"}  # as the command line has it
 _CONDITIONS: dict[str, Conditions] = {
     "active": {"state": {"$in": ["ACTIVE", "SUSPENDED"]}},
     "incidents": {"hasIncident": True},
@@ -37,6 +38,7 @@ class InstanceFilter:
     incident: str
     problem: str
     conditions: Conditions
+    unknown_state: str = ""  #: a state that there is not; the active instances are shown
 
     def address(self, path: str, **more: object) -> str:
         """Return an address with this filter."""
@@ -46,9 +48,10 @@ class InstanceFilter:
 
 
 async def filter_of(visit: Visit) -> InstanceFilter:
-    """Read the filter of the address. An unknown state shows the active instances."""
-    state = visit.asked("state").lower()
-    state = state if state in STATES else "active"
+    """Read the filter of the address. An unknown state shows the active instances, and is named."""
+    asked = visit.asked("state")
+    state = ALIASES.get(asked.lower(), asked.lower())
+    unknown, state = (asked, "active") if asked and state not in STATES else ("", state or "active")
     process, variable, incident = visit.asked("process"), visit.asked("variable"), visit.asked("incident").lower()
     conditions = dict(_CONDITIONS[state])
     if process:
@@ -64,7 +67,7 @@ async def filter_of(visit: Visit) -> InstanceFilter:
             texts = json_texts(text.strip())
             alternatives = [{"variables": [{"name": name.strip(), "value": value}]} for value in texts]
             conditions |= await _first_found(visit, conditions, alternatives)
-    return InstanceFilter(state, process, variable, incident, problem, conditions)
+    return InstanceFilter(state, process, variable, incident, problem, conditions, unknown)
 
 
 async def _first_found(visit: Visit, conditions: Conditions, alternatives: list[Conditions]) -> Conditions:

@@ -23,6 +23,7 @@ from osmia_broker.http.web import screens
 from osmia_broker.http.web.assets import Asset, Assets
 from osmia_broker.http.web.live import Live, read_topics
 from osmia_broker.http.web.person import COOKIE, Person, person_of
+from osmia_broker.http.web.refusals import in_words
 from osmia_broker.http.web.rendering import environment
 from osmia_broker.http.web.screen import SCREENS, Registered
 from osmia_broker.http.web.visit import Site, Visit, address_of
@@ -127,8 +128,8 @@ class WebApp:
             if not _reads(visit.request):
                 return _sent_back(visit, str(error))
             if isinstance(error, NotFound):
-                return await _not_found(visit, str(error))
-            return await _failed(visit, status_and_title(error)[0], "That did not work", str(error))
+                return await _not_found(visit, in_words(str(error)))
+            return await _failed(visit, status_and_title(error)[0], "That did not work", in_words(str(error)))
         if isinstance(error, TooLarge):
             most = self._site.services.body_bytes_max
             return await _failed(visit, 413, "Too large", f"At most {most:,} bytes can be sent at once.")
@@ -195,7 +196,7 @@ def _sent_back(visit: Visit, text: str) -> Response:
     """Send the browser back to the page on which an action was refused."""
     referrer = split(visit.request.headers.get("referer", ""))
     back = f"{referrer.path}?{referrer.query}" if referrer.query else referrer.path
-    return visit.go(back or "/", alert=f"{text.rstrip('.')}.")
+    return visit.go(back or "/", alert=in_words(text))
 
 
 async def _not_found(visit: Visit, text: str = "") -> Response:

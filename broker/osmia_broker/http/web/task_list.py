@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls.task_lists import SavedFilter
+from osmia_broker.http.web.refusals import in_words
 from osmia_broker.http.web.rendering import moment
 from osmia_broker.http.web.visit import PAGE_ITEMS, Visit, address_of
 from osmia_broker.store.read import task_query
@@ -117,7 +118,7 @@ async def read_query(visit: Visit, asked: dict[str, str]) -> tuple[TaskList, Tas
         if text != listed.q:  # the fields beside the search are no part of what stands in it
             own = await visit.lists.read(listed.q, view=listed.view, order=listed.sort)
     except InvalidArgument as fault:
-        listed.problem = f"{str(fault).rstrip('.')}."
+        listed.problem = in_words(str(fault))
         return listed, None
     listed.view, listed.sort, listed.q = query.view, query.order, own.text
     return listed, query
@@ -157,7 +158,7 @@ async def read_list(visit: Visit) -> TaskList:
             USER_TASKS, query.filter, sort=task_query.order_of(query), limit=PAGE_ITEMS, **listed.page
         )
     except InvalidArgument as fault:
-        listed.problem = f"{str(fault).rstrip('.')}."
+        listed.problem = in_words(str(fault))
         return listed
     snoozed = {one.user_task_key: one for one in await visit.lists.snoozed()}
     listed.items = [seen(visit, item, snoozed) for item in found.items]

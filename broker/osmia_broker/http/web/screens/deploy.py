@@ -2,9 +2,10 @@
 
 import asyncio
 import io
+import re
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -30,9 +31,22 @@ REMEDIES = (
     ("currently not supported", "Draw this part with other elements; docs/differences.md names what is not there."),
     ("failed to parse expression", "Correct the expression in the modeler."),
     ("Duplicated ", "Keep one of the two, or give one of them another id."),
-    ("the file ends before", "Its end is missing; save it in the modeler again."),
-    ("no element found", "The file is empty; save it in the modeler again."),
+    ("file ends before", "Its end is missing; save it in the modeler again."),
+    ("The file is empty", "Save it in the modeler again."),
+    ("This is no XML", "Choose the file as the modeler saves it."),
+    ("a zip archive", "Choose another archive, or the files that are in it."),
+    ("models in the archive", "Put .bpmn, .dmn and .form files into it, or choose them themselves."),
 )
+#: The words of the parser of XML, and those for people; the first that begins so.
+_XML = (
+    ("no element found", "The file is empty"),
+    ("the file ends before", "The file ends before its elements do"),
+    ("DOCTYPE is disallowed", "A DOCTYPE is not allowed in a model"),
+    ("Expected ", ""),
+    ("mismatched tag", "This is no XML: an end tag belongs to another element"),
+    ("", "This is no XML: it cannot be read here"),
+)
+_FAULT = re.compile(r"Fatal Error(?: at line (?P<line>\d+)(?:, column \d+)?)?: (?P<reason>.*)", re.DOTALL)
 DEFAULT_REMEDY = "Correct it in the modeler, and deploy all files again."
 
 Files = list[tuple[str, bytes]]
@@ -145,10 +159,19 @@ def _shown(details: str) -> list[dict[str, Any]]:
     """Group the problems of a refusal by file, each with its remedy."""
     problems = problems_in(details) or [Problem("", "", "", 0, "", details.removeprefix(HEAD).strip())]
     files: dict[str, list[tuple[Problem, str]]] = {}
-    for one in problems:
+    for one in map(_in_words, problems):
         remedy = next((text for reason, text in REMEDIES if reason in one.reason), DEFAULT_REMEDY)
         files.setdefault(one.file, []).append((one, remedy))
     return [{"file": file, "problems": found} for file, found in files.items()]
+
+
+def _in_words(problem: Problem) -> Problem:
+    """Write a fault that the parser of XML found as people read it."""
+    found = _FAULT.fullmatch(problem.reason)
+    if found is None:
+        return problem
+    words = next(words for begin, words in _XML if found["reason"].startswith(begin))
+    return replace(problem, line=int(found["line"] or 0), reason=words or found["reason"])
 
 
 def _lines(deployed: Deployed) -> list[Line]:

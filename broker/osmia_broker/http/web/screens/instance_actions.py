@@ -16,6 +16,7 @@ from osmia_broker.http.web.screen import action
 from osmia_broker.http.web.screens.instance import instance_page
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.store.read.entities import INCIDENTS, JOBS
+from osmia_broker.store.read.instance_views import element_numbers
 from osmia_broker.store.read.search.search import get
 
 NAME_CHARACTERS_SHOWN = 60
@@ -61,6 +62,8 @@ async def modify(visit: Visit, key: int) -> Response:
         raise InvalidArgument("Expected an element to activate, terminate or move, but found none")
     if bool(source) != bool(target):
         raise InvalidArgument("Expected an element to move from and one to move to, but found only one of them")
+    if terminate and not await _has_token(visit, key, terminate):
+        raise InvalidArgument(f"No token is at '{terminate[:NAME_CHARACTERS_SHOWN]}', so there is nothing to terminate")
     variables = parse_variables(await visit.field("variables"))
     given = (("", variables),) if variables else ()
     await visit.calls.modify_instance(
@@ -74,6 +77,12 @@ async def modify(visit: Visit, key: int) -> Response:
         else (),
     )
     return visit.go(_page_of(visit, key), status=f"Instance {key} modified.")
+
+
+async def _has_token(visit: Visit, key: int, element: str) -> bool:
+    """Whether an element of the instance is active. Else the call would change nothing, and not say so."""
+    numbers = {one["elementId"]: one for one in await element_numbers(visit.reader, key)}
+    return element in numbers and numbers[element]["active"] + numbers[element]["incidents"] > 0
 
 
 @action("/instances/{key:int}/migrate")

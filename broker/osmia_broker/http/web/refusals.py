@@ -1,0 +1,25 @@
+"""The refusals of the broker in the words of the page: calls name keys and members of requests, which people do not see."""
+
+import re
+
+_NO_SUCH = re.compile(
+    r"Expected to [a-z ]*?(?P<noun>user task|process instance|process definition|decision definition|decision instance|incident|job)"
+    r" with key '(?P<key>[^']{1,60})', but no such [a-z ]+ was found"
+)
+_NO_PLACE = re.compile(r"Expected page\.(?:after|before) to be a cursor ")
+_NOUNS = {
+    "user task": "task",
+    "process instance": "instance",
+    "process definition": "process",
+    "decision definition": "decision",
+    "decision instance": "evaluation",
+}
+
+
+def in_words(text: str) -> str:
+    """Return a refusal as a sentence for people; one that has no other words is as the broker gave it."""
+    if found := _NO_SUCH.fullmatch(text):
+        return f"There is no {_NOUNS.get(found['noun'], found['noun'])} with key {found['key']}."
+    if _NO_PLACE.match(text):
+        return "This address names a place in the list that there is not. Open the list again."
+    return f"{text.rstrip('.')}."
