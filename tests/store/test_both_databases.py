@@ -262,7 +262,7 @@ async def test_a_nul_character_is_refused_by_both(readers: tuple[Reader, Reader]
 async def test_a_nul_character_in_another_question_is_no_failure_of_the_database(readers: tuple[Reader, Reader]):
     _, on_postgres = readers
     with pytest.raises(InvalidArgument, match="Expected texts without NUL characters, but found one"):
-        await on_postgres.process_definitions(bpmn_process_id=NUL)
+        await on_postgres.misplaced_holder(bpmn_process_id=NUL, process_definition_key=0, business_id="b", partitions=3)
     assert (await on_postgres.process_definitions()).items, "its connection goes on"
 
 

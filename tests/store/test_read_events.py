@@ -37,6 +37,7 @@ def timer(number: int, process: int = 1, **rest: Any) -> Timer:
 async def timers(written: Written) -> Reader:
     """1 to 3 wait in instances of p, p and q; 4 is suspended; 5 has fired; 6 is of a start event of q."""
     return await written(
+        InstanceOrigin(BASE + 490, PROCESS, PROCESS, "p", suspended_ms=4),
         timer(1),
         timer(2, 2, element_id="soon", process_instance_key=PROCESS + 1_000),
         timer(3, 3, process_instance_key=PROCESS + 2_000, repetitions=-1, cycle="PT1S"),

@@ -323,5 +323,5 @@ async def test_a_limit_out_of_its_range_is_refused(reader: Reader, limit: int):
 async def test_a_cursor_of_another_list_is_refused(reader: Reader):
     of_jobs = (await reader.jobs(limit=1)).next
     for after in (of_jobs, "what", "é"):
-        with pytest.raises(InvalidArgument, match="Expected a cursor"):
+        with pytest.raises(InvalidArgument, match="Expected after to be a cursor"):
             await reader.process_instances(after=after, states=["ACTIVE"])

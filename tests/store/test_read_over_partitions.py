@@ -176,6 +176,9 @@ def test_rows_of_several_partitions_are_read_in_the_order_that_is_nearly_theirs(
 
 
 LISTS: list[tuple[str, Entity, dict[str, Any]]] = [
+    ("process_instances", PROCESS_INSTANCES, {}),
+    ("process_instances", PROCESS_INSTANCES, {"states": ["ACTIVE", "COMPLETED"]}),
+    ("process_instances", PROCESS_INSTANCES, {"process_definition_key": rows.process.process_definition_key}),
     ("jobs", JOBS, {}),
     ("jobs", JOBS, {"type": rows.job.type, "states": [rows.job.state]}),
     ("incidents", INCIDENTS, {}),

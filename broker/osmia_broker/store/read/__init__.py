@@ -8,7 +8,7 @@ from osmia_broker.store.read.counts import Counts
 from osmia_broker.store.read.events import EventFilter, Slice
 from osmia_broker.store.read.incidents import SeenIncident
 from osmia_broker.store.read.jobs import SeenJob
-from osmia_broker.store.read.pages import Page, cursor
+from osmia_broker.store.read.pages import Page
 from osmia_broker.store.read.process_instances import SeenElement, SeenInstance
 from osmia_broker.store.read.reader import Reader
 from osmia_broker.store.read.subscriptions import SeenSubscription
@@ -26,5 +26,4 @@ __all__ = [
     "SeenSubscription",
     "SeenTimer",
     "Slice",
-    "cursor",
 ]

@@ -3,9 +3,10 @@
 import msgspec
 from sqlalchemy import func, select, text
 
+from osmia_broker.state.rows import RUNNING
 from osmia_broker.store import schema
 from osmia_broker.store.read.incidents import is_open as incident_is_open
-from osmia_broker.store.read.process_instances import ACTIVE, STATES, definitions_with_instances, is_process
+from osmia_broker.store.read.instance_conditions import definitions_with_instances, is_process
 from osmia_broker.store.read.sources import Sources, of_all, question
 
 _element, _job, _incident = schema.element_instances, schema.jobs, schema.incidents
@@ -23,7 +24,7 @@ class Counts(msgspec.Struct, frozen=True):
 _INSTANCES = select(func.count()).where(
     is_process,
     _element.c.process_definition_key.in_(definitions_with_instances()),  # the first column of the index
-    _element.c.state.in_(STATES[ACTIVE]),
+    _element.c.state.in_(RUNNING),
 )
 _WAITING_JOBS = [
     select(func.count()).select_from(_job).where(text(index)).scalar_subquery() for index in schema.WAITING

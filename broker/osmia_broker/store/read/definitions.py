@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select
 
 from osmia_broker.state.rows import ProcessDefinition
 from osmia_broker.store import schema
@@ -16,12 +16,6 @@ DEFINITIONS_MAX = 1_000  # in memory, about 1 kB each; one page has at most 1,00
 _BY_KEY: Select[tuple[object, ...]] = columns_of(ProcessDefinition).where(
     dialect.among(schema.process_definitions.c.key, "keys")
 )
-
-
-def keys_of_process(parameter: str) -> Select[tuple[int]]:
-    """Select the keys of all versions of the process whose id is the value of *parameter*."""
-    definition = schema.process_definitions
-    return select(definition.c.key).where(definition.c.bpmn_process_id == bindparam(parameter))
 
 
 class Definitions:

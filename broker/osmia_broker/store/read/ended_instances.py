@@ -5,7 +5,7 @@ from sqlalchemy import and_, bindparam, or_, select, tuple_
 
 from osmia_broker.state.rows import InstanceOrigin
 from osmia_broker.store import schema
-from osmia_broker.store.read.process_instances import is_process
+from osmia_broker.store.read.instance_conditions import is_process
 from osmia_broker.store.read.sources import Sources, by_itself, question
 
 _instance = schema.element_instances

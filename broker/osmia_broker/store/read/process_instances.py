@@ -1,11 +1,13 @@
-"""The list of process instances, running and ended, newest first, and one process instance by its key."""
+"""The list of process instances, newest first, and one process instance by its key: the search of `entities/process_instances.py` with rows.
 
-from collections.abc import Iterable
-from functools import cache
-from typing import Any
+An item has more than the row of its instance: where its tokens are, and its circumstances. They are read in the snapshot of the list.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, ScalarSelect, Select, bindparam, func, select
+from sqlalchemy import bindparam, select
 
 from osmia_broker.base.errors import InvalidState
 from osmia_broker.base.model_names import holds_expression
@@ -24,34 +26,28 @@ from osmia_broker.store.assemble import READERS, CorruptRow
 from osmia_broker.store.read import dialect, pages
 from osmia_broker.store.read.database import Snapshot
 from osmia_broker.store.read.element_names import Names
+from osmia_broker.store.read.entities.process_instances import PROCESS_INSTANCES
 from osmia_broker.store.read.incidents import is_open as incident_is_open
-from osmia_broker.store.read.pages import Page, cursor, merged, row_key
-from osmia_broker.store.read.sources import Sources, no_such, of_all, of_key, question
+from osmia_broker.store.read.instance_conditions import is_process
+from osmia_broker.store.read.pages import Page
+from osmia_broker.store.read.search.items import Key
+from osmia_broker.store.read.sources import Sources, by_itself, no_such, of_key, question
+from osmia_broker.store.read.stored_lists import Rows, among, page_of
 from osmia_broker.store.read.tables import columns_of
 
-LIST = "process instances"  #: the name in its cursors
-ACTIVE, COMPLETED, CANCELED = "ACTIVE", "COMPLETED", "CANCELED"
+NEWEST_FIRST = (("startDate", True),)
+CHUNK = 100  # instances read at a time, for each has element instances
 USER_TASK = "USER_TASK"  #: the type of an element
+ACTIVE, COMPLETED, CANCELED = "ACTIVE", "COMPLETED", "CANCELED"
 STATES = {  #: the states of a process instance, and those of the element instance that is the process
     ACTIVE: RUNNING,
     COMPLETED: ("COMPLETED",),
     CANCELED: ("TERMINATED",),
 }
 
-_element, _incident, _definition = schema.element_instances, schema.incidents, schema.process_definitions
+_element, _incident = schema.element_instances, schema.incidents
 _called, _origin = schema.TABLES[CalledInstance], schema.TABLES[InstanceOrigin]
 _business_id, _task = schema.TABLES[BusinessId], schema.TABLES[UserTask]
-is_process = _element.c.type == schema.PROCESS
-
-
-def running_of(definition_key: ColumnElement[int]) -> ScalarSelect[int]:
-    """Count the running instances of a definition: a look into an index for each state that is not an end, so ended ones cost nothing."""
-    return (
-        select(func.count())
-        .where(is_process, _element.c.process_definition_key == definition_key, _element.c.state.in_(STATES[ACTIVE]))
-        .correlate_except(_element)
-        .scalar_subquery()
-    )
 
 
 class SeenElement(msgspec.Struct, frozen=True):
@@ -75,19 +71,23 @@ class SeenInstance(msgspec.Struct, frozen=True):
     business_id: str
 
 
-class _Found(msgspec.Struct):
-    """The rows that belong to a page of process instances."""
+class _Instances:
+    """Shows process instances. Their elements have no names yet."""
 
-    instances: list[ElementInstance]
-    elements: list[ElementInstance]
-    incidents: dict[int, Incident]  # by the element instance that they stop
-    origins: dict[int, InstanceOrigin]  # by the process instance, as the business ids
-    business_ids: dict[int, BusinessId]
-    called: dict[int, CalledInstance]  # by the call activity
-    definitions: dict[int, ProcessDefinition]
+    chunk = CHUNK
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._rows = Rows(ElementInstance)
+
+    async def read(self, snapshot: Snapshot, keys: Sequence[Key]) -> dict[Key, tuple[SeenInstance | None, int]]:
+        """Read the instances with these *keys*."""
+        rows = await self._rows.read(snapshot, keys)
+        seen = await _find(self._sources, snapshot, [row for row, _ in rows.values() if row is not None])
+        return {(one.row.key,): (one, _size(one)) for one in seen}
 
 
-@question(of_all(merged(LIST, row_key)))
+@question(by_itself)
 async def search(
     sources: Sources,
     *,
@@ -101,23 +101,25 @@ async def search(
     after: str = "",
 ) -> Page[SeenInstance]:
     """List the process instances that pass every filter. An empty filter lets all pass. A parent is the instance that has called."""
-    element_states = [state for name in states for state in STATES[name]]
     asked = {
-        "bpmn_process_id": bpmn_process_id,
-        "version": version,
-        "process_definition_key": process_definition_key,
-        "parent_process_instance_key": parent_process_instance_key,
-        "states": dialect.array(element_states or _ALL_STATES),
+        "processDefinitionId": bpmn_process_id,
+        "processDefinitionVersion": version,
+        "processDefinitionKey": process_definition_key,
+        "storedState": among(state for name in states for state in STATES[name]),
+        "hasIncident": has_incident,
+        "parentProcessInstanceKey": parent_process_instance_key,
     }
-    given = frozenset(name for name, value in asked.items() if value and (name != "states" or element_states))
-    statement = _statement(given, has_incident)
-    values = pages.values_of(LIST, limit, after) | asked
-    async with sources.database.snapshot() as snapshot:
-        page = await pages.read(snapshot, LIST, ElementInstance, statement, values)
-        found = await _find(sources, snapshot, page.items)
-    seen = await _seen(sources, found)
-    cut = pages.cut(seen, len(seen), _size, lambda one: cursor(LIST, one.row.key))
-    return Page(cut.items, cut.next or page.next)
+
+    async def page_with(limit: int) -> Page[SeenInstance]:
+        shows = _Instances(sources)
+        page = await page_of(sources, PROCESS_INSTANCES, shows, NEWEST_FIRST, asked, limit=limit, after=after)
+        return Page(await _named(sources, page.items), page.next)
+
+    page = await page_with(limit)
+    fitting = pages.cut(page.items, len(page.items), _size, lambda _last: page.next)
+    if len(fitting.items) == len(page.items):
+        return page
+    return await page_with(len(fitting.items))  # names take part of a message, and are read after the rows
 
 
 @question(of_key("key"))
@@ -140,73 +142,76 @@ async def find(sources: Sources, key: int) -> SeenInstance:
                 f"Expected the stored rows of process instance '{key}' to be readable, but found {fault}"
             ) from None
         found = await _find(sources, snapshot, [row])
-    return (await _seen(sources, found))[0]
+    return (await _named(sources, found))[0]
 
 
-async def _find(sources: Sources, snapshot: Snapshot, instances: list[ElementInstance]) -> _Found:
+async def _find(sources: Sources, snapshot: Snapshot, instances: list[ElementInstance]) -> list[SeenInstance]:
     """Read the rows that belong to *instances*."""
     keys = {"keys": dialect.array(row.key for row in instances)}
     elements = await snapshot.rows(ElementInstance, _PLACES, keys)
-    incidents = await snapshot.rows(Incident, _STOPS, keys)
-    called = await snapshot.rows(CalledInstance, _CALLS, keys)
-    origins = await snapshot.rows(InstanceOrigin, _ORIGINS, keys)
-    business_ids = await snapshot.rows(BusinessId, _BUSINESS_IDS, keys)
-    definitions = await sources.definitions.of(
-        snapshot, (row.process_definition_key for row in (*instances, *elements))
-    )
-    return _Found(
-        instances=instances,
-        elements=elements,
-        incidents={row.element_instance_key: row for row in incidents},
-        origins={row.process_instance_key: row for row in origins},
-        business_ids={row.process_instance_key: row for row in business_ids},
-        called={row.element_instance_key: row for row in called},
-        definitions=definitions,
-    )
-
-
-async def _seen(sources: Sources, found: _Found) -> list[SeenInstance]:
-    with_elements = {row.process_definition_key for row in found.elements}
-    names = await sources.element_names.of(found.definitions[key] for key in with_elements)
-    elements: dict[int, list[SeenElement]] = {row.key: [] for row in found.instances}
-    of_tasks = await _names_of_tasks(sources, found.elements, names)
-    for row in found.elements:
-        incident, called = found.incidents.get(row.key), found.called.get(row.key)
-        elements[row.process_instance_key].append(
-            SeenElement(
-                row,
-                name=of_tasks.get(row.key) or names[row.process_definition_key].get(row.element_id, ""),
-                incident_key=incident.key if incident else 0,
-                called_process_instance_key=called.called_process_instance_key if called else 0,
-            )
+    incidents = {row.element_instance_key: row for row in await snapshot.rows(Incident, _STOPS, keys)}
+    called = {row.element_instance_key: row for row in await snapshot.rows(CalledInstance, _CALLS, keys)}
+    origins = {row.process_instance_key: row for row in await snapshot.rows(InstanceOrigin, _ORIGINS, keys)}
+    business_ids = {row.process_instance_key: row for row in await snapshot.rows(BusinessId, _BUSINESS_IDS, keys)}
+    definitions = await sources.definitions.of(snapshot, (row.process_definition_key for row in instances))
+    places: dict[int, list[SeenElement]] = defaultdict(list)
+    for row in elements:
+        seen = SeenElement(
+            row,
+            name="",
+            incident_key=incidents[row.key].key if row.key in incidents else 0,
+            called_process_instance_key=called[row.key].called_process_instance_key if row.key in called else 0,
         )
-    stopped = {row.process_instance_key for row in found.incidents.values()}
+        places[row.process_instance_key].append(seen)
+    stopped = {row.process_instance_key for row in incidents.values()}
     return [
         SeenInstance(
             row=row,
-            definition=found.definitions[row.process_definition_key],
+            definition=definitions[row.process_definition_key],
             state={"COMPLETED": COMPLETED, "TERMINATED": CANCELED}.get(row.state, ACTIVE),
             has_incident=row.key in stopped,
-            elements=elements[row.key],
-            origin=found.origins.get(row.key),
-            business_id=found.business_ids[row.key].business_id if row.key in found.business_ids else "",
+            elements=places[row.key],
+            origin=origins.get(row.key),
+            business_id=business_ids[row.key].business_id if row.key in business_ids else "",
         )
-        for row in found.instances
+        for row in instances
     ]
 
 
-async def _names_of_tasks(sources: Sources, elements: list[ElementInstance], names: dict[int, Names]) -> dict[int, str]:
-    """Return the names of the open user tasks among *elements* whose name in the model is an expression, by element instance."""
-    instances = {
-        row.process_instance_key
-        for row in elements
-        if row.type == USER_TASK and holds_expression(names[row.process_definition_key].get(row.element_id, ""))
-    }
-    if not instances:
-        return {}
-    async with sources.database.snapshot() as snapshot:
-        found = await snapshot.values(_TASK_NAMES, {"keys": dialect.array(instances)})
-    return dict(map(tuple, found))
+async def _named(sources: Sources, found: list[SeenInstance]) -> list[SeenInstance]:
+    """Give the elements the names that the model of their instance has, or that user tasks have themselves."""
+    models = {one.definition.key: one.definition for one in found if one.elements}
+    names = await sources.element_names.of(models.values())
+    of_tasks = await _names_of_tasks(sources, found, names)
+
+    def named(one: SeenInstance) -> SeenInstance:
+        known = names.get(one.definition.key, {})
+        elements = [
+            msgspec.structs.replace(place, name=of_tasks.get(place.row.key) or known.get(place.row.element_id, ""))
+            for place in one.elements
+        ]
+        return msgspec.structs.replace(one, elements=elements)
+
+    return [named(one) for one in found]
+
+
+async def _names_of_tasks(
+    sources: Sources, found: Iterable[SeenInstance], names: Mapping[int, Names]
+) -> dict[int, str]:
+    """Return the names of the open user tasks whose name in the model is an expression, by element instance."""
+    instances: dict[Sources, set[int]] = defaultdict(set)
+    for one in found:
+        known = names.get(one.definition.key, {})
+        if any(
+            place.row.type == USER_TASK and holds_expression(known.get(place.row.element_id, ""))
+            for place in one.elements
+        ):
+            instances[sources.part_of(one.row.key)].add(one.row.key)
+    of_tasks: dict[int, str] = {}
+    for part, keys in instances.items():
+        async with part.database.snapshot() as snapshot:
+            of_tasks |= dict(map(tuple, await snapshot.values(_TASK_NAMES, {"keys": dialect.array(keys)})))
+    return of_tasks
 
 
 def _size(seen: SeenInstance) -> int:
@@ -217,7 +222,6 @@ def _size(seen: SeenInstance) -> int:
 
 # --- statements
 
-_ALL_STATES = [state for states in STATES.values() for state in states]
 _ONE = columns_of(ElementInstance).where(_element.c.key == bindparam("key"), is_process)
 _PLACES = (
     columns_of(ElementInstance)
@@ -237,73 +241,3 @@ _BUSINESS_IDS = columns_of(BusinessId).where(dialect.among(_business_id.c.proces
 _TASK_NAMES = select(_task.c.element_instance_key, _task.c.name).where(
     dialect.among(_task.c.process_instance_key, "keys"), _task.c.ended_ms == schema.NOT_ENDED
 )
-_STOPPED = select(_incident.c.process_instance_key).where(incident_is_open)
-
-_CALLED = select(_called.c.called_process_instance_key).where(
-    _called.c.process_instance_key == bindparam("parent_process_instance_key")
-)
-
-_NO_DEFINITION = frozenset({"states", "parent_process_instance_key"})  #: the filters that name no definition
-_OF_DEFINITION = {
-    "bpmn_process_id": _definition.c.bpmn_process_id == bindparam("bpmn_process_id"),
-    "version": _definition.c.version == bindparam("version"),
-    "process_definition_key": _definition.c.key == bindparam("process_definition_key"),
-}
-
-
-@cache
-def _statement(given: frozenset[str], has_incident: bool | None) -> Select[Any]:
-    """Build the statement with these filters, once: building costs more than running it."""
-    statement = columns_of(ElementInstance).where(is_process)
-    few = _few(given, has_incident)
-    if few:
-        statement = statement.where(*(_element.c.key.in_(keys) for keys in few))
-        if given - _NO_DEFINITION:
-            statement = statement.where(_element.c.process_definition_key.in_(_definitions(given)))
-        if "states" in given:
-            statement = statement.where(dialect.among(_element.c.state, "states"))
-        if has_incident is False:
-            statement = statement.where(_element.c.key.not_in(_STOPPED))
-    elif given or has_incident is not None:
-        statement = statement.where(_element.c.key.in_(_newest(given, has_incident)))
-    return pages.newest_first(statement, ElementInstance)
-
-
-def _few(given: frozenset[str], has_incident: bool | None) -> list[Select[Any]]:
-    """Return the selections of few keys that the filters name. Every one of these keys is read."""
-    open_incidents = [_STOPPED] if has_incident else []
-    return [*open_incidents, _CALLED] if "parent_process_instance_key" in given else open_incidents
-
-
-def _newest(given: frozenset[str], has_incident: bool | None) -> Select[Any]:
-    """Select the newest keys of each definition in each state. The index begins with both columns and finds these keys at once."""
-    definitions, states = _definitions(given).subquery("definitions"), dialect.each("states")
-    of_each = select(_element.c.key).where(
-        is_process,
-        _element.c.process_definition_key == definitions.c.key,
-        _element.c.state == states.c.value,
-    )
-    if has_incident is False:
-        of_each = of_each.where(_element.c.key.not_in(_STOPPED))
-    newest = dialect.lateral(pages.newest_first(of_each, ElementInstance).correlate(definitions, states), "newest")
-    keys = select(newest.c.value).select_from(definitions, states, newest)
-    return keys.order_by(newest.c.value.desc()).limit(bindparam("size"))
-
-
-def _definitions(given: frozenset[str]) -> Select[Any]:
-    """Select the keys of the definitions that the filters name; of all that have instances, if they name none."""
-    named = given - _NO_DEFINITION
-    if named == {"process_definition_key"}:
-        return select(bindparam("process_definition_key", type_=schema.Int64).label("key"))
-    if named:
-        return select(_definition.c.key).where(*(_OF_DEFINITION[name] for name in sorted(named)))
-    return definitions_with_instances()
-
-
-def definitions_with_instances() -> Select[Any]:
-    """Select the keys of all definitions that have process instances, also of deleted ones, with one index look-up for each key."""
-    first = select(func.min(_element.c.process_definition_key).label("key")).where(is_process)
-    found = first.cte("definitions_with_instances", recursive=True)
-    following = first.where(_element.c.process_definition_key > found.c.key).correlate(found).scalar_subquery()
-    keys = found.union_all(select(following).where(found.c.key.is_not(None)))
-    return select(keys.c.key).where(keys.c.key.is_not(None))

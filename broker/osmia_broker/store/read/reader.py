@@ -1,9 +1,9 @@
 """The read side of a partition: all lists as the methods of one class.
 
 Every answer includes each command that was answered before the question. A page, and all rows that belong to it, were committed at one
-moment. No list of open rows reads the history: its statement is written so that SQLite uses an index of `schema.py` and does not walk
-down the keys (tests/store/test_read_plans.py checks the plans). There are three exceptions, which have no index: activatable jobs without
-a job type, suspended timers without an instance, and subscriptions to conditions without an instance.
+moment. No list of open rows reads the history: the heads of its entity (`search/heads.py`) lead to an index of `schema.py`, so that the
+database does not walk down the keys (tests/store/test_read_plans.py checks the plans). There are two exceptions, which have no index:
+activatable jobs without a job type, and subscriptions to conditions without an instance.
 
 A corrupt row is left out of every list, with a warning in the log.
 """

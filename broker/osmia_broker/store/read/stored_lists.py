@@ -54,7 +54,7 @@ async def page_of(
         InvalidArgument: *limit* is out of range, or *after* is no cursor of this list.
 
     """
-    scope = {name: value for name, value in asked.items() if value not in _EMPTY}
+    scope = {name: value for name, value in asked.items() if value is False or value not in _EMPTY}
     size = pages.limit_of(limit)
     found = await listed(sources, entity, shows, scope, order, size=size, after=after, bytes_max=pages.PAGE_BYTES_MAX)
     return Page(*found)

@@ -9,10 +9,11 @@ from osmia_broker.state.task_rows import TaskComment, TaskDraft, TaskEvent, User
 from osmia_broker.store import schema
 from osmia_broker.store.read import pages
 from osmia_broker.store.read.pages import Page
+from osmia_broker.store.read.search import cursors
 from osmia_broker.store.read.sources import Sources, of_key, question
 
 STEPS_MAX = 500
-LIST = "comments"  #: the name in its cursors
+LIST, OLDEST_FIRST = "comments", "key"  #: the name of the list and of its order in its cursors
 
 _task, _draft, _comment, _event = (schema.TABLES[one] for one in (UserTask, TaskDraft, TaskComment, TaskEvent))
 
@@ -78,11 +79,11 @@ async def comments_of(sources: Sources, key: int, *, limit: int = 0, after: str 
 
     """
     size = pages.limit_of(limit, pages.ITEMS_MAX)
-    place = pages.place_of(LIST, after, int)
-    values = {"key": key, "after": place[0] if place else 0, "size": size + 1}
+    (place,) = cursors.read(LIST, OLDEST_FIRST, [int], after, "after") if after else (0,)
+    values = {"key": key, "after": place, "size": size + 1}
     async with sources.database.snapshot() as snapshot:
         found = [Comment(*row) for row in await snapshot.values(_COMMENTS, values)]
-    return pages.cut(found, size, _bytes_of, lambda comment: pages.cursor(LIST, comment.key))
+    return pages.cut(found, size, _bytes_of, lambda comment: cursors.write(LIST, OLDEST_FIRST, [comment.key]))
 
 
 def _bytes_of(comment: Comment) -> int:

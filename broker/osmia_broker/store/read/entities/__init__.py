@@ -10,10 +10,12 @@ from osmia_broker.store.read.entities.element_instances import ELEMENT_INSTANCES
 from osmia_broker.store.read.entities.incidents import INCIDENTS
 from osmia_broker.store.read.entities.jobs import JOBS
 from osmia_broker.store.read.entities.listeners import GLOBAL_TASK_LISTENERS
-from osmia_broker.store.read.entities.message_subscriptions import MESSAGE_SUBSCRIPTIONS
+from osmia_broker.store.read.entities.messages import MESSAGES
 from osmia_broker.store.read.entities.process_definitions import PROCESS_DEFINITIONS
 from osmia_broker.store.read.entities.process_instances import PROCESS_INSTANCES
 from osmia_broker.store.read.entities.resources import RESOURCES
+from osmia_broker.store.read.entities.subscriptions import MESSAGE_SUBSCRIPTIONS, SUBSCRIPTIONS
+from osmia_broker.store.read.entities.timers import TIMERS
 from osmia_broker.store.read.entities.user_tasks import USER_TASKS
 from osmia_broker.store.read.entities.variables import VARIABLES
 from osmia_broker.store.read.entities.wait_states import WAIT_STATES
@@ -31,10 +33,13 @@ ENTITIES = (
     GLOBAL_TASK_LISTENERS,
     INCIDENTS,
     JOBS,
+    MESSAGES,
     MESSAGE_SUBSCRIPTIONS,
     PROCESS_DEFINITIONS,
     PROCESS_INSTANCES,
     RESOURCES,
+    SUBSCRIPTIONS,
+    TIMERS,
     USER_TASKS,
     VARIABLES,
     WAIT_STATES,
@@ -54,10 +59,13 @@ __all__ = [
     "GLOBAL_TASK_LISTENERS",
     "INCIDENTS",
     "JOBS",
+    "MESSAGES",
     "MESSAGE_SUBSCRIPTIONS",
     "PROCESS_DEFINITIONS",
     "PROCESS_INSTANCES",
     "RESOURCES",
+    "SUBSCRIPTIONS",
+    "TIMERS",
     "USER_TASKS",
     "VARIABLES",
     "WAIT_STATES",

@@ -1,12 +1,14 @@
 """Deployed processes, in all versions. Deleted ones stay: instances refer to them."""
 
+from dataclasses import replace
+
 from sqlalchemy import and_, case, func, not_, select
 
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.draining import draining, drains
 from osmia_broker.store.read.search.entity import Entity, Item, Parameters
-from osmia_broker.store.read.search.fields import SORTED_TENANT, Condition, flag, integer, key, maybe, named, text
+from osmia_broker.store.read.search.fields import SORTED_TENANT, Condition, flag, integer, maybe, named, own_key, text
 from osmia_broker.store.read.sources import Sources
 from osmia_broker.store.read.start_forms import definitions_with_form
 
@@ -30,8 +32,13 @@ FORMS = "definitions_with_form"  #: the parameter with their keys
 
 async def _known_before(sources: Sources, used: frozenset[str]) -> Parameters:
     """Read which deleted definitions drain, and which have a form at their start event. No table of the first partition has it."""
+    return await _with_form(sources, used) | await draining(sources)
+
+
+async def _with_form(sources: Sources, used: frozenset[str]) -> Parameters:
+    """Read which definitions have a form at their start event, for a search that asks for it."""
     with_form = await definitions_with_form(sources) if "hasStartForm" in used else ()
-    return {FORMS: dialect.array(with_form)} | await draining(sources)
+    return {FORMS: dialect.array(with_form)}
 
 
 async def _add_forms(sources: Sources, items: list[Item]) -> None:
@@ -45,7 +52,7 @@ PROCESS_DEFINITIONS = Entity(
     _definition,
     (_definition.c.key,),
     (
-        key("processDefinitionKey", _definition.c.key, sorts=True),
+        own_key("processDefinitionKey", _definition.c.key),
         text("processDefinitionId", _definition.c.bpmn_process_id, sorts=True),
         maybe("name", _definition.c.name, sorts=True),
         text("resourceName", _definition.c.resource_name, sorts=True),
@@ -60,3 +67,6 @@ PROCESS_DEFINITIONS = Entity(
     add=_add_forms,
     is_of_cluster=True,
 )
+
+#: Those that are not deleted. Nobody need ask which of the others drain, unless the state is shown.
+LIVING_DEFINITIONS = replace(PROCESS_DEFINITIONS, where=_is_there, prepare=_with_form)

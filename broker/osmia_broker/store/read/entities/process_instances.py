@@ -3,19 +3,21 @@
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import FromClause, Select, and_, case, not_, select
+from sqlalchemy import FromClause, Select, and_, bindparam, case, literal_column, not_, select, true
 
 from osmia_broker.state.batch_rows import BatchItem
-from osmia_broker.state.rows import RUNNING, InstanceOrigin
+from osmia_broker.state.rows import RUNNING, ElementState, InstanceOrigin
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside
-from osmia_broker.store.read.search.entity import Entity
+from osmia_broker.store.read.instance_conditions import definitions_with_instances
+from osmia_broker.store.read.search.entity import Entity, Head
 from osmia_broker.store.read.search.fields import (
     SORTED_TENANT,
     Condition,
     Field,
     Nested,
+    choice,
     date,
     flag,
     integer,
@@ -26,6 +28,7 @@ from osmia_broker.store.read.search.fields import (
     text,
 )
 from osmia_broker.store.read.search.filters import Group, Leaf
+from osmia_broker.store.read.search.variable_values import compared
 
 _process = schema.element_instances.alias("process")
 _definition, _origin = beside.Definition(_process.c.process_definition_key), beside.Origin(_process.c.key)
@@ -115,10 +118,71 @@ def _fields(states: dict[str, Condition], is_running: Condition) -> tuple[Field,
             text(name, dialect.as_text(_item.c.batch_key), nested=_batches, shows=False)
             for name in ("batchOperationKey", "batchOperationId")  # the second is the older name
         ),
+        choice("storedState", _process.c.state, ElementState, filters=False, shows=False),
         flag("hasRetriesLeft", _job.c.retries > 0, nested=_failed_jobs, shows=False),
     )
 
 
+def _heads(shape: Group) -> list[Head]:
+    """Return the parts of the list of one instance, of those that one has called, of stopped ones, or of some definitions and states."""
+    if shape.leaf("processInstanceKey", "$eq"):
+        return [Head(true())]
+    if parent := shape.leaf("parentProcessInstanceKey", "$eq"):
+        return [Head(_process.c.key.in_(_called_by(parent)))]
+    if shape.leaf("hasIncident", "$eq"):
+        return [Head(_process.c.key.in_(beside.stopped("process_instance_key")))]
+    stored = shape.leaf("storedState", "$in")
+    states = stored.names if stored else _ALL_STATES
+    named = [leaf for name in _OF_DEFINITION_FIELDS if (leaf := shape.leaf(name, "$eq", "$in"))]
+    if named:
+        return _of_states(states, _definitions_of(named))
+    if stored is None:
+        return []
+    running = [Head(_is_open, "process_instances_by_end", has_order=True)] if states & _RUNNING else []
+    return [*running, *_of_states(states - _RUNNING, definitions_with_instances())]
+
+
+def _called_by(parent: Leaf) -> Select[Any]:
+    """Select the instances that an instance has called."""
+    origin = schema.TABLES[InstanceOrigin].alias("called").c
+    caller = origin.parent_process_instance_key
+    return select(origin.process_instance_key).where(compared(caller, parent), caller != literal_column("0"))
+
+
+def _definitions_of(named: list[Leaf]) -> Select[Any]:
+    """Select the definitions that pass these conditions. One that is named by its key may be deleted."""
+    for one in named:
+        if one.field == "processDefinitionKey":
+            if one.operator == "$eq":
+                return select(bindparam(one.parameter, type_=schema.Int64).label("key"))
+            return select(dialect.items(one.parameter, "named").c.value.label("key"))
+    definition = schema.process_definitions.alias("named").c
+    return select(definition.key).where(*(compared(definition[_OF_DEFINITION_FIELDS[one.field]], one) for one in named))
+
+
+def _of_states(states: frozenset[str], definitions: Select[Any]) -> list[Head]:
+    """Return a part for each state, through the index by definition and state."""
+    each = definitions.subquery("definitions")
+    is_its = _process.c.process_definition_key == each.c.key
+    return [
+        Head(
+            and_(is_its, _process.c.state == literal_column(f"'{state}'")),
+            "process_instances",
+            has_order=True,
+            of_each=(each,),
+        )
+        for state in sorted(states)
+    ]
+
+
+_RUNNING = frozenset(RUNNING)
+_ALL_STATES = _RUNNING | {"COMPLETED", "TERMINATED"}
+#: The columns of a definition that filters name.
+_OF_DEFINITION_FIELDS = {
+    "processDefinitionKey": "key",
+    "processDefinitionId": "bpmn_process_id",
+    "processDefinitionVersion": "version",
+}
 _BY_END = {"endDate": "process_instances_by_end"}
 
 
@@ -129,7 +193,7 @@ def _of_variables(variable: FromClause) -> Select[Any]:
 
 def _entity(fields: tuple[Field, ...], **more: Any) -> Entity:
     of_process = _process.c.type == schema.PROCESS
-    return Entity("process instances", _process, (_process.c.key,), fields, where=of_process, **more)
+    return Entity("process instances", _process, (_process.c.key,), fields, where=of_process, heads=_heads, **more)
 
 
 def _by_variables(entity: Entity) -> Entity:

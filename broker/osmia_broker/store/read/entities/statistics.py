@@ -26,8 +26,8 @@ from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.element_conditions import number_of
 from osmia_broker.store.read.entities import beside
-from osmia_broker.store.read.entities.message_subscriptions import MESSAGE_SUBSCRIPTIONS
-from osmia_broker.store.read.process_instances import running_of
+from osmia_broker.store.read.entities.subscriptions import MESSAGE_SUBSCRIPTIONS
+from osmia_broker.store.read.instance_conditions import running_of
 from osmia_broker.store.read.search import statements
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import (

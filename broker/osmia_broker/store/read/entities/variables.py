@@ -9,7 +9,7 @@ from osmia_broker.store import schema
 from osmia_broker.store.read import dialect, numbers
 from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.search.entity import CHUNK, Entity, Item
-from osmia_broker.store.read.search.fields import SORTED_TENANT, Column, Condition, Field, flag, key, text
+from osmia_broker.store.read.search.fields import SORTED_TENANT, Column, Condition, Field, Nested, flag, key, text
 from osmia_broker.store.read.search.search import get
 from osmia_broker.store.read.sources import Sources, no_such, of_all, question
 
@@ -18,6 +18,9 @@ CHUNK_OF_WHOLE_VALUES = 8  # a value may have 4 MiB
 
 _variable = schema.variables.alias("variable")
 _origin = beside.Origin(_variable.c.process_instance_key)
+#: A variable has no index by its instance; the instance leads to its element instances, and these are the scopes.
+_scope_of = schema.element_instances.alias("scope_of")
+_of_instance = Nested(_scope_of, _scope_of.c.key, _variable.c.scope_key)
 
 
 def values_of(column: Column, *, shortens: bool) -> tuple[Field, Field]:
@@ -34,8 +37,14 @@ def _fields(*, shortens: bool) -> tuple[Field, ...]:
         key("variableKey", dialect.variable_key(_variable.c.scope_key, _variable.c.name), sorts=True),
         text("name", _variable.c.name, sorts=True),
         *values_of(_variable.c.value, shortens=shortens),
-        key("scopeKey", _variable.c.scope_key, sorts=True),
-        key("processInstanceKey", _variable.c.process_instance_key, sorts=True),
+        key("scopeKey", _variable.c.scope_key, sorts=True, optional=False),
+        key(
+            "processInstanceKey",
+            _variable.c.process_instance_key,
+            nested=_of_instance,
+            filtered=_scope_of.c.process_instance_key,
+            sorts=True,
+        ),
         _origin.root_field(),
         SORTED_TENANT,
     )

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from osmia_broker.base.errors import InvalidArgument
+from osmia_broker.base.whole_numbers import INT64_MAX
 from osmia_broker.store.read.search import cursors
 from osmia_broker.store.read.search.entity import Entity, sort_type
 from osmia_broker.store.read.search.terms import Order, Place
@@ -56,6 +57,27 @@ def cursor_of(entity: Entity, order: Order, row: Sequence[Any]) -> str:
     return cursors.write(entity.name, _signature(order), row)
 
 
+def cursor_behind(entity: Entity, order: Order, rows: Sequence[Sequence[Any]]) -> str:
+    """Make the cursor with which a list goes on behind *rows*; empty if there is no such place.
+
+    A corrupt row may have no place that a cursor can name. Then it is that of the last row that has one, because a page leaves corrupt rows out.
+    If no row has a place, the list goes on behind all rows with the first value of the last one.
+    """
+    kinds = _kinds(entity, order)
+    for row in reversed(rows):
+        if [type(value) for value in row] == kinds:
+            return cursor_of(entity, order, row)
+    if order and order[0][1]:  # texts come before numbers
+        return cursor_of(entity, order, [INT64_MAX if kind is int else "" for kind in kinds])
+    next_values = [value + 1 if type(value) is int else "" for value in rows[-1]]
+    return cursor_of(entity, order, next_values) if [type(value) for value in next_values] == kinds else ""
+
+
+def _kinds(entity: Entity, order: Order) -> list[type]:
+    """Return the types of the values in a cursor."""
+    return [*(sort_type(entity.fields[name]) for name, _ in order), *entity.key_types]
+
+
 def _signature(order: Order) -> str:
     return ",".join(f"-{name}" if is_descending else name for name, is_descending in order)
 
@@ -98,8 +120,7 @@ def page_at(entity: Entity, order: Order, size: int, cursor: Any, member: str, *
 
     """
     fields = [entity.fields[name] for name, _ in order]
-    kinds = [*map(sort_type, fields), *entity.key_types]
-    at = cursors.read(entity.name, _signature(order), kinds, cursor, member)
+    at = cursors.read(entity.name, _signature(order), _kinds(entity, order), cursor, member)
     return AskedPage(size, 0, Place(is_before, bool(fields) and fields[0].is_split and at[0] in (0, "")), at)
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from osmia_broker.store.read.database import snapshots_of
 from osmia_broker.store.read.search import filters, statements
-from osmia_broker.store.read.search.asked import AskedPage, cursor_of, order_of, page_at, page_of
+from osmia_broker.store.read.search.asked import AskedPage, cursor_behind, cursor_of, order_of, page_at, page_of
 from osmia_broker.store.read.search.entity import Entity, Item
 from osmia_broker.store.read.search.filters import Parsed
 from osmia_broker.store.read.search.items import Fields, Shows, read_items
@@ -22,6 +22,7 @@ from osmia_broker.store.read.search.terms import Order
 from osmia_broker.store.read.search.way import NOT_COUNTED, Question, Row
 from osmia_broker.store.read.sources import Sources, by_itself, no_such, question
 
+NO_ENDS = (None, None)
 PAGE_BYTES_MAX = 8_000_000  # of an answer over HTTP; clients go on from its last cursor
 
 T = TypeVar("T")
@@ -87,7 +88,7 @@ async def search(
     wanted = Question(entity, parsed, order, page, total_max)
     found = await _read(sources, wanted, Fields(entity, own), bytes_max)
     await entity.add(sources.parts[0], found.items)
-    start, end = (cursor_of(entity, order, row) if row else None for row in (found.start, found.end))
+    start, end = (cursor_of(entity, order, row) for row in (found.rows[0], found.rows[-1])) if found.rows else NO_ENDS
     return Found(found.items, min(found.total, found.counted), found.total > found.counted, start, end, found.goes_on)
 
 
@@ -134,16 +135,15 @@ async def listed(
     parsed.parameters.update(await _prepare(sources, entity, parsed, order))
     wanted = Question(entity, parsed, order, page, NOT_COUNTED)
     found = await _read(sources, wanted, shows, bytes_max)
-    return found.items, cursor_of(entity, order, found.end) if found.goes_on and found.end else ""
+    return found.items, cursor_behind(entity, order, found.rows) if found.goes_on else ""
 
 
 @dataclass(frozen=True)
 class _Page(Generic[T]):
-    """The items of a page, the sort values and keys of its ends, the number of all that pass, and how far was counted."""
+    """The items of a page, the sort values and keys of its rows, the number of all that pass, and how far was counted."""
 
     items: list[T]
-    start: Row
-    end: Row
+    rows: list[Row]
     goes_on: bool
     total: int
     counted: int
@@ -166,8 +166,7 @@ async def _read(sources: Sources, question: Question, shows: Shows[T], bytes_max
     keys = keys[:used]
     if page.place is not None and page.place.is_before:  # they were read away from the cursor
         keys, items = keys[::-1], items[::-1]
-    start, end = (keys[0][1], keys[-1][1]) if keys else ((), ())
-    return _Page(items, start, end, goes_on, total, counted)
+    return _Page(items, [row for _, row in keys], goes_on, total, counted)
 
 
 def _parts(sources: Sources, entity: Entity) -> Sequence[Sources]:
