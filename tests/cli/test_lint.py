@@ -60,12 +60,50 @@ def test_a_misspelt_element_of_the_dialect_is_answered_with_the_one_that_was_mea
     path = tmp_path / "p.bpmn"
     content = bpmn('start > a:job(in.at="=1") > end', id="p")
     path.write_bytes(content.replace(b"zeebe:ioMapping", b"zeebe:iomapping"))
-    assert run(["lint", str(path)]) == 1
-    assert "'zeebe:iomapping' is currently not supported; did you mean 'zeebe:ioMapping'?" in capsys.readouterr().err
-    path.write_bytes(content.replace(b"zeebe:input", b"zeebe:inptu"))  # inside of another one it is passed over
+    assert run(["lint", str(path)]) == 0
+    told = capsys.readouterr().err
+    assert "The element 'zeebe:iomapping' is not known, and has no effect; did you mean 'zeebe:ioMapping'?" in told
+    path.write_bytes(content.replace(b"zeebe:input", b"zeebe:inptu"))
     assert run(["lint", str(path)]) == 0
     told = capsys.readouterr().err
     assert "The element 'zeebe:inptu' is not known, and has no effect; did you mean 'zeebe:input'?" in told
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("<zeebe:ioMapping>", "<zeebe:future/><zeebe:ioMapping>", "The element 'zeebe:future' is not known, and has"),
+        (
+            "<zeebe:ioMapping>",
+            '<zeebe:input source="=1"/><zeebe:ioMapping>',
+            "'zeebe:input' stands outside of the element",
+        ),
+        (
+            "<zeebe:ioMapping>",
+            "<zeebe:linkedResources/><zeebe:ioMapping>",
+            "'zeebe:linkedResources' is not carried out here",
+        ),
+        (
+            '<bpmn:serviceTask id="a"',
+            '<bpmn:serviceTask startQuantity="2" id="a"',
+            "'startQuantity=\"2\"' is not carried out",
+        ),
+        (
+            '<bpmn:serviceTask id="a"',
+            '<bpmn:serviceTask default="a_to_end" id="a"',
+            "A default flow is read at exclusive",
+        ),
+    ],
+)
+def test_what_has_no_effect_is_warned_of(capsys, tmp_path, right, wrong, told):
+    path = tmp_path / "p.bpmn"
+    content = bpmn('start > a > end & a:job(in.at="=1") > b:task > end2', id="p").decode()
+    assert right in content
+    path.write_text(content)
+    assert run(["lint", "--strict", str(path)]) == 0
+    path.write_text(content.replace(right, wrong, 1))
+    assert run(["lint", str(path)]) == 0
+    assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -111,8 +111,25 @@ FROM_B = " > after:end"
         ("start > a:user(cardinality=3, done=late, items==xs) > end", "a", "found static value 'late'"),
         ("start > a:user(cardinality=3) > end", "a", "Must have exactly one 'zeebe:loopCharacteristics'"),
         ("start > a:user(items==xs, results=ys) > end", "a", "to be given both or not at all"),
-        ("start > a:user(repeat==x, times=0) > end", "a", "'loopMaximum' to be a whole number from 1"),
-        (f"start > a:user(repeat==x, times={'9' * 5_000}) > end", "a", "'loopMaximum' to be a whole number from 1"),
+        ("start > a:user(repeat==x, times=few) > end", "a", "'loopMaximum' to be a whole number, but found 'few'"),
+        (f"start > a:user(repeat==x, times={'9' * 5_000}) > end", "a", "'loopMaximum' to be a whole number"),
+        *(
+            (
+                f"start > a:user > end & x:eventsub {{ s1:start({by}) > e1:end }} & y:eventsub {{ s2:start({by}) > e2:end }}",
+                at,
+                reason,
+            )
+            for by, at, reason in [
+                (
+                    'message=m, key="=1"',
+                    "process",
+                    "Multiple event definitions with the same message name 'm' are not allowed",
+                ),
+                ("signal=s, interrupting=false", "process", "Multiple event definitions with the same signal name 's'"),
+                ("error=E", "s2", "Multiple event subprocesses in one scope with the same error code 'E'"),
+                ("escalation=any", "s2", "Multiple event subprocesses in one scope with the same escalation no code"),
+            ]
+        ),
         ("start > a:user(on_end=x x) > end".replace("x x", '"x x"'), "a", "duplicate execution listener"),
         ("start:start(on_start=x) > end", "start", "of type 'start' are not supported by start events"),
         ("start > g:exclusive(on_end=x) > end", "g", "of type 'end' are not supported by gateways"),

@@ -39,6 +39,7 @@ ONE_FORM = "Exactly one of the attributes 'formId, formKey' must be present and 
 EMPTY = "Attribute '{}' must be present and not empty"
 NOT_AN_EXPRESSION = "Expected expression but found static value '{0}'. An expression must start with '=' (e.g. '={0}')."
 ELSEWHERE = "to name an element of the same process or subprocess, but found '{}'"
+PUBLISH = '<zeebe:publishMessage correlationKey="=1"/>'
 UNSUPPORTED = "Elements of type '{}' are currently not supported"
 
 
@@ -386,7 +387,42 @@ UNSUPPORTED = "Elements of type '{}' are currently not supported"
             "it",
             "Must have exactly one 'zeebe:taskDefinition'",
         ),
-        (element("exclusiveGateway", "it", "<zeebe:unheardOf/>"), "it", "'zeebe:unheardOf' is currently not supported"),
+        (element("serviceTask", "it", "<zeebe:taskdefinition/>"), "it", "; did you mean 'zeebe:taskDefinition'?"),
+        (element("callActivity", "it", "<zeebe:calledelement/>"), "it", "; did you mean 'zeebe:calledElement'?"),
+        (element("scriptTask", "it", "<zeebe:scirpt/>"), "it", "; did you mean 'zeebe:script'?"),
+        *(
+            (element(tag, "it", PUBLISH, 'messageRef="m"' if tag == "sendTask" else "", inside), "it", reason)
+            for tag, inside, reason in [
+                ("serviceTask", "", "Must have exactly one 'zeebe:taskDefinition'"),  # only a send task publishes
+                ("endEvent", "<bpmn:messageEventDefinition/>", "Must reference a message"),
+            ]
+        ),
+        (element("sendTask", "it", PUBLISH), "it", "Must reference a message"),
+        (
+            element("sendTask", "it", f'{PUBLISH}<zeebe:taskDefinition type="t"/>'),
+            "it",
+            "Must have either one 'zeebe:publishMessage' or one 'zeebe:taskDefinition'",
+        ),
+        (
+            element("endEvent", "it", inside='<bpmn:compensateEventDefinition waitForCompletion="false"/>'),
+            "it > compensateEventDefinition",
+            "'waitForCompletion' of a compensation must be true or not present",
+        ),
+        *(
+            (
+                element("adHocSubProcess", "it", extensions, inside='<bpmn:task id="t"/>'),
+                "it > extensionElements > adHoc",
+                reason,
+            )
+            for extensions, reason in [
+                ('<zeebe:adHoc outputCollection="o"/>', "to be given both or not at all"),
+                ('<zeebe:adHoc outputElement="=o"/>', "to be given both or not at all"),
+                (
+                    '<zeebe:taskDefinition type="t"/><zeebe:adHoc activeElementsCollection="=o"/>',
+                    "Must not have 'activeElementsCollection' beside a 'zeebe:taskDefinition'",
+                ),
+            ]
+        ),
         *(
             (f'<bpmn:{tag} id="it" attachedToRef="start"/>', "it", UNSUPPORTED.format(tag))
             for tag in ("callChoreography", "choreographyTask", "complexGateway", "subChoreography")
@@ -490,13 +526,6 @@ UNSUPPORTED = "Elements of type '{}' are currently not supported"
             "t",
             "A compensation handler must have no incoming or outgoing sequence flows",
         ),
-        (
-            '<bpmn:task id="t" completionQuantity="3"/>',
-            "t",
-            "'completionQuantity=\"3\"' is currently not supported at 'task'",
-        ),
-        ('<bpmn:task id="t" startQuantity="-1"/>', "t", "'startQuantity=\"-1\"' is currently not supported at 'task'"),
-        ('<bpmn:task id="t" startQuantity="2"/>', "t", "'startQuantity=\"2\"' is currently not supported at 'task'"),
         # what the schema does not know
         ('<bpmn:robotTask id="r"/>', "r", "Expected an element of BPMN 2.0, but found 'robotTask'"),
         ('<bpmn:userTask id="u" assignee="ada"/>', "u", "'assignee=\"ada\"' is currently not supported at 'userTask'"),
@@ -681,13 +710,9 @@ def test_a_name_with_line_breaks_is_written_in_one_line() -> None:
     assert str(refused.value).endswith("set the type of its job in the modeler (line 7, 'Charge it')")
 
 
-def test_a_task_has_no_default_flow_among_others() -> None:
-    """In a file of Activiti it has one."""
+def test_a_default_flow_of_a_task_counts_in_a_file_of_activiti_only() -> None:
     line = "start > t > u:task > end & t:task(default=t_to_u) > v:task > end2"
-    with pytest.raises(model.InvalidModel) as refused:
-        model.parse("p.bpmn", bpmn(line))
-    [fault] = refused.value.faults
-    assert fault.path == "t"
-    assert fault.reason.startswith("Default flows are only supported at exclusive or inclusive gateways; put such a")
+    [process] = model.parse("p.bpmn", bpmn(line))
+    assert not process.elements["t"].has_conditions
     [process] = model.parse("p.bpmn", bpmn(line, dialect="activiti"))
     assert process.elements["t"].has_conditions

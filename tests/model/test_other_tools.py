@@ -1,9 +1,9 @@
 """Files of other tools: invisible characters, empty elements, comments, vendors' own elements and attributes."""
 
 import pytest
-from bpmn_fragments import definitions, element, faults, flow, process, read
+from bpmn_fragments import PROCESS, definitions, element, faults, flow, process, read
 
-from osmia_broker.model.expressions import Expression
+from osmia_broker.model.expressions import Expression, Static
 from osmia_broker.model.graph import SequenceFlow, UserTaskDefinition
 from osmia_broker.model.text import shown, trimmed
 
@@ -312,7 +312,6 @@ ONE_NATIVE_FORM = (
         ('<zeebe:userTask/><zeebe:formDefinition formKey="f"/>', ONE_NATIVE_FORM),
         ("<zeebe:userTask/><zeebe:formDefinition/>", ONE_NATIVE_FORM),
         ('<zeebe:userTask/><zeebe:formDefinition formId="f" externalReference="r"/>', ONE_NATIVE_FORM),
-        ("<zeebe:unheardOf/>", "'zeebe:unheardOf' is currently not supported"),
         ("<zeebe:taskListeners><zeebe:taskListener/></zeebe:taskListeners>", "Expected 'zeebe:taskListeners' at a"),
     ],
 )
@@ -333,3 +332,55 @@ def test_a_default_flow_that_is_the_only_one_of_a_task_has_no_effect() -> None:
     """Modelers keep the mark of a gateway that became a task."""
     found = read('<bpmn:task id="t" default="f"/><bpmn:endEvent id="x"/>' + flow("f", "t", "x"))
     assert [one.id for one in found.elements["t"].outgoing] == ["f"]
+
+
+@pytest.mark.parametrize(
+    "extensions",
+    [
+        "<zeebe:unheardOf><zeebe:of/></zeebe:unheardOf>",
+        '<zeebe:input source="" target="not a path"/>',  # outside of `zeebe:ioMapping`
+        "<zeebe:header/><zeebe:executionListener/><zeebe:taskListener/>",
+        '<zeebe:linkedResources><zeebe:linkedResource resourceId="r"/></zeebe:linkedResources>',
+        '<zeebe:conditionalFilter variableEvents="never"/>',  # beside a condition
+    ],
+)
+@pytest.mark.parametrize("tag", ["task", "exclusiveGateway", "intermediateThrowEvent", "subProcess"])
+def test_extensions_that_nobody_reads_are_passed_over(tag: str, extensions: str) -> None:
+    inside = '<bpmn:startEvent id="s"/>' if tag == "subProcess" else ""
+    assert faults(element(tag, "it", extensions, inside=inside)) == []
+
+
+def test_the_first_of_several_priorities_counts() -> None:
+    both = '<zeebe:jobPriorityDefinition priority="7"/><zeebe:jobPriorityDefinition priority="8"/>'
+    job = read(element("serviceTask", "it", f'<zeebe:taskDefinition type="t"/>{both}')).elements["it"].job
+    assert job is not None
+    assert job.priority == Static(7)
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        '<bpmn:task id="t" startQuantity="2" completionQuantity="3"/>',
+        '<bpmn:adHocSubProcess id="t" ordering="Sequential"><bpmn:task id="u"/></bpmn:adHocSubProcess>',
+        '<bpmn:transaction id="t" method="urn:other"><bpmn:startEvent id="s"/></bpmn:transaction>',
+        '<bpmn:userTask id="t"><bpmn:rendering id="r"/></bpmn:userTask>',
+        '<bpmn:potentialOwner id="r"/><bpmn:correlationSubscription id="c" correlationKeyRef="k"/>',
+        '<bpmn:task id="t"><bpmn:standardLoopCharacteristics loopMaximum="0"/></bpmn:task>',
+    ],
+)
+def test_what_bpmn_has_beyond_the_reference_is_passed_over(fragment: str) -> None:
+    assert faults(fragment) == []
+
+
+@pytest.mark.parametrize("tag", ["intermediateThrowEvent", "endEvent"])
+def test_the_definition_of_an_event_says_how_its_message_is_published(tag: str) -> None:
+    """The reference reads it there, and not at the event itself."""
+    message = '<bpmn:message id="m" name="go"/>'
+    publish = '<zeebe:publishMessage correlationKey="=1" messageId="=2"/>'
+    definition = element("messageEventDefinition", "d", publish, 'messageRef="m"')
+    file = definitions(message + PROCESS.replace("{content}", f'<bpmn:{tag} id="it">{definition}</bpmn:{tag}>'))
+    it = read(file).elements["it"]
+    assert it.job is None
+    assert it.publish is not None
+    assert it.publish.name == Static("go")
+    assert it.publish.message_id is not None

@@ -30,10 +30,11 @@ def _standard(source: Source, node: Node) -> StandardLoop | None:
     condition = _condition(source, node, "loopCondition")
     maximum = trimmed(node.get("loopMaximum", ""))
     times = whole_number(maximum, most=INT32_MAX)
-    if maximum and not times:
-        source.fault(f"Expected 'loopMaximum' to be a whole number from 1, but found '{quote(maximum)}'", node)
+    if maximum and times is None:
+        source.fault(f"Expected 'loopMaximum' to be a whole number, but found '{quote(maximum)}'", node)
         return None
-    if condition is None and not maximum:
+    times = times or None  # some tools write 0 where nobody has set it
+    if condition is None and times is None:
         return None
     tested_before = node.get("testBefore", "").strip() in ("true", "1")
     return StandardLoop(condition, tested_before, times)

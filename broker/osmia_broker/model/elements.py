@@ -24,18 +24,9 @@ _GATEWAY = _NAMED | {"gatewayDirection"}
 _ACTIVITY = _NAMED | {"isForCompensation", "startQuantity", "completionQuantity", "default"}
 _TASK_BY_JOB = _ACTIVITY | {"implementation", "operationRef"}
 
-#: Attributes that are allowed with these values only; they have no effect then.
-HARMLESS_VALUES = {
-    "completionQuantity": ("1", "0"),  # some tools write 0 where nobody has set it
-    "startQuantity": ("1", "0"),
-    "instantiate": ("false", "0"),
-    "eventGatewayType": ("Exclusive",),
-    "ordering": ("Parallel",),
-    "method": ("##Compensate", "##Image", "##Store"),
-}
-
 _BASE_CHILDREN = frozenset({"documentation", "extensionElements", "auditing", "monitoring"})
 _NODE_CHILDREN = _BASE_CHILDREN | {"categoryValueRef", "incoming", "outgoing"}
+_PEOPLE = frozenset({"resourceRole", "performer", "humanPerformer", "potentialOwner"})
 _ACTIVITY_CHILDREN = _NODE_CHILDREN | {
     "dataInputAssociation",
     "dataOutputAssociation",
@@ -43,10 +34,7 @@ _ACTIVITY_CHILDREN = _NODE_CHILDREN | {
     "property",
     "standardLoopCharacteristics",
     "multiInstanceLoopCharacteristics",
-    "resourceRole",
-    "performer",
-    "humanPerformer",
-    "potentialOwner",
+    *_PEOPLE,
 }
 _EVENT_CHILDREN = _NODE_CHILDREN | {
     "dataInput",
@@ -103,7 +91,10 @@ class FlowNode:
 
 PROCESS = Kind(
     attributes=_NAMED | {"isExecutable", "isClosed", "processType", "definitionalCollaborationRef"},
-    children=_BASE_CHILDREN | _CONTENT | {"ioSpecification", "property", "supports"},
+    children=_BASE_CHILDREN
+    | _CONTENT
+    | _PEOPLE
+    | {"correlationSubscription", "ioBinding", "ioSpecification", "property", "supportedInterfaceRef", "supports"},
     contains_elements=True,
 )
 SEQUENCE_FLOW = Kind(
@@ -138,14 +129,13 @@ def check_shape(source: Source, tag: str, kind: Kind, activiti_attributes: froze
         local = str(attribute)
         if local.startswith("{") or not str(value).strip():
             continue  # each dialect checks its own namespace, the reference ignores all others; an empty attribute has no effect
-        if local not in kind.attributes or str(value).strip() not in HARMLESS_VALUES.get(local, (str(value).strip(),)):
+        if local not in kind.attributes:
             source.fault(f"'{quote(local)}=\"{quote(str(value))}\"' is currently not supported at '{tag}'")
     for child, node in source.children():
         if child not in kind.children and not (kind.contains_elements and child in FLOW_NODES):
             # An event definition has an id of its own, but the fault belongs to the event.
             where, at = ("", node) if kind.contains_elements else (f" in '{tag}'", source.node)
             source.fault(f"Elements of type '{quote(child)}' are currently not supported{where}", at)
-    zeebe.check(source)
     activiti.check(source, activiti_attributes)
 
 
@@ -274,6 +264,7 @@ def read_call_activity(source: Source, element: Element) -> None:
     if element.call is None and not zeebe.has(source, "calledElement"):
         source.fault(
             "Must have exactly one 'zeebe:calledElement' extension element; name the called process in the modeler"
+            + zeebe.misspelt(source)
         )
 
 
@@ -281,7 +272,7 @@ def read_call_activity(source: Source, element: Element) -> None:
     "userTask",
     ElementType.USER_TASK,
     attributes=_ACTIVITY | {"implementation"},
-    children=_ACTIVITY_CHILDREN,
+    children=_ACTIVITY_CHILDREN | {"rendering"},
     activiti_attributes=activiti.USER_TASK,
 )
 def read_user_task(source: Source, element: Element) -> None:
@@ -307,6 +298,11 @@ def read_user_task(source: Source, element: Element) -> None:
     children=_ACTIVITY_CHILDREN,
     activiti_attributes=activiti.TASK,
 )
+def read_service_task(source: Source, element: Element) -> None:
+    """Read a task for a worker: from `zeebe:taskDefinition`, else from `implementation`, which names a connector."""
+    element.job = _connector(source) or zeebe.job(source)
+
+
 @reads(
     "sendTask",
     ElementType.SEND_TASK,
@@ -314,14 +310,13 @@ def read_user_task(source: Source, element: Element) -> None:
     children=_ACTIVITY_CHILDREN,
     activiti_attributes=activiti.TASK,
 )
-def read_service_task(source: Source, element: Element) -> None:
-    """Read a task for a worker: from `zeebe:taskDefinition`, else from `implementation`, which names a connector."""
-    element.job = _connector(source)
-    if element.job is None and zeebe.has(source, "publishMessage"):
+def read_send_task(source: Source, element: Element) -> None:
+    """Read a task that publishes a message, or lets a worker send it."""
+    if not zeebe.has(source, "publishMessage"):
+        read_service_task(source, element)
+    elif _has_one_of(source, "publishMessage", "taskDefinition"):
         message = read_message(source, source.node, Place.THROW)
         element.publish = None if message is None else zeebe.publish(source, message.name)
-    elif element.job is None:
-        element.job = zeebe.job(source)
 
 
 @reads(
@@ -372,5 +367,7 @@ def _has_one_of(source: Source, *definitions: str) -> bool:
     if source.faults.touch(source.id):
         return False
     names = " or ".join(f"one 'zeebe:{definition}'" for definition in definitions)
-    source.fault(f"Must have either {names} extension element; choose how the task is implemented in the modeler")
+    source.fault(
+        f"Must have either {names} extension element; choose how the task is implemented in the modeler{zeebe.misspelt(source)}"
+    )
     return False

@@ -24,7 +24,7 @@ from osmia_broker.model.events import (
 )
 from osmia_broker.model.expressions import Expression, Static
 from osmia_broker.model.faults import quote
-from osmia_broker.model.source import Source
+from osmia_broker.model.source import TRUE, Source
 from osmia_broker.model.text import trimmed
 from osmia_broker.model.timers import read_cycle, read_moment
 from osmia_broker.model.xml import BPMN, ZEEBE, Node, local_name, name, text
@@ -177,8 +177,8 @@ def read_message(source: Source, at: Node, place: Place) -> MessageEvent | None:
 
 def _correlation_key(source: Source, at: Node, message: Node) -> Expression | None:
     found = list(Source(message, source.faults).extensions.get(name(ZEEBE, "subscription"), ()))
-    if not found:
-        if source.file.is_activiti:
+    if len(found) != 1:
+        if not found and source.file.is_activiti:
             return activiti.correlation_key(source, at) or Static("")  # without a key, all wait under the empty one
         source.fault(
             "Must have exactly one 'zeebe:subscription' extension element at its message; set its correlation key in the modeler",
@@ -267,7 +267,9 @@ def _code(source: Source, shared: Node, attribute: str, place: Place) -> Express
 
 
 @_reads("compensateEventDefinition", Trigger.COMPENSATION)
-def _compensation(_source: Source, node: Node, place: Place) -> CompensationEvent:
+def _compensation(source: Source, node: Node, place: Place) -> CompensationEvent:
+    if place in _THROWING and node.get("waitForCompletion", "true").strip() not in TRUE:
+        source.fault("Attribute 'waitForCompletion' of a compensation must be true or not present", node)
     return CompensationEvent(node.get("activityRef", "").strip() if place in _THROWING else "")
 
 

@@ -3,7 +3,7 @@
 A new rule is a function with `@requires` and the types it applies to.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from osmia_broker.model.events import (
     FROM_OUTSIDE,
@@ -52,6 +52,8 @@ def check(process: Process, faults: Faults) -> None:
     for scope in process.elements.values():
         _check_starts(scope, children.get(scope, []), faults)
         _check_compensated(scope, children.get(scope, []), faults)
+        starts = [one.start for one in scope.event_subprocesses if one.start is not None]
+        _refuse_alike(scope, starts, set(), "event subprocesses in one scope", faults)
     _check_loops(process, faults)
 
 
@@ -80,15 +82,7 @@ def _chooses_by_conditions(gateway: Element, faults: Faults) -> None:
 
 @requires(*(set(ElementType) - {*CHOOSING}))
 def _has_no_conditions(element: Element, faults: Faults) -> None:
-    """Refuse conditions elsewhere, as the reference does (measured); the Activiti dialect has them.
-
-    A default flow among others would be taken or not, depending on who reads it; alone, it is an ordinary one.
-    """
-    if element.default_flow is not None and len(element.outgoing) > 1 and not element.has_conditions:
-        faults.about(
-            element.id,
-            "Default flows are only supported at exclusive or inclusive gateways; put such a gateway behind the element",
-        )
+    """Refuse conditions elsewhere, as the reference does (measured); the Activiti dialect has them."""
     for flow in element.outgoing:
         if flow.condition is not None and not element.has_conditions:
             faults.about(
@@ -117,7 +111,9 @@ def _leads_to_events(gateway: Element, faults: Faults) -> None:
         if flow.target.type is not ElementType.INTERMEDIATE_CATCH_EVENT or (
             trigger is None or trigger.trigger not in FROM_OUTSIDE
         ):
-            if not faults.touch(flow.target.id):
+            # A catching event without a trigger has a fault of its own.
+            is_unread = trigger is None and flow.target.type is ElementType.INTERMEDIATE_CATCH_EVENT
+            if not is_unread and not faults.touch(flow.target.id):
                 faults.about(
                     gateway.id,
                     f"Event-based gateway must not have an outgoing sequence flow to other elements than message/timer/signal/conditional intermediate catch events, but found '{flow.target.id}'",
@@ -148,20 +144,26 @@ def _refuse_repeated(
 @requires(*ACTIVITIES)
 def _has_distinct_boundary_events(activity: Element, faults: Faults) -> None:
     names: set[tuple[str, str]] = set()
-    codes: set[tuple[str, str]] = set()
     if activity.type is ElementType.RECEIVE_TASK and isinstance(activity.event, MessageEvent):
         _refuse_repeated(names, activity.event, activity, faults)
-    for event in activity.boundaries:
+    _refuse_alike(activity, activity.boundaries, names, "boundary events at one activity", faults)
+
+
+def _refuse_alike(
+    owner: Element, events: Iterable[Element], names: set[tuple[str, str]], kind: str, faults: Faults
+) -> None:
+    """Refuse *events* of one owner that would catch the same: only one of them could ever fire."""
+    codes: set[tuple[str, str]] = set()
+    for event in events:
         trigger = event.event
         if isinstance(trigger, MessageEvent | SignalEvent):
-            _refuse_repeated(names, trigger, activity, faults)
+            _refuse_repeated(names, trigger, owner, faults)
         elif isinstance(trigger, ErrorEvent | EscalationEvent):
             place = (trigger.trigger, trigger.code.text if trigger.code is not None else "")
             if place in codes:
                 what = f"code '{place[1]}'" if trigger.code is not None else "no code, which catches all,"
                 faults.about(
-                    event.id,
-                    f"Multiple boundary events with the same {trigger.trigger.lower()} {what} at one activity are not allowed",
+                    event.id, f"Multiple {kind} with the same {trigger.trigger.lower()} {what} are not allowed"
                 )
             codes.add(place)
 

@@ -1,7 +1,8 @@
 """Warn of what a model says and nobody will hear: it can be deployed, and it does probably not do what its author meant.
 
-Two kinds: an expression that calls a function which does not exist (it gives null, and no incident), and an element of the
-`zeebe:` dialect, or an attribute of one, with a misspelt name (it is passed over).
+Three kinds: an expression that calls a function which does not exist (it gives null, and no incident); an element of the `zeebe:` dialect
+that is not known or stands in a place where none reads it, or an attribute of one with a misspelt name; and what BPMN has and neither this
+broker nor the reference carries out, such as `startQuantity="2"`. All of it is passed over.
 """
 
 import dataclasses
@@ -9,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from osmia_broker.model.dialects.zeebe_words import ATTRIBUTES
+from osmia_broker.model.dialects.zeebe_words import ATTRIBUTES, OUTER, WITHOUT_EFFECT
 from osmia_broker.model.faults import Fault, meant, quote
-from osmia_broker.model.graph import Element, Process, SequenceFlow
+from osmia_broker.model.graph import CHOOSING, Element, Process, SequenceFlow
 from osmia_broker.model.xml import BPMN, ZEEBE, Node, line, local_name, namespace
 
 NAMES_COMPARED_MAX = 100  # unknown ones of one file; a comparison with all that are known takes a millisecond
@@ -21,9 +22,9 @@ WARNINGS_MAX = 50  # of one file; each is a line that a person reads
 def of_file(root: Node, processes: tuple[Process, ...]) -> list[Fault]:
     """Return the warnings about a file: its outermost element, and the processes that were read from it. In the order of its lines."""
     places = {node.get("id"): node for node in root.iter(f"{{{BPMN}}}*") if node.get("id")}
-    found = [*_misspelt(root)]
+    found = [*_misspelt(root), *_not_carried_out(root)]
     for process in processes:
-        found += _unknown_calls(process, places)
+        found += [*_default_flows(process, places), *_unknown_calls(process, places)]
     return sorted(found, key=lambda warning: warning.line)[:WARNINGS_MAX]
 
 
@@ -39,23 +40,66 @@ def _misspelt(root: Node) -> Iterator[Fault]:
     for node in root.iter(f"{{{ZEEBE}}}*"):
         name = local_name(node)
         if name not in ATTRIBUTES:
-            if near := suggestion("", name, "zeebe:", ATTRIBUTES):
-                yield _without_effect(node, f"The element 'zeebe:{quote(name)}'", near)
+            near = suggestion("", name, "zeebe:", ATTRIBUTES)
+            yield _without_effect(node, f"The element 'zeebe:{quote(name)}' is not known, and", near)
             continue
+        if name in WITHOUT_EFFECT:
+            yield _without_effect(node, f"The element 'zeebe:{name}' is not carried out here; it")
+        elif name not in OUTER and _is_outside(node):
+            yield _without_effect(
+                node, f"The element 'zeebe:{name}' stands outside of the element that it belongs to, and"
+            )
         for attribute in map(str, node.keys()):
             if attribute in ATTRIBUTES[name] or attribute.startswith("{"):  # of another namespace
                 continue
             if near := suggestion(name, attribute, "", ATTRIBUTES[name]):
-                yield _without_effect(node, f"The attribute '{quote(attribute)}' of 'zeebe:{name}'", near)
+                yield _without_effect(
+                    node, f"The attribute '{quote(attribute)}' of 'zeebe:{name}' is not known, and", near
+                )
 
 
-def _without_effect(node: Node, what: str, near: str) -> Fault:
+def _is_outside(node: Node) -> bool:
+    parent = node.getparent()
+    return parent is None or namespace(parent) != ZEEBE
+
+
+#: The attributes that are carried out with these values only: with them, they change nothing.
+_ORDINARY_VALUES = {
+    "completionQuantity": ("1", "0"),  # some tools write 0 where nobody has set it
+    "startQuantity": ("1", "0"),
+    "instantiate": ("false", "0"),
+    "eventGatewayType": ("Exclusive",),
+    "ordering": ("Parallel",),
+    "method": ("##Compensate", "##Image", "##Store"),
+}
+
+
+def _not_carried_out(root: Node) -> Iterator[Fault]:
+    for node in root.iter(f"{{{BPMN}}}*"):
+        for attribute, ordinary in _ORDINARY_VALUES.items():
+            value = node.get(attribute, "").strip()
+            if value and value not in ordinary:
+                yield _without_effect(node, f"'{attribute}=\"{quote(value)}\"' is not carried out; it")
+
+
+def _without_effect(node: Node, what: str, near: str = "") -> Fault:
     at: Node | None = node
     while at is not None and not (namespace(at) == BPMN and at.get("id")):
         at = at.getparent()
     id = "" if at is None else at.get("id", "")
     label = "" if at is None else at.get("name", "")
-    return Fault(id, quote(id), f"{what} is not known, and has no effect{near}", line(node), label)
+    return Fault(id, quote(id), f"{what} has no effect{near}", line(node), label)
+
+
+def _default_flows(process: Process, places: Mapping[Any, Node]) -> Iterator[Fault]:
+    """Warn of the default flows of activities, which the Activiti dialect alone has: every flow out of such an activity is taken."""
+    for element in process.elements.values():
+        is_read = element.type in CHOOSING or element.has_conditions
+        if element.default_flow is not None and len(element.outgoing) > 1 and not is_read:
+            yield _without_effect(
+                places[element.id],
+                "A default flow is read at exclusive and inclusive gateways only: all flows are taken, and it",
+            )
 
 
 def _unknown_calls(process: Process, places: Mapping[Any, Node]) -> Iterator[Fault]:

@@ -11,7 +11,7 @@ from typing import Any
 from osmia_broker.model import expressions
 from osmia_broker.model.dates import is_zoned_date_time
 from osmia_broker.model.dialects.activiti import WORK
-from osmia_broker.model.dialects.zeebe_words import SUPPORTED
+from osmia_broker.model.dialects.zeebe_words import ATTRIBUTES
 from osmia_broker.model.expressions import Converted, Expression, Static, variable_of
 from osmia_broker.model.faults import meant, quote
 from osmia_broker.model.graph import (
@@ -51,12 +51,13 @@ _ONE_NATIVE_FORM = (
 )
 
 
-def check(source: Source) -> None:
-    """Refuse the extension elements that this broker does not carry out yet, rather than run a process without them."""
-    for tag, nodes in source.extensions.items():
-        local = local_name(nodes[0])
-        if tag.startswith(f"{{{ZEEBE}}}") and local not in SUPPORTED:
-            source.fault(f"'zeebe:{quote(local)}' is currently not supported{meant('zeebe:', local, SUPPORTED)}")
+def misspelt(source: Source) -> str:
+    """Return `; did you mean 'zeebe:taskDefinition'?` if an extension element that is not known has nearly such a name, else nothing.
+
+    Unknown ones are passed over, as the reference does; so this is the reason if something is missing.
+    """
+    names = [local_name(nodes[0]) for tag, nodes in source.extensions.items() if tag.startswith(f"{{{ZEEBE}}}")]
+    return next((near for one in names if one not in ATTRIBUTES and (near := meant("zeebe:", one, ATTRIBUTES))), "")
 
 
 def has(source: Source, *locals: str) -> bool:
@@ -70,7 +71,7 @@ def job(source: Source) -> JobDefinition | None:
     if len(found) != 1:
         if found or not source.faults.touch(source.id):  # a Java class of Activiti is reported once
             mend = WORK if source.file.is_only_activiti else "set the type of its job in the modeler"
-            source.fault(f"Must have exactly one 'zeebe:taskDefinition' extension element; {mend}")
+            source.fault(f"Must have exactly one 'zeebe:taskDefinition' extension element; {mend}{misspelt(source)}")
         return None
     [node] = found
     type = _value(source, node, "type", _name) if source.required(node, "type") else None
@@ -82,8 +83,8 @@ def job(source: Source) -> JobDefinition | None:
 
 
 def job_priority(source: Source) -> Expression | None:
-    """Read the `zeebe:jobPriorityDefinition` of a process or a task; None without."""
-    node = source.extension(_tag("jobPriorityDefinition"))
+    """Read the first `zeebe:jobPriorityDefinition` of a process or a task; None without."""
+    node = next(iter(source.extensions.get(_tag("jobPriorityDefinition"), ())), None)
     return _value(source, node, "priority", _int32) if node is not None and source.required(node, "priority") else None
 
 
@@ -246,8 +247,7 @@ def multi_instance(
     collection = _expression(source, node, "inputCollection")
     output_collection = trimmed(node.get("outputCollection", ""))
     has_element = bool(trimmed(node.get("outputElement", "")))
-    if bool(output_collection) != has_element:
-        source.fault("Expected 'outputCollection' and 'outputElement' to be given both or not at all", node)
+    if not _check_output(source, node):
         return None
     element = _expression(source, node, "outputElement") if has_element else None
     if collection is None:
@@ -265,6 +265,14 @@ def multi_instance(
     )
 
 
+def _check_output(source: Source, node: Node) -> bool:
+    """Whether *node* has an output collection with an output element, or neither; a fault otherwise."""
+    is_whole = bool(trimmed(node.get("outputCollection", ""))) == bool(trimmed(node.get("outputElement", "")))
+    if not is_whole:
+        source.fault("Expected 'outputCollection' and 'outputElement' to be given both or not at all", node)
+    return is_whole
+
+
 def ad_hoc(source: Source) -> tuple[Expression | None, str, Expression | None]:
     """Read `zeebe:adHoc`: the elements to activate, the output collection, and the output element."""
     node = source.extension(_tag("adHoc"))
@@ -272,6 +280,12 @@ def ad_hoc(source: Source) -> tuple[Expression | None, str, Expression | None]:
         return None, "", None
     has_active = bool(trimmed(node.get("activeElementsCollection", "")))
     has_element = bool(trimmed(node.get("outputElement", "")))
+    _check_output(source, node)
+    if has_active and has(source, "taskDefinition"):
+        source.fault(
+            "Must not have 'activeElementsCollection' beside a 'zeebe:taskDefinition', whose worker activates the elements",
+            node,
+        )
     return (
         _expression(source, node, "activeElementsCollection") if has_active else None,
         trimmed(node.get("outputCollection", "")),
@@ -333,15 +347,19 @@ def _listeners(source: Source, kind: str, events: tuple[str, ...]) -> dict[str, 
 
 
 def publish(source: Source, message_name: Expression) -> PublishDefinition | None:
-    """Read `zeebe:publishMessage` of an event that throws a message of this name; None without."""
-    node = source.extension(_tag("publishMessage"))
-    if node is None:
+    """Read `zeebe:publishMessage` of what throws a message of this name: in its event definition or, as for a send task, beside it. None without."""
+    inside = [Source(node, source.faults) for tag, node in source.children() if tag == "messageEventDefinition"]
+    found = [node for one in (*inside, source) for node in one.extensions.get(_tag("publishMessage"), ())]
+    if not found:
+        return None
+    if isinstance(message_name, Static) and not message_name.text:
+        source.fault("Must reference a message; choose the message that is published in the modeler")
         return None
     return PublishDefinition(
         message_name,
-        _value(source, node, "correlationKey"),
-        _value(source, node, "messageId"),
-        _value(source, node, "timeToLive"),
+        _value(source, found[0], "correlationKey"),
+        _value(source, found[0], "messageId"),
+        _value(source, found[0], "timeToLive"),
     )
 
 

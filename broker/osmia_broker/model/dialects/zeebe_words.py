@@ -9,6 +9,7 @@ _OUTER: Mapping[str, tuple[str, ...]] = {
     "assignmentDefinition": ("assignee", "candidateGroups", "candidateUsers"),
     "calledDecision": ("decisionId", "resultVariable", *_BINDING),
     "calledElement": ("processId", "propagateAllChildVariables", "propagateAllParentVariables", *_BINDING),
+    "conditionalFilter": ("variableNames", "variableEvents"),  # of the definition of a conditional event
     "executionListeners": (),
     "formDefinition": ("formKey", "formId", "externalReference", *_BINDING),
     "ioMapping": (),
@@ -36,13 +37,14 @@ _INNER: Mapping[str, tuple[str, ...]] = {
     "property": ("name", "value"),
     "taskListener": ("eventType", "type", "retries"),
 }
-_REFUSED: Mapping[str, tuple[str, ...]] = {
-    "conditionalFilter": ("variableNames", "variableEvents"),
+_WITHOUT_EFFECT: Mapping[str, tuple[str, ...]] = {
     "linkedResource": ("resourceId", "resourceType", "linkName", *_BINDING),
     "linkedResources": (),
 }
 
-#: The extension elements that are read or have no effect on execution. On other elements than their own they are ignored.
-SUPPORTED = frozenset(_OUTER)
-#: The attributes of all elements of the dialect: of those, of the ones inside of them, and of some of newer versions that are refused by name.
-ATTRIBUTES = {**_OUTER, **_INNER, **_REFUSED}
+#: The elements of the dialect that stand directly in `extensionElements`.
+OUTER = frozenset(_OUTER)
+#: The elements that are known and not carried out here.
+WITHOUT_EFFECT = frozenset(_WITHOUT_EFFECT)
+#: The attributes of all elements of the dialect.
+ATTRIBUTES = {**_OUTER, **_INNER, **_WITHOUT_EFFECT}
