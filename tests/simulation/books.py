@@ -13,6 +13,7 @@ class KnownJob:
     key: int
     process_instance_key: int
     state: str  # held, backing off, parked, completed, canceled
+    until_ms: int = 0  # a worker has it, or it backs off, until then
 
 
 @dataclass
@@ -41,6 +42,7 @@ class Books:
         for job in self.jobs.values():
             row = store.row(Job, job.key)
             job.state = STATES[row.state, row.deadline_ms > 0]
+            job.until_ms = row.deadline_ms
 
 
 STATES = {

@@ -22,6 +22,7 @@ from osmia_broker.links import Links
 from tests.partition.opened import steps_only
 from tests.simulation.brokers import Cluster
 from tests.simulation.clients import Clients
+from tests.simulation.defects import Defects
 from tests.simulation.history import History
 from tests.simulation.virtual import VirtualLoop, machine_here, passing
 from tests.simulation.weather import Weather
@@ -87,18 +88,6 @@ class Run:
             self.cluster.start(name)
             await self.cluster.settled(FAIR_S)
         await self.history.end(FAIR_S)
-
-
-class Defects(logging.Handler):
-    """Keeps what the broker logs with a trace: a defect that it has survived."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.found: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info:
-            self.found.append(self.format(record))
 
 
 @contextmanager

@@ -5,12 +5,14 @@ is resolved later. The books know who waited.
 """
 
 import random
+from collections import Counter
 
 import pytest
 
 from osmia_broker.engine import Budget, commands
 from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Message, Subscription, Variable
 from tests.partition.opened import ONE_INSTANCE, Opened, WatchedStore, create, deploy, opened
+from tests.simulation.defects import played
 from tests.simulation.invariants import check
 
 ROOM = 600
@@ -29,6 +31,7 @@ class Sender:
     def __init__(self, it: Opened, chance: random.Random, due: dict[int, set[str]]) -> None:
         self.it, self.chance, self.due = it, chance, due
         self.number = 0
+        self.published: set[str] = set()  # the marks of messages
 
     async def create(self) -> None:
         id = self.chance.choice([*PROCESSES])
@@ -49,6 +52,7 @@ class Sender:
         open_ones = [row for row in self.it.store.living(Subscription) if row.name == "m"]
         waiting = [row for row in open_ones if row.correlation_key == key and self._takes(row)]
         name = self._name()
+        self.published.add(name)
         await self.it.do(commands.PublishMessage("m", key, ttl_ms, "", self._variables(name)))
         for first in waiting[:1]:
             self.due[first.process_instance_key].add(name)
@@ -74,7 +78,12 @@ class Sender:
 
 
 @pytest.mark.parametrize("seed", range(24))
-async def test_every_event_reaches_all_that_waited_for_it(seed: int, monkeypatch: pytest.MonkeyPatch):
+async def test_every_event_reaches_all_that_waited_for_it_once(seed: int, monkeypatch: pytest.MonkeyPatch):
+    await played(play(seed, monkeypatch))
+
+
+async def play(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Play the events of this seed, and judge what has come of them."""
     monkeypatch.setattr("osmia_broker.engine.variables.INSTANCE_CHARACTERS_MAX", ROOM)
     for module in ("osmia_broker.state.state", "tests.memory_store"):
         monkeypatch.setattr(f"{module}.MATCHES_MAX", 3)
@@ -107,7 +116,19 @@ async def test_every_event_reaches_all_that_waited_for_it(seed: int, monkeypatch
                 got[row.process_instance_key].add(row.name)
         lost = {key: names - got[key] for key, names in due.items() if names - got[key]}
         assert not lost, f"seed {seed}: these instances never got {lost}"
+        _judge_repetitions(store, due, sender.published)
     assert all(row.ended_ms == 0 for row in store.rows(ElementInstance) if row.type == "PROCESS")
+
+
+def _judge_repetitions(store: WatchedStore, due: dict[int, set[str]], published: set[str]) -> None:
+    """Each message has reached one instance at most, and each event has begun an event subprocess once."""
+    reached = Counter(row.name for row in store.rows(Variable) if row.name in published)
+    again = [name for name, number in reached.items() if number > 1]
+    assert not again, f"more than one instance got {again}"
+    elements = store.rows(ElementInstance)
+    begun = Counter(row.process_instance_key for row in elements if row.element_id == "also")
+    for key in {row.key for row in elements if row.element_id == "aside"}:
+        assert begun[key] == len(due[key]), f"instance {key} got {due[key]}, and began {begun[key]} event subprocesses"
 
 
 async def _repair_all(it: Opened, store: WatchedStore) -> None:

@@ -6,6 +6,7 @@ calls that it made.
 
 import asyncio
 import random
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from osmia_broker.engine import Budget, commands
 from osmia_broker.state.rows import ElementInstance, Incident, Job, JobState
 from tests.partition.opened import ONE_INSTANCE, Opened, WatchedStore, deploy, opened
 from tests.simulation.books import REPORTABLE, Books, KnownJob
+from tests.simulation.defects import played
 from tests.simulation.invariants import check
 
 PROCESS = deploy(
@@ -43,7 +45,7 @@ class Client:
         if self.chance.random() < 0.15:
             self.it.store.fails, self.it.store.fails_after = StoreFailed("simulated"), self.chance.random() < 0.5
         self.said.append("--- a burst")
-        await asyncio.gather(*calls)
+        await self._play(calls)
         await self.it.settled()
         await self.it.advance(self.chance.choice([0, 1, 50, 400, 20_000]))
         if self.unknown or self.it.heard.opened > 1:
@@ -51,10 +53,23 @@ class Client:
         self.it.heard.opened = 1
         self.note_ends()
 
+    async def _play(self, calls: list[Coroutine[Any, Any, None]]) -> None:
+        """Make all calls at once; or some of them while those before are being written."""
+        tasks = [asyncio.ensure_future(one) for one in calls]
+        if self.chance.random() < 0.4:
+            self.it.store.may_write.clear()
+            await self.it.turns(self.chance.randint(1, 5))
+            tasks.append(asyncio.ensure_future(self.create()))
+            tasks.append(asyncio.ensure_future(self.complete()))
+            await self.it.turns(2)
+            self.it.store.may_write.set()
+        await asyncio.gather(*tasks)
+
     def note_ends(self) -> None:
         """Back-offs that are over, and instances that ended with their last job."""
         for job in self.books.jobs.values():
             if job.state == "backing off" and self.it.store.row(Job, job.key).state is JobState.ACTIVATABLE:
+                assert self.it.clock.ms >= job.until_ms, f"{job} can be handed out before its back-off is over"
                 job.state = "held"
 
     # --- calls
@@ -73,6 +88,8 @@ class Client:
                 known.state = "canceled"  # in the same burst: the job was handed out before the cancellation
                 continue
             assert known.state == "held" or job.key in self.busy, f"a job was handed out that is {known.state}"
+            assert self.it.clock.ms >= known.until_ms or job.key in self.busy or self.unknown, f"two have {known}"
+            known.until_ms = job.deadline_ms
 
     async def complete(self) -> None:
         if job := self.some_job():
@@ -88,6 +105,7 @@ class Client:
             await self.call(commands.FailJob(job.key, retries, "no", back_off_ms, {}), expected)
             if expected == "OK" and not self.unknown:
                 job.state = "parked" if not retries else "backing off" if back_off_ms else "held"
+                job.until_ms = self.it.clock.ms + back_off_ms if retries else 0
 
     async def repair(self) -> None:
         """Give the job of an open incident new retries and resolve it."""
@@ -100,6 +118,7 @@ class Client:
             await self.call(commands.ResolveIncident(incident.key), "OK")
             if incident.job_key in self.books.jobs and not self.unknown:
                 self.books.jobs[incident.job_key].state = "held"
+                self.books.jobs[incident.job_key].until_ms = 0
 
     async def correct(self) -> None:
         """Set the variable that stopped a gateway, and resolve its incident."""
@@ -176,6 +195,11 @@ CALLS = [
 
 @pytest.mark.parametrize("seed", range(36))
 async def test_any_schedule_keeps_its_promises(seed: int):
+    await played(play(seed))
+
+
+async def play(seed: int) -> None:
+    """Play the schedule of this seed, and judge it."""
     books, chance, store, said = Books(), random.Random(seed), WatchedStore(), [f"seed {seed}"]
     try:
         for round_number in range(ROUNDS):
