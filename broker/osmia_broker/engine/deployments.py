@@ -8,12 +8,11 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
-from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.engine.answers import Deployed
 from osmia_broker.engine.commands import DeployResources, NewResource
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.starts import UnusableStart, close_starts, open_starts
-from osmia_broker.engine.resources import PREFIX, ids_of
+from osmia_broker.engine.resources import ids_of, in_file, refusal
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.faults import Fault, InvalidModel, quote
 from osmia_broker.state.definitions import Definitions, VersionedTable
@@ -90,7 +89,7 @@ def _deploy_processes(turn: Turn, resource: NewResource, deployed: Deployed, out
             open_starts(turn, definition)
         except UnusableStart as fault:
             faults = InvalidModel(resource.name, [Fault(fault.element_id, quote(fault.element_id), str(fault))])
-            raise InvalidArgument(f"{PREFIX}'{resource.name}': {faults}") from fault
+            raise refusal([in_file(resource.name, faults)]) from fault
 
 
 def _deploy_decisions(turn: Turn, resource: NewResource, deployed: Deployed, _outdated: frozenset[str]) -> None:

@@ -19,7 +19,7 @@ from osmia_broker.model.faults import Fault, InvalidModel, quote
 from osmia_broker.state.definitions import Compiled
 from osmia_broker.state.storable import is_storable
 
-PREFIX = "Expected to deploy new resources, but encountered the following errors:\n"
+_PREFIX = "Expected to deploy new resources, but encountered the following errors:\n"
 
 
 _Form = tuple[str, str]  # id and version tag of a form
@@ -44,13 +44,23 @@ def compile_resources(files: list[tuple[str, bytes]]) -> tuple[NewResource, ...]
         try:
             resources.append(compile_resource(name, content))
         except BadResource as fault:
-            faults.append(f"'{name}': {fault}")
+            faults.append(in_file(name, fault))
     if not faults:
         resources, faults = _with_extensions(resources)
     faults = faults or [*_duplicates(resources), *_not_together(resources)]
     if faults:
-        raise InvalidArgument(PREFIX + "\n".join(faults))
+        raise refusal(faults)
     return tuple(resources)
+
+
+def in_file(name: str, fault: object) -> str:
+    """Put the name of a file before a fault of it."""
+    return f"'{name}': {fault}"
+
+
+def refusal(faults: Iterable[str]) -> InvalidArgument:
+    """Make the refusal of a deployment with these faults, each with the name of its file."""
+    return InvalidArgument(_PREFIX + "\n".join(faults))
 
 
 def ids_of(resource: NewResource) -> list[tuple[str, str]]:
@@ -102,7 +112,7 @@ def _not_together(resources: Iterable[NewResource]) -> Iterator[str]:
             if isinstance(id, Static) and (kind, id.text) not in there
         ]
         if faults:
-            yield f"'{resource.name}': {InvalidModel(resource.name, faults)}"
+            yield in_file(resource.name, InvalidModel(resource.name, faults))
 
 
 def _with_extensions(resources: list[NewResource]) -> tuple[list[NewResource], list[str]]:
@@ -111,7 +121,7 @@ def _with_extensions(resources: list[NewResource]) -> tuple[list[NewResource], l
     files = [one for one in resources if one.kind == _EXTENSIONS]
     extensions = {extension_files.stem_of(one.name): one for one in files}
     faults += [
-        f"'{one.name}': Expected one file of this name, but found two"
+        in_file(one.name, "Expected one file of this name, but found two")
         for one in files
         if one not in extensions.values()
     ]
@@ -126,9 +136,12 @@ def _with_extensions(resources: list[NewResource]) -> tuple[list[NewResource], l
         processes = [resource for resource in kept if resource.extensions is one]
         if not processes:
             faults.append(
-                f"'{one.name}': Expected the BPMN file '{stem}.bpmn', or one with a process that it names, in the same deployment, but found none"
+                in_file(
+                    one.name,
+                    f"Expected the BPMN file '{stem}.bpmn', or one with a process that it names, in the same deployment, but found none",
+                )
             )
-        faults += [f"'{one.name}': {fault}" for resource in processes for fault in _mismatches(resource, one)]
+        faults += [in_file(one.name, fault) for resource in processes for fault in _mismatches(resource, one)]
     return kept, faults
 
 
