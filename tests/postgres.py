@@ -30,6 +30,9 @@ from osmia_broker.store.postgres.life import Life
 from osmia_broker.store.postgres.schemas import schema_of
 from osmia_broker.store.postgres.store import PostgresStore
 
+#: What a store is made with when a test beats by itself.
+STILL = {"beat_s": 3_600.0}
+
 VERSIONS = ("15", "18")  #: those that tests are played on
 QUICK = ("fsync=off", "full_page_writes=off")  # for a server whose data nobody needs after a crash of the machine
 

@@ -229,6 +229,16 @@ def test_every_decision_has_the_same_parts():
             assert part_wanted in parts, f"{path.name} has no part '{part_wanted}', but {parts}"
 
 
+def test_no_file_of_tests_imports_another():
+    """What two of them need stands in a file of its own, where somebody looks for it; so one can be deleted without the other."""
+    borrowed = re.compile(r"^\s*(?:from|import) (tests\.(?:\w+\.)*test_\w+)", re.MULTILINE)
+    none(
+        f"{path.relative_to(ROOT)} imports {found}"
+        for path in (ROOT / "tests").rglob("*.py")
+        for found in borrowed.findall(path.read_text())
+    )
+
+
 def test_files_stay_readable():
     lines = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in MODULES.values()}
     none(

@@ -7,24 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from osmia_broker.metrics import Metrics, _Families
+from tests.metric_names import NAME, families
 
 yaml = pytest.importorskip("yaml", reason="PyYAML is not installed; `make setup` brings it")
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
-OF_PROMETHEUS = {"instance", "job", "le"}
-NAME = re.compile(r"\bosmia_\w+")
-
-
-def families() -> dict[str, set[str]]:
-    """The labels of each series, by its name."""
-    metrics = Metrics()
-    return {
-        family.name + suffix: set(family._labelnames) | OF_PROMETHEUS
-        for family in _Families(metrics).collect()
-        for suffix in SUFFIXES[family.type]
-    }
 
 
 def alerts() -> dict[str, str]:

@@ -164,3 +164,16 @@ def output_of(evaluation: dmn.Evaluation) -> Any:
     """The output of an evaluation that did not fail, from its JSON text; no binary floats."""
     assert not evaluation.failure_message, evaluation.failure_message
     return msgspec.json.Decoder(float_hook=Decimal).decode(evaluation.output)
+
+
+def menu(id: str, season: str = '"winter"') -> bytes:
+    """A graph with a table and what it requires."""
+    dish = table(f"""
+        UNIQUE: season | guests => dish
+        {season} | <= 8 => "soup"
+        {season} | > 8  => "stew"
+        "twice"  | -    => 1
+        "twice"  | -    => 2
+    """)
+    text = definitions(decision(id, dish), decision(f"{id}_double", literal("guests * 2")))
+    return text.replace(b'id="graph"', f'id="graph_{id}"'.encode())

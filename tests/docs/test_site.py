@@ -17,7 +17,7 @@ from osmia_broker.cli.app import COMMANDS
 from osmia_broker.http import api
 from osmia_broker.http.operation import OPERATIONS
 from osmia_broker.settings import config
-from tests.deploy.test_metric_names import NAME, families
+from tests.metric_names import NAME, families
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -5,24 +5,11 @@ import pytest
 
 from osmia_proto import gateway
 from tests.bpmn import bpmn
-from tests.dmn.models import decision, definitions, literal, table
+from tests.dmn.models import menu
 from tests.doors import RunningBroker
 from tests.gateway.conftest import Asking, Wire
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
-
-
-def menu(id: str, season: str = '"winter"') -> bytes:
-    """A graph with a table and what it requires."""
-    dish = table(f"""
-        UNIQUE: season | guests => dish
-        {season} | <= 8 => "soup"
-        {season} | > 8  => "stew"
-        "twice"  | -    => 1
-        "twice"  | -    => 2
-    """)
-    text = definitions(decision(id, dish), decision(f"{id}_double", literal("guests * 2")))
-    return text.replace(b'id="graph"', f'id="graph_{id}"'.encode())
 
 
 async def deploy(wire: Wire, *files: tuple[str, bytes]) -> gateway.DeployResourceResponse:

@@ -6,10 +6,9 @@ import grpc
 import pytest
 
 from osmia_proto import gateway
-from tests.dmn.models import decision, definitions, literal
+from tests.dmn.models import decision, definitions, literal, menu
 from tests.doors import START_MS
 from tests.gateway.conftest import Asking, Wire
-from tests.gateway.test_decisions import menu
 
 
 async def deploy(wire: Wire, file: bytes) -> None:

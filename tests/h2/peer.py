@@ -10,22 +10,13 @@ from osmia_broker.h2.frames import END_HEADERS, END_STREAM, HEADER, NUMBER, PREF
 from osmia_broker.h2.hpack import Decoder, encode
 from osmia_broker.rpc import Call, Refusal, Rpc, Shape
 from osmia_broker.rpc.exchange import Exchange, Service
+from tests.clock import Clock
 
 NAMES = {number: name for name, number in vars(frames).items() if name in (
     "DATA", "HEADERS", "PRIORITY", "RST_STREAM", "SETTINGS", "PUSH_PROMISE", "PING", "GOAWAY", "WINDOW_UPDATE", "CONTINUATION"
 )}  # fmt: skip
 TURNS = 30  # of the loop, after which everything has happened that can
 MESSAGE_BYTES_MAX = 64 * 1024
-
-
-class Clock:
-    """Seconds that stand until a test moves them."""
-
-    def __init__(self) -> None:
-        self.s = 1_000.0
-
-    def __call__(self) -> float:
-        return self.s
 
 
 class Transport:

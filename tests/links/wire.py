@@ -8,6 +8,7 @@ from osmia_broker.links.greeting import Handshake, PeerIdentity
 from osmia_broker.links.limits import Limits
 from osmia_broker.links.link import Link
 from osmia_broker.rpc import Call, Refusal, Rpc, Shape
+from tests.clock import Clock
 
 STEP_S = 60  # a test's own bound: what it waits for comes at once
 TURNS = 40  # of the loop, after which everything has happened that can
@@ -17,16 +18,6 @@ SECRET = b"sixteen bytes or more of secret"
 
 def identity(process: int = 1, **changed) -> PeerIdentity:
     return PeerIdentity(**({"cluster": CLUSTER, "process": process, "incarnation": 1, "partitions": 4} | changed))
-
-
-class Clock:
-    """Seconds that stand until a test moves them."""
-
-    def __init__(self) -> None:
-        self.s = 1_000.0
-
-    def __call__(self) -> float:
-        return self.s
 
 
 async def turns(count: int = TURNS) -> None:

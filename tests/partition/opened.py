@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from osmia_broker.base.errors import StoreFailed
+from osmia_broker.base.errors import StoreFailed, ValueRefused
 from osmia_broker.engine import Budget, commands
 from osmia_broker.engine.resources import compile_resource, compile_resources
 from osmia_broker.engine.turn import STEPS_PER_TURN
@@ -36,6 +36,21 @@ class WatchedStore(MemoryStore):
     async def write(self, changes: Changes | None, wanted: Wanted | None) -> Written:
         await self.may_write.wait()
         return await super().write(changes, wanted)
+
+
+class PickyStore(WatchedStore):
+    """Refuses every commit that holds the text `poison`, as a database refuses a value that it cannot keep."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused = 0
+
+    def _commit(self, changes: Changes) -> None:
+        if any("poison" in str(values) for rows in changes.written.values() for values in rows):
+            self.is_open = False
+            self.refused += 1
+            raise ValueRefused("Expected a value that can be stored, but found a bad one")
+        super()._commit(changes)
 
 
 class Heard(Listener):

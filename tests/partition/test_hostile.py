@@ -13,6 +13,7 @@ from osmia_broker.state.store_protocol import Changes
 from tests.partition.opened import (
     ONE_INSTANCE,
     Opened,
+    PickyStore,
     activate,
     compile_now,
     complete,
@@ -21,7 +22,6 @@ from tests.partition.opened import (
     opened,
     steps_only,
 )
-from tests.partition.test_values import PickyStore
 
 LONG_MS = 1_000_000  # nobody's lease ends before the end
 BAD = '"poison"'

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from osmia_broker.base.errors import InvalidArgument, StoreFailed, Unavailable, ValueRefused
+from osmia_broker.base.errors import InvalidArgument, StoreFailed, Unavailable
 from osmia_broker.engine import commands
 from osmia_broker.state.rows import ElementInstance, Incident
-from osmia_broker.state.store_protocol import Alone, Changes, Start
+from osmia_broker.state.store_protocol import Alone, Start
 from tests.partition.opened import (
     ONE_INSTANCE,
     Opened,
-    WatchedStore,
+    PickyStore,
     activate,
     compile_now,
     complete,
@@ -72,21 +72,6 @@ async def test_retries_of_32_bits_travel(retries: int):
         await it.do(deploy('start > ask:job(retries="=n") > end'))
         await it.do(create(n=str(retries)))
         assert [job.retries for job in await it.do(activate())] == [retries]
-
-
-class PickyStore(WatchedStore):
-    """Refuses every commit that holds the text `poison`, as a database refuses a value that it cannot keep."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.refused = 0
-
-    def _commit(self, changes: Changes) -> None:
-        if any("poison" in str(values) for rows in changes.written.values() for values in rows):
-            self.is_open = False
-            self.refused += 1
-            raise ValueRefused("Expected a value that can be stored, but found a bad one")
-        super()._commit(changes)
 
 
 async def test_only_the_command_with_the_bad_value_is_refused():

@@ -11,8 +11,8 @@ import pytest
 from osmia_broker.running.child import LOG, ChildBroker
 from tests import postgres
 from tests.auth import certificates
+from tests.process.cluster import PARTITIONS, Cluster
 from tests.process.program import osmia
-from tests.process.test_sharing_brokers import PARTITIONS, Cluster
 
 pytestmark = pytest.mark.process
 

@@ -13,8 +13,8 @@ from time import monotonic
 import pytest
 
 from tests.patroni import Patroni
-from tests.process.test_kill import Books
-from tests.process.test_sharing_brokers import SLACK, Cluster, check, deploy, load, more
+from tests.process.books import Books, deploy, load
+from tests.process.cluster import PARTITIONS, SLACK, Cluster
 
 pytestmark = pytest.mark.process
 
@@ -52,13 +52,13 @@ class OnPatroni(Cluster):
     async def survive(self, books: Books, change: Callable[[], None]) -> float:
         """Let *change* happen under load; return how long nothing was created after it."""
         async with load([*self.brokers.values()], books):
-            await more(books, 40)
+            await books.more(40)
             await asyncio.to_thread(change)
             begun = monotonic()
-            await more(books, 1)
+            await books.more(1)
             away_s = monotonic() - begun
-            await more(books, 40)
-        await check(books, self.brokers["two"])
+            await books.more(40)
+        await books.check(self.brokers["two"], partitions=PARTITIONS)
         return away_s
 
 

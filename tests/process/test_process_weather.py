@@ -14,7 +14,8 @@ import pytest
 import osmia
 from osmia_broker.running.child import ChildBroker
 from tests.bpmn import bpmn
-from tests.process.test_processes import BOUND_S, FLAGS, all_lead, ended, pid_of, watched
+from tests.process.books import BOUND_S
+from tests.process.processes import FLAGS, all_lead, ended, pid_of, watched
 
 pytestmark = pytest.mark.process
 

@@ -11,60 +11,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 import osmia
-from osmia_broker.base import ports
 from osmia_broker.base.embedded_postgres import free_port
 from osmia_broker.running import processes
 from osmia_broker.running.child import ChildBroker, NotStarted
 from osmia_broker.running.supervisor import Program
 from osmia_broker.settings.config import Settings
-from osmia_broker.state.partitioning import partition_of_key
 from tests.bpmn import bpmn
+from tests.process.books import Books, deploy, load
+from tests.process.processes import FLAGS, all_lead, ended, pid_of, watched
 from tests.process.program import osmia as program
-from tests.process.test_kill import Books, all_instances, states
 
 pytestmark = pytest.mark.process
-
-FLAGS = ("--partitions", "3", "--processes", "2")
-LEASE_MS = 600_000
-BOUND_S = 90  # a test's own
-CALLERS = 3
-
-
-def pid_of(broker: ChildBroker, process: int) -> int:
-    found = ports.read(broker.data_dir / f"process-{process}")
-    assert found is not None
-    return found.pid
-
-
-def watched(pid: int) -> int:
-    """Return a descriptor of the process *pid*, which becomes readable when it ends."""
-    return os.pidfd_open(pid)
-
-
-async def ended(descriptor: int) -> None:
-    """Wait until a process that is `watched` has ended."""
-    has_ended, loop = asyncio.Event(), asyncio.get_running_loop()
-    loop.add_reader(descriptor, has_ended.set)
-    try:
-        await asyncio.wait_for(has_ended.wait(), BOUND_S)
-    finally:
-        loop.remove_reader(descriptor)
-        os.close(descriptor)
-
-
-async def all_lead(broker: ChildBroker) -> None:
-    """Wait until the broker reaches all partitions from the process that answers."""
-    async with asyncio.timeout(BOUND_S):
-        while True:
-            async with osmia.Client(broker.address) as client:
-                with suppress(osmia.Unavailable, osmia.BrokerFailed):
-                    if set((await client.topology()).brokers[0].roles.values()) == {"LEADER"}:
-                        return
 
 
 @pytest.fixture
@@ -103,71 +64,19 @@ def test_a_secret_of_a_file_is_in_the_environment_of_no_process(tmp_path: Path):
 # --- a process that dies
 
 
-async def create(address: str, books: Books) -> None:
-    """Create instances without end; connect again after each failure, to whichever process the system chooses.
-
-    A creation that may be repeated begins in the partition of its key, so all partitions have some.
-    """
-    while True:
-        async with osmia.Client(address) as client:
-            with suppress(osmia.Unavailable, osmia.BrokerFailed):
-                while True:
-                    given = {"n": len(books.created)}
-                    created = await client.create_instance("process", given, idempotency_key=str(uuid4()))
-                    assert created.key not in books.created, "a key was given out twice"
-                    books.created.add(created.key)
-                    books.note()
-
-
-async def work(address: str, books: Books) -> None:
-    """Complete jobs without end."""
-    while True:
-        async with osmia.Client(address) as client:
-            with suppress(osmia.Unavailable, osmia.BrokerFailed):
-                while True:
-                    for job in await client.activate_jobs("ask", max_jobs=4, timeout_ms=LEASE_MS, wait_ms=200):
-                        books.handed_out[job.key] += 1
-                        books.completing.add(job.process_instance_key)
-                        await client.complete_job(job.key)
-                        books.completing.discard(job.process_instance_key)
-                        books.completed[job.process_instance_key] += 1
-
-
-async def more(books: Books, number: int) -> None:
-    """Wait until so many more instances have been created."""
-    books.goal = len(books.created) + number
-    books.enough.clear()
-    await asyncio.wait_for(books.enough.wait(), BOUND_S)
-
-
 async def test_a_process_that_is_killed_under_load_loses_nothing_and_comes_back(broker: ChildBroker):
     books = Books()
-    async with osmia.Client(broker.address) as client:
-        await client.deploy(("p.bpmn", bpmn("start > ask:job > end")))
-    callers = [make(broker.address, books) for make in (create, work) for _ in range(CALLERS)]
-    tasks = [asyncio.ensure_future(caller) for caller in callers]
-    try:
+    await deploy(broker)
+    async with load([broker], books):
         for process in (2, 1):
-            await more(books, 60)
+            await books.more(60)
             killed = watched(pid := pid_of(broker, process))
             os.kill(pid, signal.SIGKILL)
             await ended(killed)
-            await more(books, 60)
+            await books.more(60)
             await all_lead(broker)
-        await more(books, 60)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    there = await all_instances(broker)
-    assert books.created <= there, "an acknowledged instance is lost"
-    assert {partition_of_key(key) for key in there} == {1, 2, 3}
-    done = set(books.completed)
-    state = await states(broker, books.created | done)
-    assert all(state[key] == "COMPLETED" for key in done), "an acknowledged completion is lost"
-    assert all(state[key] == "ACTIVE" for key in books.created - done - books.completing)
-    assert set(books.completed.values()) <= {1}
-    assert set(books.handed_out.values()) == {1}, "a job was handed out twice within its lease"
+        await books.more(60)
+    await books.check(broker, partitions=3)
 
 
 async def test_the_processes_end_with_the_one_that_watches_them(tmp_path: Path):

@@ -21,7 +21,7 @@ from osmia_broker.state.rows import (
 from osmia_broker.state.state import State
 from osmia_broker.state.store_protocol import Start, Wanted
 from tests.memory_store import MemoryStore
-from tests.state.test_undo import picture_of
+from tests.state.pictures import picture_of
 from tests.store import rows
 from tests.store.rows import BASE, PROCESS
 

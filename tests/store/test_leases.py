@@ -12,21 +12,10 @@ from osmia_broker.store.postgres.life import TTL_S
 from osmia_broker.store.postgres.probe import REFUSALS
 from osmia_broker.store.postgres.store import PostgresStore
 from tests import postgres
+from tests.clock import Clock
 from tests.line import Line
 from tests.store import rows
 from tests.store.rows import BASE, changes
-
-STILL = {"beat_s": 3_600.0}  # a test beats by itself
-
-
-class Clock:
-    """Seconds that stand until a test moves them."""
-
-    def __init__(self) -> None:
-        self.s = 1_000.0
-
-    def __call__(self) -> float:
-        return self.s
 
 
 class Brokers:
@@ -39,7 +28,7 @@ class Brokers:
 
     def __call__(self, name: str, **options: Any) -> PostgresStore:
         clock = self.clocks[name] = Clock()
-        store = postgres.store(options.pop("url", self.url), name, clock=clock, **{**STILL, **options})
+        store = postgres.store(options.pop("url", self.url), name, clock=clock, **{**postgres.STILL, **options})
         self._stores.append(store)
         return store
 

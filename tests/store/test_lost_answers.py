@@ -16,7 +16,6 @@ from tests import postgres
 from tests.line import Line
 from tests.store import rows
 from tests.store.rows import BASE, PROCESS, changes, wanted
-from tests.store.test_leases import STILL
 
 
 class Scene:
@@ -29,7 +28,7 @@ class Scene:
 
     def made(self, **options: Any) -> PostgresStore:
         url = f"postgresql://osmia@127.0.0.1:{self.line.port}/{self.database}"
-        return postgres.store(url, **{**STILL, "resolve_s": 20.0, **options})
+        return postgres.store(url, **{**postgres.STILL, "resolve_s": 20.0, **options})
 
     def sql(self, text: str) -> str:
         return postgres.server().sql(text, self.database)

@@ -16,20 +16,11 @@ from osmia_broker.store.postgres.life import TTL_S
 from osmia_broker.store.postgres.schemas import schema_of
 from osmia_broker.store.postgres.store import PostgresStore
 from tests import postgres
+from tests.clock import Clock
 from tests.store import rows
 from tests.store.rows import BASE, JOB, changes
 
-STILL = {"beat_s": 3_600.0, "patience_s": 0.0}  # a test beats by itself, and waits for nothing
-
-
-class Clock:
-    """Seconds that stand until a test moves them."""
-
-    def __init__(self) -> None:
-        self.s = 1_000.0
-
-    def __call__(self) -> float:
-        return self.s
+STILL = {**postgres.STILL, "patience_s": 0.0}  # and it waits for nothing
 
 
 class Brokers:

@@ -10,8 +10,8 @@ from osmia_broker.store.read.entities import PROCESS_INSTANCES
 from osmia_broker.store.read.search import way as searching
 from osmia_broker.store.read.search.search import Search, orders, search
 from tests.store.conftest import Written
+from tests.store.plans import steps
 from tests.store.rows import BASE
-from tests.store.test_read_search_plans import steps
 
 ANY_AMOUNT = {"variables": [{"name": "amount", "value": {"$gt": 1}}]}
 

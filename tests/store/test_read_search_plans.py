@@ -1,6 +1,5 @@
 """The plans of searches for open user tasks: none goes through the tasks that have ended, nor sorts where an index has the order."""
 
-import sqlite3
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from osmia_broker.store.read.search import way as searching
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.search import Search, search
 from tests.store.conftest import Written
+from tests.store.plans import steps
 from tests.store.rows import BASE
 from tests.store.searched import tasks
 
@@ -37,28 +37,6 @@ INDEXES = ("user_tasks_open", "user_tasks_by_", "user_tasks_of_instance")
 @pytest.fixture
 async def reader(written: Written) -> Reader:
     return await written(*tasks(seed=2)[0])
-
-
-async def steps(
-    written: Written,
-    reader: Reader,
-    asked: Search,
-    scope: dict[str, Any] | None = None,
-    entity: Entity = USER_TASKS,
-) -> list[tuple[str, str]]:
-    """Each step of the plans of a search, with its statement."""
-    statements: list[str] = []
-    async with reader.database.snapshot() as snapshot:  # the only connection so far, so the search has it too
-        await snapshot._driver.set_trace_callback(statements.append)
-    await search(reader, entity, asked, scope=scope)
-    found = []
-    with sqlite3.connect(written.path) as db:
-        for text in statements:
-            if text.startswith(("SELECT", "WITH")) and "osmia_" not in text:
-                found += [(step, text) for *_, step in db.execute("EXPLAIN QUERY PLAN " + text)]
-    db.close()
-    assert found
-    return found
 
 
 @pytest.mark.parametrize("sort", ORDERS, ids=str)

@@ -16,20 +16,11 @@ from osmia_broker.store.postgres.shares import LONG_FREE_S, STRANGER_S, Sharing
 from osmia_broker.store.postgres.sharing import SharedLease, SharedLife
 from osmia_broker.store.postgres.store import PostgresStore
 from tests import postgres
+from tests.clock import Clock
 from tests.store import rows
 from tests.store.rows import changes
 
 PARTITIONS = 4
-
-
-class Clock:
-    """Seconds that stand until a test moves them."""
-
-    def __init__(self) -> None:
-        self.s = 1_000.0
-
-    def __call__(self) -> float:
-        return self.s
 
 
 class SharingBroker:

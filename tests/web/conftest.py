@@ -14,6 +14,7 @@ import pytest
 
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
+from tests.web.forms import form
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -184,3 +185,19 @@ def work(web_broker: RunningBroker) -> Work:
 def unique(request: pytest.FixtureRequest) -> str:
     """A process id that no other test has: the broker is shared."""
     return "p" + format(abs(hash(request.node.nodeid)), "x")
+
+
+@pytest.fixture
+def open_form(browse, work, unique):
+    """Deploy a task with a form and open it as its assignee."""
+
+    def opened(*components: dict[str, Any], **variables: Any) -> Any:
+        work.broker.client.deploy((f"{unique}.form", form(unique, *components)))
+        work.deploy(f"start > ask:user(assignee=demo, form_id={unique}) > next:user(assignee=demo) > end", unique)
+        work.create(unique, **variables)
+        page = browse()
+        page.goto(f"/tasks?process={unique}")
+        page.get_by_role("list", name="Tasks").get_by_role("link", name="ask").click()
+        return page
+
+    return opened

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.web.test_task_form import DINNER, GUESTS, form
+from tests.web.forms import DINNER, GUESTS, form
 
 WITHOUT_VIEWERS, WITH_VIEWERS = 60_000, 400_000  # bytes of bodies, as they come over the line
 TASKS = 60  # more than a page shows

@@ -1,75 +1,16 @@
 """Every kind of field that the viewer of forms offers, filled in by a person: what arrives, and what a broken rule says."""
 
-import json
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.web.test_task_form import open_form, region
+from tests.web.forms import FIELDS, arrived, complete, fill, moment, region
 
-__all__ = ["open_form"]
-
-DOT = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-
-
-def among(*texts: str) -> list[dict[str, str]]:
-    """Choices, whose labels begin with a capital."""
-    return [{"label": text.capitalize(), "value": text} for text in texts]
-
-
-def moment(subtype: str, key: str, **labels: str) -> dict[str, Any]:
-    return {"type": "datetime", "subtype": subtype, "key": key, "timeInterval": 15, **labels}
-
-
-FIELDS: list[dict[str, Any]] = [
-    {"type": "textfield", "label": "Name", "key": "name"},
-    {"type": "textarea", "label": "Story", "key": "story"},
-    {"type": "number", "label": "Guests", "key": "guests"},
-    {"type": "number", "label": "Price", "key": "price", "decimalDigits": 2, "serializeToString": True},
-    {"type": "checkbox", "label": "Agreed", "key": "agreed"},
-    {"type": "checkbox", "label": "Hungry", "key": "hungry"},
-    {"type": "checklist", "label": "Toppings", "key": "toppings", "values": among("cheese", "ham", "basil")},
-    {"type": "radio", "label": "Size", "key": "size", "values": among("small", "large")},
-    {"type": "select", "label": "Country", "key": "country", "values": among("france", "italy")},
-    {"type": "select", "label": "Town", "key": "town", "searchable": True, "values": among("rome", "milan")},
-    {"type": "taglist", "label": "Tags", "key": "tags", "values": among("quick", "cheap", "loud")},
-    moment("date", "day", dateLabel="Day"),
-    moment("time", "hour", timeLabel="Hour", timeSerializingFormat="utc_normalized"),
-    moment("datetime", "moment", dateLabel="From day", timeLabel="From hour", timeSerializingFormat="no_timezone"),
-    {"type": "filepicker", "label": "Files", "key": "files"},
-    {
-        "type": "group",
-        "label": "Address",
-        "path": "address",
-        "components": [{"type": "textfield", "id": "street", "label": "Street", "key": "street"}],
-    },
-    {
-        "type": "dynamiclist",
-        "label": "Children",
-        "path": "children",
-        "defaultRepetitions": 1,
-        "allowAddRemove": True,
-        "components": [{"type": "textfield", "id": "child", "label": "Child", "key": "child"}],
-    },
-    {"type": "table", "label": "Orders", "dataSource": "=orders", "columns": [{"label": "What", "key": "what"}]},
-    {"type": "expression", "key": "total", "expression": "=guests * 2", "computeOn": "change"},
-    {"type": "html", "content": "<p>Some <b>words</b></p>"},
-    {"type": "text", "text": "### A heading"},
-    {"type": "image", "source": DOT, "alt": "A dot"},
-    {"type": "spacer", "height": 20},
-    {"type": "separator"},
-    {"type": "button", "label": "Begin again", "action": "reset"},
-]
 CHOICES = ("checklist", "radio", "select", "taglist")
 DAY = moment("date", "day", dateLabel="Day")
 #: The form itself; what would ask another host, which the page forbids; what shows files that are stored already (test_form_files.py).
 NOT_HERE = {"default", "iframe", "documentPreview"}
-
-
-def fill(fields: Any, name: str, value: str, place: int = 0) -> None:
-    fields.get_by_role("textbox", name=name, exact=True).nth(place).fill(value)
 
 
 def choose(fields: Any, name: str, option: str) -> None:
@@ -95,22 +36,6 @@ def fill_all(fields: Any) -> None:
     fill(fields, "Child", "Ann")
     fields.get_by_role("button", name="Add new").click()
     fill(fields, "Child", "Bob", place=1)
-
-
-def arrived(work: Any, process_id: str) -> dict[str, Any]:
-    """The variables of the one instance of a process."""
-    base = f"http://127.0.0.1:{work.broker.broker.http_port}/v2"
-
-    def found(what: str, **filter: str) -> Any:
-        return httpx.post(f"{base}/{what}/search", json={"filter": filter, "page": {"limit": 100}}).json()["items"]
-
-    (instance,) = found("process-instances", processDefinitionId=process_id)
-    rows = found("variables", processInstanceKey=instance["processInstanceKey"])
-    return {row["name"]: json.loads(row["value"]) for row in rows}
-
-
-def complete(page: Any) -> None:
-    page.get_by_role("button", name="Complete task").click()
 
 
 def test_every_kind_of_field_arrives_with_its_type(open_form: Any, work: Any, unique: str):

@@ -3,7 +3,6 @@
 import base64
 import errno
 from typing import Any
-from urllib.parse import unquote_plus
 
 import httpx
 import pytest
@@ -15,41 +14,24 @@ from osmia_broker.http.web.person import COOKIE, Person
 from osmia_broker.store.documents import Documents
 from tests.doors import running_broker
 from tests.web.conftest import Work
-from tests.web.test_form_fields import DOT, arrived, complete, fill
-from tests.web.test_task_form import form, open_form, region
+from tests.web.forms import (
+    DOT,
+    FILES,
+    MENU,
+    NAME,
+    REQUEST_BYTES_MAX,
+    arrived,
+    choose_files,
+    complete,
+    file_names,
+    fill,
+    form,
+    problem_of_files,
+    region,
+    sent_files,
+)
 
-__all__ = ["open_form"]
-
-NAME = {"type": "textfield", "label": "Name", "key": "name"}
-FILES = {"type": "filepicker", "label": "Files", "key": "files", "multiple": True}
-MENU = {"name": "menu.txt", "mimeType": "text/plain", "buffer": b"soup"}
 PLAN = {"name": 'naïve "plan" & co.bin', "mimeType": "", "buffer": bytes(range(256))}
-MOST = 4 * 1024**2  # bytes of a request
-
-
-def choose(page: Any, *files: dict[str, Any]) -> None:
-    page.get_by_role("region", name="Form").locator("input[type=file]").set_input_files([*files])
-
-
-def sent(page: Any) -> list[str]:
-    """The names of the files that the browser sends from now on."""
-    found: list[str] = []
-
-    def seen(request: Any) -> None:
-        if "/documents?name=" in request.url:
-            found.append(unquote_plus(request.url.partition("?name=")[2]))
-
-    page.on("request", seen)
-    return found
-
-
-def names(references: list[dict[str, Any]]) -> list[str]:
-    return [one["metadata"]["fileName"] for one in references]
-
-
-def problem(page: Any) -> Any:
-    """What the field of files says is wrong."""
-    return page.get_by_role("region", name="Form").locator(".fjs-form-field-filepicker .fjs-form-field-error")
 
 
 def completed(page: Any) -> None:
@@ -76,7 +58,7 @@ def test_chosen_files_are_stored_and_the_variable_has_their_references(
     page = open_form(NAME, FILES)
     instance = task_of(work, unique).process_instance_key
     fill(region(page, "Form"), "Name", "Zoë")
-    choose(page, MENU, PLAN)
+    choose_files(page, MENU, PLAN)
     completed(page)
     variables = arrived(work, unique)
     assert variables.keys() == {"name", "files"}
@@ -112,45 +94,45 @@ def test_files_of_a_list_that_grows_are_sent_too(open_form: Any, work: Any, uniq
     completed(page)
     first, second = arrived(work, unique)["children"]
     assert first == {"paper": None}
-    assert names(second["paper"]) == ["menu.txt"]
+    assert file_names(second["paper"]) == ["menu.txt"]
 
 
 def test_a_file_that_is_required_is_asked_for(open_form: Any):
     page = open_form(FILES | {"validate": {"required": True}})
-    files = sent(page)
+    files = sent_files(page)
     expect(region(page, "Form").get_by_role("button", name="Browse")).to_be_visible()
     complete(page)
-    expect(problem(page)).to_have_text("Field is required.")
+    expect(problem_of_files(page)).to_have_text("Field is required.")
     expect(region(page, "Form").get_by_role("button", name="Browse")).to_be_focused()
     assert not files
-    choose(page, MENU)
+    choose_files(page, MENU)
     completed(page)
     assert files == ["menu.txt"]
 
 
 def test_a_file_that_is_too_large_is_refused_at_its_field(open_form: Any, work: Any, unique: str):
     page = open_form(NAME, FILES)
-    files = sent(page)
+    files = sent_files(page)
     fill(region(page, "Form"), "Name", "Zoë")
-    choose(page, MENU, PLAN | {"name": "film", "buffer": bytes(MOST + 100_000)})
+    choose_files(page, MENU, PLAN | {"name": "film", "buffer": bytes(REQUEST_BYTES_MAX + 100_000)})
     complete(page)
-    expect(problem(page)).to_have_text(
+    expect(problem_of_files(page)).to_have_text(
         "film is too large: it has 4.1 MiB, and at most 4.0 MiB can be sent at once. Choose another file."
     )
     expect(region(page, "Form").get_by_role("textbox", name="Name")).to_have_value("Zoë")
     assert not files
-    choose(page, PLAN | {"name": "film", "buffer": bytes(MOST)})
+    choose_files(page, PLAN | {"name": "film", "buffer": bytes(REQUEST_BYTES_MAX)})
     completed(page)
     variables = arrived(work, unique)
-    assert (variables["name"], names(variables["files"])) == ("Zoë", ["film"])
+    assert (variables["name"], file_names(variables["files"])) == ("Zoë", ["film"])
 
 
 def test_more_files_than_a_person_means_are_refused(open_form: Any):
     page = open_form(FILES)
-    files = sent(page)
-    choose(page, *(MENU | {"name": f"{number}.txt"} for number in range(101)))
+    files = sent_files(page)
+    choose_files(page, *(MENU | {"name": f"{number}.txt"} for number in range(101)))
     complete(page)
-    expect(problem(page)).to_have_text("At most 100 files can be sent with a form. Choose fewer.")
+    expect(problem_of_files(page)).to_have_text("At most 100 files can be sent with a form. Choose fewer.")
     assert not files
 
 
@@ -158,9 +140,9 @@ def test_a_full_disk_is_said_at_the_field_and_what_is_stored_is_not_sent_again(
     open_form: Any, work: Any, unique: str, monkeypatch: pytest.MonkeyPatch
 ):
     page = open_form(NAME, FILES)
-    files = sent(page)
+    files = sent_files(page)
     fill(region(page, "Form"), "Name", "Zoë")
-    choose(page, MENU, PLAN)
+    choose_files(page, MENU, PLAN)
     create = Documents._create
 
     def create_small(self: Documents, document: Any, content: bytes) -> None:
@@ -171,28 +153,28 @@ def test_a_full_disk_is_said_at_the_field_and_what_is_stored_is_not_sent_again(
     with monkeypatch.context() as patched:
         patched.setattr(Documents, "_create", create_small)
         complete(page)
-        expect(problem(page)).to_contain_text(
+        expect(problem_of_files(page)).to_contain_text(
             f"{PLAN['name']} was not stored. Expected to use the directory of documents, but found: No space left on device"
         )
     assert task_of(work, unique).element_id == "ask"
     expect(region(page, "Form").get_by_role("textbox", name="Name")).to_have_value("Zoë")
     completed(page)
     assert files == ["menu.txt", PLAN["name"], PLAN["name"]]
-    assert names(arrived(work, unique)["files"]) == ["menu.txt", PLAN["name"]]
+    assert file_names(arrived(work, unique)["files"]) == ["menu.txt", PLAN["name"]]
 
 
 def test_a_broker_that_is_away_is_said_at_the_field(open_form: Any, work: Any, unique: str):
     page = open_form(NAME, FILES)
     fill(region(page, "Form"), "Name", "Zoë")
-    choose(page, MENU)
+    choose_files(page, MENU)
     page.route("**/documents?*", lambda route: route.abort())
     complete(page)
-    expect(problem(page)).to_contain_text("menu.txt was not sent: the broker did not answer")
+    expect(problem_of_files(page)).to_contain_text("menu.txt was not sent: the broker did not answer")
     expect(page.get_by_role("status")).to_have_text("")
     page.unroute("**/documents?*")
     completed(page)
     variables = arrived(work, unique)
-    assert (variables["name"], names(variables["files"])) == ("Zoë", ["menu.txt"])
+    assert (variables["name"], file_names(variables["files"])) == ("Zoë", ["menu.txt"])
 
 
 @pytest.mark.parametrize(
@@ -215,16 +197,16 @@ def test_a_broker_that_is_away_is_said_at_the_field(open_form: Any, work: Any, u
 )
 def test_another_answer_is_said_at_the_field(open_form: Any, answer: dict[str, Any], text: str):
     page = open_form(FILES)
-    choose(page, MENU)
+    choose_files(page, MENU)
     page.route("**/documents?*", lambda route: route.fulfill(**answer))
     complete(page)
-    expect(problem(page)).to_contain_text(f"menu.txt {text}")
+    expect(problem_of_files(page)).to_contain_text(f"menu.txt {text}")
 
 
 def test_a_person_who_has_lost_the_task_sends_no_file(open_form: Any, work: Any, unique: str):
     page = open_form(NAME, FILES)
     key = task_of(work, unique).key
-    choose(page, MENU | {"buffer": bytes(MOST)})  # the answer comes before the whole file is sent
+    choose_files(page, MENU | {"buffer": bytes(REQUEST_BYTES_MAX)})  # the answer comes before the whole file is sent
 
     def lost(route: Any) -> None:
         work.broker.client.user_tasks.assign(key, "ada")
@@ -232,16 +214,18 @@ def test_a_person_who_has_lost_the_task_sends_no_file(open_form: Any, work: Any,
 
     page.route("**/documents?*", lost)
     complete(page)
-    expect(problem(page)).to_have_text("menu.txt was not stored. Nothing was sent: this task is assigned to ada now.")
+    expect(problem_of_files(page)).to_have_text(
+        "menu.txt was not stored. Nothing was sent: this task is assigned to ada now."
+    )
 
 
 def test_a_completion_that_is_refused_keeps_the_files_and_sends_none_again(
     open_form: Any, work: Any, unique: str, monkeypatch: pytest.MonkeyPatch
 ):
     page = open_form(NAME, FILES)
-    files = sent(page)
+    files = sent_files(page)
     fill(region(page, "Form"), "Name", "Zoë")
-    choose(page, MENU)
+    choose_files(page, MENU)
 
     async def refuse(*_: Any, **__: Any) -> None:
         raise Forbidden("Expected another day, but found this one")
@@ -254,13 +238,13 @@ def test_a_completion_that_is_refused_keeps_the_files_and_sends_none_again(
     expect(region(page, "Form").get_by_role("textbox", name="Name")).to_have_value("Zoë")
     completed(page)
     assert files == ["menu.txt"]
-    assert names(arrived(work, unique)["files"]) == ["menu.txt"]
+    assert file_names(arrived(work, unique)["files"]) == ["menu.txt"]
 
 
 def test_pressing_twice_sends_a_file_once(open_form: Any, work: Any, unique: str):
     page = open_form(FILES)
-    choose(page, MENU)
-    files, completions, held = sent(page), [], []
+    choose_files(page, MENU)
+    files, completions, held = sent_files(page), [], []
     page.on("request", lambda one: completions.append(one.url) if one.url.endswith("/complete") else None)
     page.route("**/documents?*", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks what it is given
     with page.expect_request("**/documents?*"):
@@ -279,7 +263,7 @@ def test_a_draft_says_that_it_has_no_files(open_form: Any):
     fill(region(page, "Form"), "Name", "Zoë")
     note = page.locator("[data-draft-note]")
     expect(note).to_have_text("Draft kept. Only you see it.", use_inner_text=True)
-    choose(page, MENU)
+    choose_files(page, MENU)
     expect(note).to_have_text("Draft kept, without the files that you chose. Only you see it.", use_inner_text=True)
     page.reload()
     expect(region(page, "Form").get_by_role("textbox", name="Name")).to_have_value("Zoë")
@@ -296,7 +280,7 @@ def test_documents_of_an_earlier_step_are_offered_and_stay_until_others_are_chos
     page = browse()
     page.goto(f"/tasks/{task_of(work, unique).key}?process={unique}")
     expect(region(page, "Form").get_by_text("No files selected")).to_be_visible()
-    choose(page, PLAN)
+    choose_files(page, PLAN)
     completed(page)
     page.get_by_role("list", name="Tasks").get_by_role("link", name="again").click()
     expect(region(page, "Form").get_by_text(PLAN["name"])).to_be_visible()
@@ -306,12 +290,12 @@ def test_documents_of_an_earlier_step_are_offered_and_stay_until_others_are_chos
     assert download.value.path().read_bytes() == PLAN["buffer"]
     fill(region(page, "Form"), "Name", "Zoë")
     completed(page)
-    assert names(arrived(work, unique)["files"]) == [PLAN["name"]]
+    assert file_names(arrived(work, unique)["files"]) == [PLAN["name"]]
     page.get_by_role("list", name="Tasks").get_by_role("link", name="last").click()
     expect(region(page, "Form").get_by_text(PLAN["name"])).to_be_visible()
-    choose(page, MENU)
+    choose_files(page, MENU)
     completed(page)
-    assert names(arrived(work, unique)["files"]) == ["menu.txt"]
+    assert file_names(arrived(work, unique)["files"]) == ["menu.txt"]
 
 
 # --- the route
@@ -331,7 +315,7 @@ def key(work: Work, unique: str) -> int:
         ({"user": "ada"}, 403, "Nothing was sent: this task is assigned to demo now."),
         ({"name": ""}, 400, "Expected a file name of 1 to 255 characters, but found 0"),
         ({"name": "n" * 256}, 400, "Expected a file name of 1 to 255 characters, but found 256"),
-        ({"content": bytes(MOST + 1)}, 413, "Too large"),
+        ({"content": bytes(REQUEST_BYTES_MAX + 1)}, 413, "Too large"),
         ({"origin": "http://evil.example"}, 403, "This request came from another site"),
         ({"sec-fetch-site": "cross-site"}, 403, "This request came from another site"),
     ],

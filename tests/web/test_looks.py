@@ -11,8 +11,7 @@ from playwright.sync_api import expect
 
 import osmia_broker.http.web
 from tests.bpmn import bpmn
-from tests.web.test_form_fields import FIELDS
-from tests.web.test_task_form import DINNER, form
+from tests.web.forms import DINNER, FIELDS, form
 
 TEMPLATES = Path(osmia_broker.http.web.__file__).parent / "templates"
 ASK = "start > ask:user > end"

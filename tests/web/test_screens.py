@@ -16,8 +16,7 @@ import pytest
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
 from tests.web.conftest import Watched, sync_api
-from tests.web.test_form_fields import FIELDS
-from tests.web.test_task_form import form
+from tests.web.forms import FIELDS, form
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"

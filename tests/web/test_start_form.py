@@ -10,9 +10,19 @@ from playwright.sync_api import expect
 from osmia_broker.store.documents import Documents
 from tests.bpmn import bpmn
 from tests.web.conftest import Work
-from tests.web.test_form_fields import arrived, fill
-from tests.web.test_form_files import FILES, MENU, MOST, NAME, choose, names, problem, sent
-from tests.web.test_task_form import form
+from tests.web.forms import (
+    FILES,
+    MENU,
+    NAME,
+    REQUEST_BYTES_MAX,
+    arrived,
+    choose_files,
+    file_names,
+    fill,
+    form,
+    problem_of_files,
+    sent_files,
+)
 
 
 def region(page: Any) -> Any:
@@ -40,11 +50,11 @@ def start_form(page: Any, work: Work, unique: str) -> Any:
 
 def test_chosen_files_are_stored_and_the_instance_has_their_references(start_form: Any, work: Work, unique: str):
     fill(region(start_form), "Name", "Zoë")
-    choose(start_form, MENU)
+    choose_files(start_form, MENU)
     start(start_form)
     expect(start_form.get_by_role("status")).to_contain_text("started.")
     variables = arrived(work, unique)
-    assert (variables["name"], names(variables["files"])) == ("Zoë", ["menu.txt"])
+    assert (variables["name"], file_names(variables["files"])) == ("Zoë", ["menu.txt"])
     (file,) = variables["files"]
     content = httpx.get(f"http://127.0.0.1:{work.broker.broker.http_port}/v2/documents/{file['documentId']}").content
     assert content == MENU["buffer"]
@@ -52,9 +62,9 @@ def test_chosen_files_are_stored_and_the_instance_has_their_references(start_for
 
 
 def test_a_start_that_is_refused_keeps_what_was_typed_and_chosen(start_form: Any, work: Work, unique: str):
-    files = sent(start_form)
+    files = sent_files(start_form)
     fill(region(start_form), "Name", "<b>Zoë</b>")
-    choose(start_form, MENU)
+    choose_files(start_form, MENU)
     before(start_form).fill("nowhere")
     start(start_form)
     expect(start_form.get_by_role("alert")).to_contain_text("nowhere")
@@ -64,7 +74,7 @@ def test_a_start_that_is_refused_keeps_what_was_typed_and_chosen(start_form: Any
     start(start_form)
     expect(start_form.get_by_role("status")).to_contain_text("started.")
     variables = arrived(work, unique)
-    assert (variables["name"], names(variables["files"]), files) == ("<b>Zoë</b>", ["menu.txt"], ["menu.txt"])
+    assert (variables["name"], file_names(variables["files"]), files) == ("<b>Zoë</b>", ["menu.txt"], ["menu.txt"])
 
 
 def test_what_is_typed_survives_a_reload_until_it_is_sent(start_form: Any, unique: str):
@@ -79,11 +89,11 @@ def test_what_is_typed_survives_a_reload_until_it_is_sent(start_form: Any, uniqu
 
 
 def test_a_file_that_is_too_large_is_refused_at_its_field(start_form: Any):
-    files = sent(start_form)
+    files = sent_files(start_form)
     fill(region(start_form), "Name", "Zoë")
-    choose(start_form, MENU | {"buffer": bytes(MOST + 1)})
+    choose_files(start_form, MENU | {"buffer": bytes(REQUEST_BYTES_MAX + 1)})
     start(start_form)
-    expect(problem(start_form)).to_contain_text(
+    expect(problem_of_files(start_form)).to_contain_text(
         "menu.txt is too large: it has 4.0 MiB, and at most 4.0 MiB can be sent at once."
     )
     expect(region(start_form).get_by_role("textbox", name="Name")).to_have_value("Zoë")
@@ -96,7 +106,7 @@ def test_a_file_that_is_too_large_is_refused_at_its_field(start_form: Any):
         ({"process": "nosuch"}, 404, "There is no process 'nosuch' any more."),
         ({"name": ""}, 400, "Expected a file name of 1 to 255 characters, but found 0"),
         ({"name": "n" * 256}, 400, "Expected a file name of 1 to 255 characters, but found 256"),
-        ({"content": bytes(MOST + 1)}, 413, "Too large"),
+        ({"content": bytes(REQUEST_BYTES_MAX + 1)}, 413, "Too large"),
         ({"origin": "http://evil.example"}, 403, "This request came from another site"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,

@@ -1,43 +1,11 @@
 """Forms of tasks: deployed ones, embedded ones, form properties; what they check and what they send."""
 
 import re
-from typing import Any
 
-import msgspec
-import pytest
 from playwright.sync_api import expect
 
 from tests.bpmn import bpmn
-
-
-def form(id: str, *components: dict[str, Any]) -> bytes:
-    """A form of form-js."""
-    fields = [{"id": f"c{number}"} | one for number, one in enumerate(components)]
-    return msgspec.json.encode({"type": "default", "id": id, "schemaVersion": 16, "components": fields})
-
-
-DINNER = {"type": "textfield", "label": "What do we eat?", "key": "dinner", "validate": {"required": True}}
-GUESTS = {"type": "number", "label": "Guests", "key": "guests"}
-
-
-@pytest.fixture
-def open_form(browse, work, unique):
-    """Deploy a task with a form and open it as its assignee."""
-
-    def opened(*components: dict[str, Any], **variables: Any) -> Any:
-        work.broker.client.deploy((f"{unique}.form", form(unique, *components)))
-        work.deploy(f"start > ask:user(assignee=demo, form_id={unique}) > next:user(assignee=demo) > end", unique)
-        work.create(unique, **variables)
-        page = browse()
-        page.goto(f"/tasks?process={unique}")
-        page.get_by_role("list", name="Tasks").get_by_role("link", name="ask").click()
-        return page
-
-    return opened
-
-
-def region(page: Any, name: str) -> Any:
-    return page.get_by_role("region", name="Task").get_by_role("region", name=name)
+from tests.web.forms import DINNER, GUESTS, form, region
 
 
 def test_a_form_comes_first_and_the_variables_fold_below(open_form):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.process.program import environ
-from tests.process.test_demo import Terminal
+from tests.process.terminal import Terminal
 from tests.wheel.conftest import BUNDLES, ROOT, Built, copied_sources, run
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]  # a build and an installation on a loaded machine
