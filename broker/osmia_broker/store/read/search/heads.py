@@ -20,8 +20,12 @@ from osmia_broker.store.read.search.terms import Order, Place, Term, is_beyond, 
 
 
 @lru_cache(STATEMENTS_MAX)
-def page_of_heads(entity: Entity, shape: Group, order: Order, place: Place | None) -> Select[Any] | None:
+def page_of_heads(
+    entity: Entity, shape: Group, order: Order, place: Place | None, *, keeps_order: bool
+) -> Select[Any] | None:
     """Select the sort values and the keys of a page, as `statements.page_keys` does; None if the filter has no heads.
+
+    *keeps_order* says that the database reads the rows of a selection in its order.
 
     Parameters: `size`, `skipped`, and of a cursor the sort values and keys `at0`, `at1`, ….
     """
@@ -30,7 +34,7 @@ def page_of_heads(entity: Entity, shape: Group, order: Order, place: Place | Non
         return None
     if is_by_key(entity, order):
         return _by_key(entity, shape, order, place, heads)
-    return _sorted(entity, shape, order, place, heads)
+    return _sorted(entity, shape, order, place, heads, keeps_order=keeps_order)
 
 
 def is_by_key(entity: Entity, order: Order) -> bool:
@@ -72,18 +76,29 @@ def _limited(keys: Select[Any]) -> Select[Any]:
     return keys.limit(statements.integer_of("size") + statements.integer_of("skipped"))
 
 
-def _sorted(entity: Entity, shape: Group, order: Order, place: Place | None, heads: Sequence[Head]) -> Select[Any]:
-    """Select all rows of the heads, sorted."""
-    columns = statements.labelled(entity, order)
-    parts = (
-        statements.filtered(Sight(entity, head.index, row_by_row=True), shape, order, columns).where(head.where)
-        for head in heads
-    )
-    found = union(*parts).subquery("found")
-    all_columns: list[Column] = [*found.c]
+def _sorted(
+    entity: Entity, shape: Group, order: Order, place: Place | None, heads: Sequence[Head], *, keeps_order: bool
+) -> Select[Any]:
+    """Select the first rows of each head in an order that its index lacks, then the first of them all."""
     fields = [entity.fields[name] for name, _ in order]
-    terms = terms_of(order, fields, all_columns, place, has_parts=False)
-    page = select(*all_columns)
-    if place is not None:
-        page = page.where(is_beyond(terms, terms_of(order, fields, values_at(all_columns), place, has_parts=False)))
-    return page.order_by(*ordering(terms)).limit(bindparam("size")).offset(bindparam("skipped"))
+
+    def page_of(rows: Select[Any], columns: Sequence[Column]) -> Select[Any]:
+        terms = terms_of(order, fields, columns, place, has_parts=False)
+        if place is not None:
+            at = terms_of(order, fields, values_at(columns), place, has_parts=False)
+            rows = rows.where(is_beyond(terms, at))
+        return rows.order_by(*ordering(terms))
+
+    labelled, columns = statements.labelled(entity, order), statements.columns_of(entity, order)
+    firsts = []
+    for head in heads:
+        rows = statements.filtered(Sight(entity, head.index, row_by_row=True), shape, order, labelled).where(head.where)
+        rows = page_of(rows, columns)
+        if keeps_order and head.has_order and fields[0].read_by is not None:
+            rows = statements.nearly_sorted(rows, Term(fields[0].read_by, order[0][1]), order, fields, place)
+        firsts.append(_limited(rows))
+    if len(firsts) == 1:
+        found = firsts[0].subquery("found")
+    else:
+        found = union(*(select(one.subquery()) for one in firsts)).subquery("found")
+    return page_of(select(found), [*found.c]).limit(bindparam("size")).offset(bindparam("skipped"))

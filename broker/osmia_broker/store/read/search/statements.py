@@ -265,10 +265,10 @@ def selected(sight: Sight, shape: Group) -> Select[Any]:
 
 def labelled(entity: Entity, order: Order) -> list[ColumnElement[Any]]:
     """Return the expressions that rows are sorted by, then their keys, as `s0`, `s1`, …."""
-    return [column.label(f"s{number}") for number, column in enumerate(_columns(entity, order))]
+    return [column.label(f"s{number}") for number, column in enumerate(columns_of(entity, order))]
 
 
-def _columns(entity: Entity, order: Order) -> list[Column]:
+def columns_of(entity: Entity, order: Order) -> list[Column]:
     """Return the expressions that rows are sorted by, then their keys."""
     fields = [entity.fields[name] for name, _ in order]
     columns = [one.sort_column for one in fields]
@@ -374,8 +374,10 @@ def page_keys(
     fields = [entity.fields[name] for name, _ in order]
     if not is_walk:
         found = _part(sight, shape, order, place, None, has_parts=False)
-        if keeps_order and entity.index and fields and fields[0].read_by is not None:
-            found = _nearly_sorted(found, Term(fields[0].read_by, order[0][1]), order, fields, place)
+        # Without a filter, the rows are read as they lie: in the order of their keys.
+        reads_in_order = keeps_order and bool(entity.index or not shape.nodes)
+        if reads_in_order and fields and fields[0].read_by is not None:
+            found = nearly_sorted(found, Term(fields[0].read_by, order[0][1]), order, fields, place)
         return found.limit(bindparam("size")).offset(bindparam("skipped"))
     selections = [_part(sight, shape, order, place, is_absent) for is_absent in parts_from(entity, order, place)]
     if len(selections) == 1:
@@ -400,7 +402,7 @@ def page_keys(
     )
 
 
-def _nearly_sorted(
+def nearly_sorted(
     found: Select[Any], by: Term, order: Order, fields: Sequence[Field], place: Place | None
 ) -> Select[Any]:
     """Read what is *found* in the order of the key *by*, then sort it: of rows in the other direction, each would be among the best so far."""
@@ -420,7 +422,7 @@ def _part(
 ) -> Select[Any]:
     """Select one part of a list in its order; all of it if *is_absent* is None."""
     fields = [sight.entity.fields[name] for name, _ in order]
-    columns = _columns(sight.entity, order)
+    columns = columns_of(sight.entity, order)
     if is_absent:  # the index of an order has no rows without a value
         sight = Sight(sight.entity, sight.entity.index)
     statement = filtered(sight, shape, order, labelled(sight.entity, order))

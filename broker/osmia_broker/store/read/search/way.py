@@ -98,7 +98,9 @@ class Way:
 
     async def _uncounted(self) -> list[Row]:
         """Read the page of a list that does not count."""
-        by_heads = page_of_heads(self._entity, self._shape, self._order, self._page.place)
+        by_heads = page_of_heads(
+            self._entity, self._shape, self._order, self._page.place, keeps_order=self._snapshot.keeps_order
+        )
         if by_heads is not None:
             return [tuple(row) for row in await self._snapshot.values(by_heads, self._values)]
         if self._walk:
