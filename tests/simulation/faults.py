@@ -1,7 +1,7 @@
 """Known faults, which a test puts into the real code one at a time: the judge of the imagined cluster has to find each.
 
 Each function takes one safeguard away. Its first line says what is wrong then. Not found by the judge within a few seeds, and so not here: a leader that
-never gives up by itself, a partition that is never said to lag, jobs given back that another worker has by now, news of a former leader.
+never gives up by itself. Commits fail at the fence all the same, and the news of a later leader end it.
 """
 
 from dataclasses import replace
@@ -9,13 +9,17 @@ from typing import Any
 
 import pytest
 
+from osmia_broker.engine.commands import GiveBackJobs
+from osmia_broker.engine.engine import HANDLERS
 from osmia_broker.engine.events import signals
+from osmia_broker.partition import news
 from osmia_broker.partition.committing import Committing
 from osmia_broker.partition.outbox_delivery import Route
 from osmia_broker.partition.partition import Partition
 from osmia_broker.partition.remote import RemotePartition
 from osmia_broker.partition.router import Router
 from osmia_broker.partition.serving import Serving
+from osmia_broker.state.rows import JobState
 from osmia_broker.store.postgres.lease import CLAIM
 from osmia_broker.store.postgres.store import PostgresStore
 from tests.simulation.database import _STATEMENTS, _text
@@ -67,7 +71,23 @@ def later_leader_is_not_heard(patch: Patch) -> None:
     patch.setattr(Partition, "note_epoch", lambda *_: None)
 
 
+def news_of_a_former_leader_are_believed(patch: Patch) -> None:
+    """Whoever says last that it leads a partition is asked, although another one has led it later."""
+    opened = RemotePartition.opened
+
+    def opened_by_any(self: Any, process: int, epoch: int = 0) -> None:
+        self.epoch = 0
+        opened(self, process, epoch)
+
+    patch.setattr(RemotePartition, "opened", opened_by_any)
+
+
 # --- between partitions
+
+
+def nobody_is_said_to_lag(patch: Patch) -> None:
+    """Other brokers do not hear which partitions have not taken over all definitions."""
+    patch.setattr(Serving, "_lagging", lambda _: news.Lagging(()))
 
 
 def messages_are_sent_without_those_before(patch: Patch) -> None:
@@ -111,6 +131,17 @@ def news_of_jobs_are_not_heard(patch: Patch) -> None:
     patch.setattr(Serving, "offer_types", lambda *_: None)
 
 
+def jobs_of_others_are_given_back(patch: Patch) -> None:
+    """A job that did not reach its caller becomes activatable again although another worker has it by now."""
+
+    def give_back(turn: Any, command: Any) -> None:
+        for job in turn.find_jobs(dict(command.jobs)):
+            if job.state is JobState.ACTIVATED:
+                turn.jobs.update(job, state=JobState.ACTIVATABLE, deadline_ms=0)
+
+    patch.setitem(HANDLERS, GiveBackJobs, give_back)
+
+
 #: Each fault, and the weather in which it shows.
 FAULTS = {
     lost_commit_is_sent_again: ("lose_answers", "kill"),
@@ -122,4 +153,7 @@ FAULTS = {
     signal_stays_in_its_partition: ("kill", "steal"),
     signal_is_sent_twice: ("kill", "steal"),
     news_of_jobs_are_not_heard: ("leave", "steal"),
+    news_of_a_former_leader_are_believed: ("steal", "slow"),
+    nobody_is_said_to_lag: ("break_links", "cut"),
+    jobs_of_others_are_given_back: ("slow", "cut"),
 }
