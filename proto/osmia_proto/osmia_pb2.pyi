@@ -5,8 +5,8 @@ What the gateway contract lacks: a look at what is there.
 
 Every list comes in pages. A request asks for at most `limit` items (0 means 50, at most 1000) behind the cursor `after`;
 the response brings the items and in `next` the cursor of the page behind them, empty on the last page. A cursor is opaque,
-belongs to the filter it came with and stays good after the item it points at is gone. Items are in descending order of key,
-so the newest of a partition comes first; a page below its limit is the last one only if `next` is empty (a page is cut
+belongs to the filter it came with and stays good after the item it points at is gone. Items come
+newest first, by the moment of their making; a page below its limit is the last one only if `next` is empty (a page is cut
 before it grows past 4 MiB). A filter that is left out (its zero value) lets everything through; filters given together must all hold.
 
 What is told is what was committed when the page was read. Moments are milliseconds since 1970-01-01T00:00Z, and 0 means
@@ -413,6 +413,7 @@ class SearchProcessInstancesRequest(_message.Message):
     PARENT_PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
+    IS_SUSPENDED_FIELD_NUMBER: _builtins.int
     bpmn_process_id: _builtins.str
     version: _builtins.int
     """Together with bpmn_process_id."""
@@ -423,6 +424,8 @@ class SearchProcessInstancesRequest(_message.Message):
     """Only those that call activities of this instance have started."""
     limit: _builtins.int
     after: _builtins.str
+    is_suspended: _builtins.bool
+    """Only those that are, or only those that are not, suspended. A suspended one is stored as active."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___ProcessInstanceState.ValueType]: ...
     def __init__(
@@ -436,14 +439,20 @@ class SearchProcessInstancesRequest(_message.Message):
         parent_process_instance_key: _builtins.int = ...,
         limit: _builtins.int = ...,
         after: _builtins.str = ...,
+        is_suspended: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_has_incident", b"_has_incident", "has_incident", b"has_incident"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_has_incident", b"_has_incident", "_is_suspended", b"_is_suspended", "has_incident", b"has_incident", "is_suspended", b"is_suspended"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_has_incident", b"_has_incident", "after", b"after", "bpmn_process_id", b"bpmn_process_id", "has_incident", b"has_incident", "limit", b"limit", "parent_process_instance_key", b"parent_process_instance_key", "process_definition_key", b"process_definition_key", "states", b"states", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_has_incident", b"_has_incident", "_is_suspended", b"_is_suspended", "after", b"after", "bpmn_process_id", b"bpmn_process_id", "has_incident", b"has_incident", "is_suspended", b"is_suspended", "limit", b"limit", "parent_process_instance_key", b"parent_process_instance_key", "process_definition_key", b"process_definition_key", "states", b"states", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__has_incident: _TypeAlias = _typing.Literal["has_incident"]  # noqa: Y015
     _WhichOneofArgType__has_incident: _TypeAlias = _typing.Literal["_has_incident", b"_has_incident"]  # noqa: Y015
+    _WhichOneofReturnType__is_suspended: _TypeAlias = _typing.Literal["is_suspended"]  # noqa: Y015
+    _WhichOneofArgType__is_suspended: _TypeAlias = _typing.Literal["_is_suspended", b"_is_suspended"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__has_incident) -> _WhichOneofReturnType__has_incident | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__is_suspended) -> _WhichOneofReturnType__is_suspended | None: ...
 
 Global___SearchProcessInstancesRequest: _TypeAlias = SearchProcessInstancesRequest  # noqa: Y015
 

@@ -34,10 +34,14 @@ def test_a_suspended_instance_hands_out_no_job_until_it_is_resumed(osmia, unique
     key = osmia.create(unique)
     assert osmia.done("instance", "suspend", key) == f"Suspended {key}\n"
     assert "SUSPENDED" in osmia.done("instance", "show", key)
+    assert [row["processInstanceKey"] for row in osmia.json("instances", "--state", "suspended", "-p", unique)] == [
+        str(key)
+    ]
     assert osmia.client.activate_jobs(unique, max_jobs=1, wait_ms=-1) == []
     assert "is suspended" in osmia.refused(5, "instance", "variables", key, "--var", "x=1")
     assert "suspended already" in osmia.refused(5, "instance", "suspend", key)
     assert osmia.done("instance", "resume", key, "-o", "key") == f"{key}\n"
+    assert osmia.json("instances", "--state", "suspended", "-p", unique) == []
     assert [job.process_instance_key for job in osmia.client.activate_jobs(unique, max_jobs=1, wait_ms=-1)] == [key]
     assert "not suspended" in osmia.refused(5, "instance", "resume", key)
 

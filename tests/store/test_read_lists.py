@@ -18,9 +18,14 @@ from tests.store.reading import DONE, GONE, LIVING_STATES, definition, instance,
 from tests.store.rows import BASE, INCIDENT, JOB, PROCESS, TASK
 
 
+def _suspended(number: int) -> InstanceOrigin:
+    key = PROCESS + 1_000 * number
+    return InstanceOrigin(key + 900, key, key, "p", suspended_ms=30)
+
+
 @pytest.fixture
 async def reader(written: Written) -> Reader:
-    """Two instances of p version 1, of its version 2 and of q; 1 completed, 3 cancelled, 4 stopped now, 0 stopped once."""
+    """Two instances of p version 1, of its version 2 and of q; 1 completed, 3 cancelled, 4 stopped now, 0 stopped once; 2 suspended, and 3 at its end."""
     return await written(
         *instance(0, 1),
         *instance(1, 1, DONE),
@@ -28,6 +33,8 @@ async def reader(written: Written) -> Reader:
         *instance(3, 2, GONE),
         *instance(4, 3),
         *instance(5, 3),
+        _suspended(2),
+        _suspended(3),
         stop(4),
         stop(0, key=INCIDENT + 7, ended_ms=60),
     )
@@ -52,6 +59,11 @@ async def reader(written: Written) -> Reader:
         ({"has_incident": True, "states": ["COMPLETED"]}, []),
         ({"has_incident": False}, [5, 3, 2, 1, 0]),
         ({"has_incident": False, "states": ["ACTIVE"], "bpmn_process_id": "q"}, [5]),
+        ({"is_suspended": True}, [2]),
+        ({"is_suspended": True, "states": ["ACTIVE"], "bpmn_process_id": "p"}, [2]),
+        ({"is_suspended": True, "bpmn_process_id": "q"}, []),
+        ({"is_suspended": True, "states": ["CANCELED"]}, []),
+        ({"is_suspended": False, "states": ["ACTIVE"]}, [5, 4, 0]),
     ],
 )
 async def test_process_instances_pass_every_filter_that_is_given(

@@ -23,6 +23,7 @@ class Filter(StrEnum):
 
     ACTIVE = "active"
     INCIDENT = "incident"
+    SUSPENDED = "suspended"
     COMPLETED = "completed"
     CANCELED = "canceled"
     ALL = "all"
@@ -53,6 +54,7 @@ def instances(
             parent_key=parent,
             states=[] if state is Filter.ALL else [InstanceState(_stored(state).upper())],
             has_incident=True if state is Filter.INCIDENT else None,
+            is_suspended=True if state is Filter.SUSPENDED else None,
         )
         rows = [instance_row(one) for one in first(session, found, limit)]
         empty = "" if rows else missing_process(client, process) or _why_none(client, process, state)
@@ -72,5 +74,5 @@ def _why_none(client: "SyncClient", process: str, state: Filter) -> str:
 
 
 def _stored(state: Filter) -> str:
-    """Return the state that the broker stores. An instance with an incident is stored as active."""
-    return Filter.ACTIVE if state is Filter.INCIDENT else state
+    """Return the state that the broker stores. An instance with an incident, or a suspended one, is stored as active."""
+    return Filter.ACTIVE if state in (Filter.INCIDENT, Filter.SUSPENDED) else state

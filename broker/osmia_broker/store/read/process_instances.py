@@ -96,6 +96,7 @@ async def search(
     process_definition_key: int = 0,
     states: Iterable[str] = (),
     has_incident: bool | None = None,
+    is_suspended: bool | None = None,
     parent_process_instance_key: int = 0,
     limit: int = 0,
     after: str = "",
@@ -107,6 +108,7 @@ async def search(
         "processDefinitionKey": process_definition_key,
         "storedState": among(state for name in states for state in STATES[name]),
         "hasIncident": has_incident,
+        "isSuspended": is_suspended,
         "parentProcessInstanceKey": parent_process_instance_key,
     }
 

@@ -118,6 +118,7 @@ def _fields(states: dict[str, Condition], is_running: Condition) -> tuple[Field,
             text(name, dialect.as_text(_item.c.batch_key), nested=_batches, shows=False)
             for name in ("batchOperationKey", "batchOperationId")  # the second is the older name
         ),
+        flag("isSuspended", and_(_is_open, _is_suspended), shows=False),
         choice("storedState", _process.c.state, ElementState, filters=False, shows=False),
         flag("hasRetriesLeft", _job.c.retries > 0, nested=_failed_jobs, shows=False),
     )
