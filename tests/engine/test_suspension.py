@@ -344,6 +344,16 @@ async def test_what_was_suspended_alone_after_the_order_stays_so():
         assert states(it) == [False] * 99 + [True, False]
 
 
+async def test_a_clock_that_goes_back_leaves_no_called_instance_suspended():
+    async with calling(20, "start > w:job > end") as it:
+        await it.do(commands.SuspendProcessInstance(it.key))
+        await it.settled()
+        it.clock.ms -= 3_600_000
+        await it.do(commands.ResumeProcessInstance(it.key))
+        await it.settled()
+        assert not any(states(it))
+
+
 @pytest.mark.usefixtures("_small_slices")
 async def test_a_called_instance_that_ends_before_it_is_reached_returns_when_its_caller_is_resumed():
     async with calling(100, "start > w:job > end") as it:

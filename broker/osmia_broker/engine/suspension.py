@@ -60,7 +60,8 @@ def suspend_or_resume_called(turn: Turn, command: FollowCallers) -> None:
             continue
         if is_suspended(turn, origin.parent_process_instance_key):
             hold(turn, process)
-        elif origin.suspended_ms <= command.ordered_ms:
+        elif not command.ordered_ms < origin.suspended_ms <= turn.now_ms:
+            # A suspension that lies ahead says nothing: the clock has gone back.
             _let_go_on(turn, process)
     follow_callers(turn, called, command.ordered_ms)
 
