@@ -83,6 +83,9 @@ LISTS: dict[str, Callable[[Reader], Awaitable[Any]]] = {
         name="paid", correlation_key="7", states=["OPEN"], kinds=["MESSAGE"]
     ),
     "subscriptions of an instance": lambda reader: reader.subscriptions(process_instance_key=PROCESS),
+    "subscriptions of start events, of an instance": lambda reader: reader.subscriptions(
+        of_start_event=True, process_instance_key=PROCESS
+    ),
     "subscriptions of start events": lambda reader: reader.subscriptions(of_start_event=True),
     "evaluations of an instance": lambda reader: reader.decision_evaluations(process_instance_key=PROCESS),
     "one evaluation": lambda reader: reader.decision_evaluations(key=BASE + 27),

@@ -20,6 +20,7 @@ from osmia_broker.store.read.entities import CLUSTER_VARIABLES, ENTITIES, statis
 from osmia_broker.store.read.numbers import error_hash
 from osmia_broker.store.read.on_postgres import sources
 from osmia_broker.store.read.search.entity import Entity
+from osmia_broker.store.read.search.fields import Kind
 from osmia_broker.store.read.search.search import ALL, Search, search
 from osmia_broker.store.sqlite import SqliteStore
 from tests import postgres
@@ -28,7 +29,12 @@ from tests.store.reading import DONE, LISTS, MODEL, definition, instance, stop
 from tests.store.rows import BASE, PROCESS, TEXT, changes
 
 OPERATORS = ("$eq", "$neq", "$in", "$notIn", "$gt", "$lte", "$like")
-
+NOBODY_HAS: dict[Kind, Any] = {  # values that are large, for fields that have none in any row, too
+    Kind.KEY: str((1 << 63) - 1),
+    Kind.INTEGER: (1 << 63) - 1,
+    Kind.DATE: "9999-12-31T23:59:59.999Z",
+    Kind.TEXT: "nobody",
+}
 
 METADATA = (("texts", '{"a":"1","b b":"x*"}'), ("numbers", '{"a":2.5,"b":1e400}'), ("others", '{"a":true,"b":[1]}'))
 
@@ -183,6 +189,13 @@ def questions(entity: Entity, items: list[dict[str, Any]]) -> Iterator[Search]:
     for known in entity.declared:
         yield Search(filter={known.name: {"$exists": True}})
         seen = [item[known.name] for item in items if item.get(known.name) not in (None, "")]
+        if known.kind in NOBODY_HAS:
+            for asked in (
+                NOBODY_HAS[known.kind],
+                {"$in": [NOBODY_HAS[known.kind]]},
+                {"$notIn": [NOBODY_HAS[known.kind]]},
+            ):
+                yield Search(filter={known.name: asked})
         for value, operator in itertools.product(seen[:1], OPERATORS):
             asked = f"{value[:3]}*" if operator == "$like" and isinstance(value, str) else value
             yield Search(filter={known.name: {operator: [asked] if operator in ("$in", "$notIn") else asked}})

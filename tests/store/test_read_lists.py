@@ -337,3 +337,8 @@ async def test_a_cursor_of_another_list_is_refused(reader: Reader):
     for after in (of_jobs, "what", "é"):
         with pytest.raises(InvalidArgument, match="Expected after to be a cursor"):
             await reader.process_instances(after=after, states=["ACTIVE"])
+
+
+async def test_a_nul_character_is_refused_without_the_name_that_the_field_has_inside(reader: Reader):
+    with pytest.raises(InvalidArgument, match=r"^Expected the request without NUL characters, but found one$"):
+        await reader.process_instances(bpmn_process_id="p\0")

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, case, func, literal_column, or_, true
+from sqlalchemy import ColumnElement, FromClause, Select, case, func, literal_column, or_, true, type_coerce
+from sqlalchemy.types import NullType
+
+from osmia_broker.store.schema import Int64
 
 Column = ColumnElement[Any]
 Condition = ColumnElement[bool]
@@ -115,7 +118,7 @@ class Field:
 
 def key(name: str, column: Column, **more: Any) -> Field:
     """Declare a key."""
-    return Field(name, Kind.KEY, column, **more)
+    return Field(name, Kind.KEY, _of_64_bits(column), **more)
 
 
 def own_key(name: str, column: Column, **more: Any) -> Field:
@@ -135,12 +138,17 @@ def maybe(name: str, column: Column, **more: Any) -> Field:
 
 def integer(name: str, column: Column, **more: Any) -> Field:
     """Declare an integer; 0 is a value like any other."""
-    return Field(name, Kind.INTEGER, column, **{"optional": False, **more})
+    return Field(name, Kind.INTEGER, _of_64_bits(column), **{"optional": False, **more})
 
 
 def date(name: str, column: Column, **more: Any) -> Field:
     """Declare a moment."""
-    return Field(name, Kind.DATE, column, **more)
+    return Field(name, Kind.DATE, _of_64_bits(column), **more)
+
+
+def _of_64_bits(column: Column) -> Column:
+    """Return *column* with a type, if it is a literal or made of some: PostgreSQL would take what is compared with it for 32 bits, or for a text."""
+    return type_coerce(column, Int64) if isinstance(column.type, NullType) else column
 
 
 def flag(name: str, condition: Column, **more: Any) -> Field:

@@ -20,7 +20,7 @@ from osmia_broker.store.read.search.fields import Field, Kind
 from osmia_broker.store.read.search.values import refuse, shown
 
 CONDITIONS_MAX = 100  # of one filter; people write ten, and the statement of 100 takes 0.1 s
-SCOPE = "scope"  # the place of conditions that are not the caller's
+SCOPE = "the request"  # the place of conditions that are no members of the caller's filter; it has names of its own for them
 WORDS_CHARACTERS_MAX = 2_000  # of `$contains`; SQLite takes patterns of 50,000
 #: Items of `$in`: up to so many have statements of their own, of fields whose items are looked up one by one.
 FEW_ITEMS = (1, 2, 4, 8, 16, 32)
@@ -192,7 +192,7 @@ def _conditions(parsed: Parsed, fields: Mapping[str, Field], asked: Any, place: 
             names = ", ".join(one for one, its in fields.items() if its.filters)
             raise InvalidArgument(f"Expected {place} to name fields among {names}, but found {shown(name)}")
         if value is not None:
-            nodes += _of_field(parsed, known, value, f"{place}.{name}")
+            nodes += _of_field(parsed, known, value, SCOPE if place == SCOPE else f"{place}.{name}")
     return nodes
 
 
