@@ -456,6 +456,9 @@ def test_a_cluster_variable_is_read_by_every_expression(rest: Rest, unique: str)
         {"name": "s", "value": 1, "metadata": {"owner": None}},
         {"name": "s", "value": 1, "metadata": {"owners": ["ada"]}},
         {"name": "s", "value": 1, "metadata": {str(number): 1 for number in range(101)}},
+        {"name": "s", "value": 1, "metadata": {"a\0": "ada"}},
+        {"name": "s", "value": 1, "metadata": {"owner": "ada\0"}},
+        {"name": "s", "value": 1, "metadata": {"rank": 10**400}},
         {"name": "s", "value": "x" * 1_100_000},
     ],
 )

@@ -1,5 +1,6 @@
 """Cluster variables, which every expression can read as `camunda.vars.cluster.name`."""
 
+from math import isfinite
 from typing import Annotated, Any
 
 import msgspec
@@ -13,6 +14,7 @@ from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.searching import item_type, serve_search
 from osmia_broker.http.types import Body, Item, Text, json_text, kind_of, raw
 from osmia_broker.state.batch_rows import ClusterVariable
+from osmia_broker.state.storable import NUL
 from osmia_broker.store.read.entities import CLUSTER_VARIABLES
 from osmia_broker.store.read.entities.cluster_variables import WHOLE_CLUSTER_VARIABLES
 from osmia_broker.store.read.search.search import get
@@ -110,9 +112,24 @@ def _check(body: Value, faults: Faults) -> None:
     if len(metadata) > METADATA_MAX:
         faults.add(f"Expected metadata to have at most {METADATA_MAX} members, but found {len(metadata)}.")
     for name, value in metadata.items():
-        kind = kind_of(value)
+        if NUL in name:
+            faults.add("Expected the names of metadata without NUL characters, but found one.")
+            continue
+        place, kind = f"metadata.{checks.quoted(name)}", kind_of(value)
         if kind not in ("a text", "a number"):
-            faults.add(f"Expected metadata.{checks.quoted(name)} to be a text or a number, but found {kind}.")
+            faults.add(f"Expected {place} to be a text or a number, but found {kind}.")
+        elif kind == "a text" and NUL in value:
+            faults.add(f"Expected {place} without NUL characters, but found one.")
+        elif kind == "a number" and not _is_finite(value):
+            faults.add(f"Expected {place} to be a number below 1.8e308, but found a larger one.")
+
+
+def _is_finite(number: float) -> bool:
+    """Whether a filter, and a reader of the answer, can take *number*."""
+    try:
+        return isfinite(number)
+    except OverflowError:  # an integer
+        return False
 
 
 def _metadata(body: Value) -> str | None:
