@@ -57,6 +57,11 @@ def cursor_of(entity: Entity, order: Order, row: Sequence[Any]) -> str:
     return cursors.write(entity.name, _signature(order), row)
 
 
+def cursor_at(entity: Entity, order: Order, cuts: Sequence[int]) -> str:
+    """Make the cursor of a place in a list that is merged of several partitions by creation."""
+    return cursors.write(entity.name, _signature(order, len(cuts)), cuts)
+
+
 def cursor_behind(entity: Entity, order: Order, rows: Sequence[Sequence[Any]]) -> str:
     """Make the cursor with which a list goes on behind *rows*; empty if there is no such place.
 
@@ -73,17 +78,20 @@ def cursor_behind(entity: Entity, order: Order, rows: Sequence[Sequence[Any]]) -
     return cursor_of(entity, order, next_values) if [type(value) for value in next_values] == kinds else ""
 
 
-def _kinds(entity: Entity, order: Order) -> list[type]:
+def _kinds(entity: Entity, order: Order, cuts: int = 0) -> list[type]:
     """Return the types of the values in a cursor."""
+    if cuts:
+        return [int] * cuts
     return [*(sort_type(entity.fields[name]) for name, _ in order), *entity.key_types]
 
 
-def _signature(order: Order) -> str:
-    return ",".join(f"-{name}" if is_descending else name for name, is_descending in order)
+def _signature(order: Order, cuts: int = 0) -> str:
+    names = ",".join(f"-{name}" if is_descending else name for name, is_descending in order)
+    return f"{names} of {cuts}" if cuts else names
 
 
-def page_of(entity: Entity, order: Order, asked: Any) -> AskedPage:
-    """Read the page of a request.
+def page_of(entity: Entity, order: Order, asked: Any, cuts: int = 0) -> AskedPage:
+    """Read the page of a request. *cuts* are those of a cursor of the list (`by_creation`).
 
     Raises:
         InvalidArgument: a member is unknown, out of range, or no cursor of this list in this order.
@@ -109,10 +117,12 @@ def page_of(entity: Entity, order: Order, asked: Any) -> AskedPage:
     if cursor is None:
         return AskedPage(size, skipped)
     way = ways[0]
-    return page_at(entity, order, size, cursor, f"page.{way}", is_before=way == "before")
+    return page_at(entity, order, size, cursor, f"page.{way}", is_before=way == "before", cuts=cuts)
 
 
-def page_at(entity: Entity, order: Order, size: int, cursor: Any, member: str, *, is_before: bool = False) -> AskedPage:
+def page_at(
+    entity: Entity, order: Order, size: int, cursor: Any, member: str, *, is_before: bool = False, cuts: int = 0
+) -> AskedPage:
     """Return the page of *size* items behind a cursor, or before it. *member* names the cursor in a refusal.
 
     Raises:
@@ -120,7 +130,7 @@ def page_at(entity: Entity, order: Order, size: int, cursor: Any, member: str, *
 
     """
     fields = [entity.fields[name] for name, _ in order]
-    at = cursors.read(entity.name, _signature(order), _kinds(entity, order), cursor, member)
+    at = cursors.read(entity.name, _signature(order, cuts), _kinds(entity, order, cuts), cursor, member)
     return AskedPage(size, 0, Place(is_before, bool(fields) and fields[0].is_split and at[0] in (0, "")), at)
 
 

@@ -134,13 +134,13 @@ class Entity:
 
     @cached_property
     def over_partitions(self) -> "Entity":
-        """The same for lists of several partitions. A key begins with its partition, so no key has the order of another field there."""
+        """The same for orders of several fields over several partitions. A key begins with its partition, so none has the order of a moment there."""
         by_key = {one.name for one in self.declared if one.sorted_by is not None}
         if not by_key:
             return self
         return replace(
             self,
-            declared=tuple(replace(one, sorted_by=None, read_by=one.sorted_by) for one in self.declared),
+            declared=tuple(replace(one, sorted_by=None) for one in self.declared),
             walks={name: index for name, index in self.walks.items() if name not in by_key},
         )
 

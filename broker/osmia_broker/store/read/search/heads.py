@@ -1,10 +1,9 @@
 """Lists by their heads (`Entity.heads`): the filter leads to indexes, and the list begins with the first rows of each.
 
-In the order of keys, the first rows of a list are among the first of its heads, as many of each as the page has. In another order, all rows of
-the heads are sorted. Neither reads a row that the conditions of the heads do not pass.
+The first rows of a list in the order of keys are among the first of its heads, as many of each as the page has. No row is read that the
+conditions of the heads do not pass.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -13,28 +12,26 @@ from sqlalchemy import Select, bindparam, select, union
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search import statements
 from osmia_broker.store.read.search.entity import Entity, Head
-from osmia_broker.store.read.search.fields import Column
 from osmia_broker.store.read.search.filters import Group
 from osmia_broker.store.read.search.statements import STATEMENTS_MAX, Sight
-from osmia_broker.store.read.search.terms import Order, Place, Term, is_beyond, ordering, terms_of, values_at
+from osmia_broker.store.read.search.terms import Order, Place, Term, is_beyond, ordering, values_at
 
 
 @lru_cache(STATEMENTS_MAX)
-def page_of_heads(
-    entity: Entity, shape: Group, order: Order, place: Place | None, *, keeps_order: bool
-) -> Select[Any] | None:
-    """Select the sort values and the keys of a page, as `statements.page_keys` does; None if the filter has no heads.
-
-    *keeps_order* says that the database reads the rows of a selection in its order.
+def page_of_heads(entity: Entity, shape: Group, order: Order, place: Place | None) -> Select[Any] | None:
+    """Select the sort values and the keys of a page, as `statements.page_keys` does; None if the filter has no heads, or the order is not by key.
 
     Parameters: `size`, `skipped`, and of a cursor the sort values and keys `at0`, `at1`, ….
     """
-    heads = entity.heads(shape)
+    heads = entity.heads(shape) if is_by_key(entity, order) else ()
     if not heads:
         return None
-    if is_by_key(entity, order):
-        return _by_key(entity, shape, order, place, heads)
-    return _sorted(entity, shape, order, place, heads, keeps_order=keeps_order)
+    term = Term(entity.key[0], order[0][1] != (place is not None and place.is_before))
+    firsts = [_first(entity, shape, place, head, term) for head in heads]
+    found = union(*(select(one.subquery().c.key) for one in firsts)).subquery("found") if len(firsts) > 1 else None
+    key = (firsts[0].subquery("found") if found is None else found).c.key
+    page = select(key.label("s0"), key.label("s1")).order_by(*ordering([Term(key, term.is_descending)]))
+    return page.limit(bindparam("size")).offset(bindparam("skipped"))
 
 
 def is_by_key(entity: Entity, order: Order) -> bool:
@@ -43,16 +40,6 @@ def is_by_key(entity: Entity, order: Order) -> bool:
         return False
     first = entity.fields[order[0][0]]
     return first.sorted_by is entity.key[0] or first.column is entity.key[0]
-
-
-def _by_key(entity: Entity, shape: Group, order: Order, place: Place | None, heads: Sequence[Head]) -> Select[Any]:
-    """Select the first keys of each head, then the first of them all."""
-    term = Term(entity.key[0], order[0][1] != (place is not None and place.is_before))
-    firsts = [_first(entity, shape, place, head, term) for head in heads]
-    found = union(*(select(one.subquery().c.key) for one in firsts)).subquery("found") if len(firsts) > 1 else None
-    key = (firsts[0].subquery("found") if found is None else found).c.key
-    page = select(key.label("s0"), key.label("s1")).order_by(*ordering([Term(key, term.is_descending)]))
-    return page.limit(bindparam("size")).offset(bindparam("skipped"))
 
 
 def _first(entity: Entity, shape: Group, place: Place | None, head: Head, term: Term) -> Select[Any]:
@@ -74,31 +61,3 @@ def _first(entity: Entity, shape: Group, place: Place | None, head: Head, term: 
 
 def _limited(keys: Select[Any]) -> Select[Any]:
     return keys.limit(statements.integer_of("size") + statements.integer_of("skipped"))
-
-
-def _sorted(
-    entity: Entity, shape: Group, order: Order, place: Place | None, heads: Sequence[Head], *, keeps_order: bool
-) -> Select[Any]:
-    """Select the first rows of each head in an order that its index lacks, then the first of them all."""
-    fields = [entity.fields[name] for name, _ in order]
-
-    def page_of(rows: Select[Any], columns: Sequence[Column]) -> Select[Any]:
-        terms = terms_of(order, fields, columns, place, has_parts=False)
-        if place is not None:
-            at = terms_of(order, fields, values_at(columns), place, has_parts=False)
-            rows = rows.where(is_beyond(terms, at))
-        return rows.order_by(*ordering(terms))
-
-    labelled, columns = statements.labelled(entity, order), statements.columns_of(entity, order)
-    firsts = []
-    for head in heads:
-        rows = statements.filtered(Sight(entity, head.index, row_by_row=True), shape, order, labelled).where(head.where)
-        rows = page_of(rows, columns)
-        if keeps_order and head.has_order and fields[0].read_by is not None:
-            rows = statements.nearly_sorted(rows, Term(fields[0].read_by, order[0][1]), order, fields, place)
-        firsts.append(_limited(rows))
-    if len(firsts) == 1:
-        found = firsts[0].subquery("found")
-    else:
-        found = union(*(select(one.subquery()) for one in firsts)).subquery("found")
-    return page_of(select(found), [*found.c]).limit(bindparam("size")).offset(bindparam("skipped"))

@@ -2,21 +2,35 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import msgspec
 
 from osmia_broker.store.read.database import Snapshot
+from osmia_broker.store.read.search import by_creation
+from osmia_broker.store.read.search.asked import AskedPage
 from osmia_broker.store.read.search.entity import Entity
-from osmia_broker.store.read.search.terms import Order, Place
+from osmia_broker.store.read.search.terms import Order, Place, comparable
 from osmia_broker.store.read.search.way import Question, Row, Way, walk_of
 
 
-async def keys_of(snapshots: Sequence[Snapshot], question: Question) -> tuple[list[tuple[int, Row]], int, int]:
-    """Read the sort values and keys of the page as `Way.find` does, each with the place of its snapshot; and how far was counted."""
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The sort values and keys of a page and of the row behind it, as `Way.find` reads them, each with the place of its snapshot."""
+
+    rows: list[tuple[int, Row]]
+    total: int
+    counted: int  #: how far was counted
+    cuts: by_creation.Cuts = ()  #: before the first row on the way, if the list is merged by creation
+
+
+async def keys_of(snapshots: Sequence[Snapshot], question: Question) -> Keys:
+    """Read the keys of a page."""
     page = question.page
+    if by_creation.cuts_in(question.entity, question.order, len(snapshots)):
+        return await _merged_by_creation(snapshots, question)
     is_of_several = len(snapshots) > 1
     parts = _divided(question.entity.over_partitions if is_of_several else question.entity, question)
     if is_of_several:
@@ -24,9 +38,8 @@ async def keys_of(snapshots: Sequence[Snapshot], question: Question) -> tuple[li
     if not is_of_several and len(parts) == 1:
         way = Way(snapshots[0], replace(question, entity=parts[0]))
         found, total = await way.find()
-        return [(0, row) for row in found], total, way.total_max
-    # Any partition may have all rows that are passed over.
-    whole = replace(question, page=msgspec.structs.replace(page, size=page.size + page.skipped, skipped=0))
+        return Keys([(0, row) for row in found], total, way.total_max)
+    whole = replace(question, page=_whole(page))
     ways = [
         [Way(one, replace(whole, entity=part.without_copies if place else part)) for part in parts]
         for place, one in enumerate(snapshots)
@@ -35,8 +48,39 @@ async def keys_of(snapshots: Sequence[Snapshot], question: Question) -> tuple[li
     rows = [(place, row) for place, (found, _) in enumerate(answers) for row in found]
     for row_of, is_descending in reversed(_sorting(question.entity, question.order, page.place)):
         rows.sort(key=row_of, reverse=is_descending)
-    total = sum(total for _, total in answers)
-    return rows[page.skipped : page.skipped + page.size + 1], total, min(way.total_max for some in ways for way in some)
+    return _counted(rows[page.skipped : page.skipped + page.size + 1], ways, answers)
+
+
+async def _merged_by_creation(snapshots: Sequence[Snapshot], question: Question) -> Keys:
+    """Read the keys of a page that is merged by creation: in each partition, as if it were the only one."""
+    page, parts = question.page, _divided(question.entity, question)
+    is_descending = by_creation.descends(question.order, page.place)
+    ways = []
+    for place, one in enumerate(snapshots):
+        at = by_creation.place_at(page.at[place], is_descending=is_descending) if page.at else ()
+        asked = replace(question, page=msgspec.structs.replace(_whole(page), at=at), is_dated=True)
+        ways.append([Way(one, replace(asked, entity=part.without_copies if place else part)) for part in parts])
+    answers = await asyncio.gather(*map(_one_by_one, ways))
+    found = [rows for rows, _ in answers]
+    rows = by_creation.merged(found, is_descending=is_descending)
+    cuts = page.at or by_creation.cuts_before(found, is_descending=is_descending)
+    cuts = by_creation.cuts_behind(cuts, rows[: page.skipped], is_descending=is_descending)
+    return _counted(rows[page.skipped : page.skipped + page.size + 1], ways, answers, cuts)
+
+
+def _whole(page: AskedPage) -> AskedPage:
+    """Return the page that each partition is asked for: any one may have all rows that are passed over."""
+    return msgspec.structs.replace(page, size=page.size + page.skipped, skipped=0)
+
+
+def _counted(
+    rows: list[tuple[int, Row]],
+    ways: Sequence[Sequence[Way]],
+    answers: Sequence[tuple[list[Row], int]],
+    cuts: by_creation.Cuts = (),
+) -> Keys:
+    """Return the keys of a page with the numbers of all partitions together."""
+    return Keys(rows, sum(total for _, total in answers), min(way.total_max for some in ways for way in some), cuts)
 
 
 async def _one_by_one(ways: Sequence[Way]) -> tuple[list[Row], int]:
@@ -75,11 +119,7 @@ def _sorting(
 
 
 def _value(number: int, found: tuple[int, Row]) -> tuple[Any, ...]:
-    """Return a value of a row so that values of all types compare as in SQLite: NULL, numbers, texts, bytes."""
-    value = found[1][number]
-    if value is None:
-        return (0,)
-    return (1 if isinstance(value, int | float) else 2 if isinstance(value, str) else 3, value)
+    return comparable(found[1][number])
 
 
 def _absence(number: int, found: tuple[int, Row]) -> tuple[Any, ...]:

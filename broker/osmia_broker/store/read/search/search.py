@@ -13,7 +13,16 @@ import msgspec
 
 from osmia_broker.store.read.database import snapshots_of
 from osmia_broker.store.read.search import filters, statements
-from osmia_broker.store.read.search.asked import AskedPage, cursor_behind, cursor_of, order_of, page_at, page_of
+from osmia_broker.store.read.search.asked import (
+    AskedPage,
+    cursor_at,
+    cursor_behind,
+    cursor_of,
+    order_of,
+    page_at,
+    page_of,
+)
+from osmia_broker.store.read.search.by_creation import Cuts, cuts_behind, cuts_in, descends
 from osmia_broker.store.read.search.entity import Entity, Item
 from osmia_broker.store.read.search.filters import Parsed
 from osmia_broker.store.read.search.items import Fields, Shows, read_items
@@ -82,13 +91,13 @@ async def search(
     """
     parsed = filters.parse(entity.fields, asked.filter, scope=scope)
     order = order_of(entity, asked.sort)
-    page = page_of(entity, order, asked.page)
+    page = page_of(entity, order, asked.page, cuts_in(entity, order, len(_parts(sources, entity))))
     own = await _prepare(sources, entity, parsed, order) | (given or {})
     parsed.parameters.update(own)
     wanted = Question(entity, parsed, order, page, total_max)
     found = await _read(sources, wanted, Fields(entity, own), bytes_max)
     await entity.add(sources.parts[0], found.items)
-    start, end = (cursor_of(entity, order, row) for row in (found.rows[0], found.rows[-1])) if found.rows else NO_ENDS
+    start, end = _ends(wanted, found)
     return Found(found.items, min(found.total, found.counted), found.total > found.counted, start, end, found.goes_on)
 
 
@@ -131,11 +140,16 @@ async def listed(
 
     """
     parsed = filters.parse(entity.fields, None, scope=scope)
-    page = page_at(entity, order, size, after, "after") if after else AskedPage(size)
+    cuts = cuts_in(entity, order, len(_parts(sources, entity)))
+    page = page_at(entity, order, size, after, "after", cuts=cuts) if after else AskedPage(size)
     parsed.parameters.update(await _prepare(sources, entity, parsed, order))
     wanted = Question(entity, parsed, order, page, NOT_COUNTED)
     found = await _read(sources, wanted, shows, bytes_max)
-    return found.items, cursor_behind(entity, order, found.rows) if found.goes_on else ""
+    if not found.goes_on:
+        return found.items, ""
+    return found.items, cursor_at(entity, order, found.cuts[1]) if found.cuts else cursor_behind(
+        entity, order, found.rows
+    )
 
 
 @dataclass(frozen=True)
@@ -147,6 +161,19 @@ class _Page(Generic[T]):
     goes_on: bool
     total: int
     counted: int
+    cuts: tuple[Cuts, Cuts] | None  #: at its ends, if it is merged of several partitions by creation
+
+
+def _ends(question: Question, page: _Page[Item]) -> tuple[str, str] | tuple[None, None]:
+    """Return the cursors of the first and of the last item."""
+    entity, order = question.entity, question.order
+    if not page.rows:
+        return NO_ENDS
+    if page.cuts:
+        first, last = (cursor_at(entity, order, cuts) for cuts in page.cuts)
+    else:
+        first, last = (cursor_of(entity, order, row) for row in (page.rows[0], page.rows[-1]))
+    return first, last
 
 
 async def _prepare(sources: Sources, entity: Entity, parsed: Parsed, order: Order) -> dict[str, Any]:
@@ -159,14 +186,16 @@ async def _read(sources: Sources, question: Question, shows: Shows[T], bytes_max
     """Read the items of a page, and the number of all that pass the filter."""
     order, page = question.order, question.page
     async with snapshots_of([part.database for part in _parts(sources, question.entity)]) as snapshots:
-        keys, total, counted = await keys_of(snapshots, question)
-        shown = [(place, row[len(order) :]) for place, row in keys[: page.size]]
+        found = await keys_of(snapshots, question)
+        shown = [(place, row[len(order) :]) for place, row in found.rows[: page.size]]
         items, used = await read_items(snapshots, shows, shown, bytes_max)
-    goes_on = used < len(keys)
-    keys = keys[:used]
+    keys, goes_on, cuts = found.rows[:used], used < len(found.rows), None
+    if found.cuts:
+        cuts = found.cuts, cuts_behind(found.cuts, keys, is_descending=descends(order, page.place))
     if page.place is not None and page.place.is_before:  # they were read away from the cursor
         keys, items = keys[::-1], items[::-1]
-    return _Page(items, [row for _, row in keys], goes_on, total, counted)
+        cuts = (cuts[1], cuts[0]) if cuts else None
+    return _Page(items, [row for _, row in keys], goes_on, found.total, found.counted, cuts)
 
 
 def _parts(sources: Sources, entity: Entity) -> Sequence[Sources]:

@@ -60,6 +60,13 @@ def ordering(terms: Sequence[Term]) -> Iterator[Column]:
             yield term.column.desc() if term.is_descending else term.column.asc()
 
 
+def comparable(value: Any) -> tuple[Any, ...]:
+    """Return what Python compares in place of a stored value, so that values of all types compare as in SQLite: NULL, numbers, texts, bytes."""
+    if value is None:
+        return (0,)
+    return (1 if isinstance(value, int | float) else 2 if isinstance(value, str) else 3, value)
+
+
 def is_beyond(terms: Sequence[Term], at: Sequence[Term]) -> Condition:
     """Whether a row lies beyond a place. One comparison of tuples, which an index can answer, if all terms have one direction."""
     if len({term.is_descending for term in terms}) == 1:

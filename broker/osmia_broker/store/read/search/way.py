@@ -36,6 +36,7 @@ class Question:
     order: Order
     page: AskedPage
     total_max: int | None = None
+    is_dated: bool = False  #: each row is given with the moment that the list is in the order of, behind its keys
 
 
 def walk_of(entity: Entity, order: Order) -> str:
@@ -55,6 +56,7 @@ class Way:
         self._shape = parsed.shape
         self._order = order
         self._page = page
+        self._is_dated = question.is_dated
         self._size = page.size + 1  # the one behind the page tells whether there are more
         drivers = [one for one in parsed.shape.nodes if isinstance(one, Leaf) and drives(entity, one)]
         are_wide = all(map(is_wide, drivers))
@@ -98,18 +100,14 @@ class Way:
 
     async def _uncounted(self) -> list[Row]:
         """Read the page of a list that does not count."""
-        by_heads = page_of_heads(
-            self._entity, self._shape, self._order, self._page.place, keeps_order=self._snapshot.keeps_order
-        )
-        if by_heads is not None:
-            return [tuple(row) for row in await self._snapshot.values(by_heads, self._values)]
+        by_heads = page_of_heads(self._entity, self._shape, self._order, self._page.place)
+        return await self._page_keys() if by_heads is None else await self._rows(by_heads)
+
+    async def _page_keys(self) -> list[Row]:
+        """Read the page from the index that has the order, or else from all rows that pass the filter."""
         if self._walk:
             return await self._read(statements.page_keys, Sight(self._entity, self._walk))
-        return await self._read(self._sorted_page(), self._sight)
-
-    def _sorted_page(self) -> Callable[..., Select[Any]]:
-        """Return what builds the page from all rows that pass the filter."""
-        return partial(statements.page_keys, is_walk=False, keeps_order=self._snapshot.keeps_order)
+        return await self._read(partial(statements.page_keys, is_walk=False), self._sight)
 
     async def _among_all(self, total: int | None) -> tuple[list[Row], int]:
         """Find the same among all rows that pass the filter. The *total* may have been counted already, up to the bound for it."""
@@ -126,9 +124,7 @@ class Way:
                 total, self.total_max = found, TOTAL_MAX
             if total <= TOTAL_MAX:
                 return keys, total
-        if self._walk:
-            return await self._read(statements.page_keys, Sight(self._entity, self._walk)), total
-        return await self._read(self._sorted_page(), self._sight), total
+        return await self._page_keys(), total
 
     async def _led(self) -> tuple[list[Row], int] | None:
         """Find the same by the conditions that lead to few rows; None if none of them does."""
@@ -208,8 +204,8 @@ class Way:
                     return keys + found
             if self._page.skipped:  # nobody knows how many of them were
                 return None
-            nearest = partial(statements.nearest, is_absent=is_absent)
-            ((walked,),) = await self._read(nearest, sight, walked=WALKS[-1] + 1)
+            nearest = statements.nearest(sight, self._shape, self._order, self._page.place, is_absent=is_absent)
+            ((walked,),) = await self._snapshot.values(nearest, self._values | {"walked": WALKS[-1] + 1})
             if walked > WALKS[-1]:
                 return None
             keys += found
@@ -223,7 +219,11 @@ class Way:
         return await self._total() if total is None else total
 
     async def _read(self, build: Callable[..., Select[Any]], sight: Sight, **more: int) -> list[Row]:
-        statement = build(sight, self._shape, self._order, self._page.place)
+        return await self._rows(build(sight, self._shape, self._order, self._page.place), **more)
+
+    async def _rows(self, page: Select[Any], **more: int) -> list[Row]:
+        """Read the rows of a page, dated if that is asked for."""
+        statement = statements.dated(page, self._entity, self._order) if self._is_dated else page
         return [tuple(row) for row in await self._snapshot.values(statement, self._values | more)]
 
     async def _total(self) -> int:

@@ -1,0 +1,58 @@
+"""Lists in the order of creation over several partitions: each gives its rows in the order of their keys, and these are merged by moment.
+
+In one partition, what was made later has the larger key, so each reads no more rows than the page has. A cursor has a cut for each partition, a
+key: rows up to it lie on one side of the cursor, later ones on the other. So no row is lost, and none comes twice, even if a clock was set back.
+"""
+
+from collections.abc import Iterable, Sequence
+from heapq import merge
+
+from osmia_broker.base.whole_numbers import INT64_MAX
+from osmia_broker.store.read.search.entity import Entity
+from osmia_broker.store.read.search.terms import Order, Place, comparable
+from osmia_broker.store.read.search.way import Row
+
+Cuts = tuple[int, ...]  #: a key of each partition; none for a list in another order
+
+
+def cuts_in(entity: Entity, order: Order, partitions: int) -> int:
+    """Return how many cuts the cursors of a list have: one for each partition, or none if it is not merged by creation."""
+    is_merged = partitions > 1 and len(order) == 1 and entity.fields[order[0][0]].sorted_by is not None
+    return partitions if is_merged else 0
+
+
+def descends(order: Order, place: Place | None) -> bool:
+    """Whether the keys become smaller on the way to a page."""
+    return order[0][1] != (place is not None and place.is_before)
+
+
+def place_at(cut: int, *, is_descending: bool) -> tuple[int, int]:
+    """Return the sort value and the key that the rows behind a cut come after."""
+    key = min(cut + 1, INT64_MAX) if is_descending else cut
+    return key, key
+
+
+def merged(found: Iterable[Sequence[Row]], *, is_descending: bool) -> list[tuple[int, Row]]:
+    """Merge the rows of all partitions, each with its place. The moment of a row comes last, and is taken off.
+
+    The rows of one partition stay in the order of their keys, whatever their moments are.
+    """
+    parts = (
+        sorted(((place, row) for row in rows), key=lambda one: one[1][1], reverse=is_descending)
+        for place, rows in enumerate(found)
+    )
+    together = merge(*parts, key=lambda one: (comparable(one[1][-1]), one[1][1]), reverse=is_descending)
+    return [(place, row[:-1]) for place, row in together]
+
+
+def cuts_before(found: Iterable[Sequence[Row]], *, is_descending: bool) -> Cuts:
+    """Return the cuts before the first row of each partition; before whatever a partition without rows may get later."""
+    keys = [[row[1] for row in rows] for rows in found]
+    return tuple((max(some) if is_descending else min(some) - 1) if some else 0 for some in keys)
+
+
+def cuts_behind(cuts: Cuts, rows: Iterable[tuple[int, Row]], *, is_descending: bool) -> Cuts:
+    """Return the cuts behind *rows*, which come next after *cuts*."""
+    keys = {place: row[1] for place, row in rows}
+    behind = 1 if is_descending else 0
+    return tuple(keys[place] - behind if place in keys else cut for place, cut in enumerate(cuts))
