@@ -127,6 +127,7 @@ def test_an_agent_speaks_the_protocol(osmia, unique, instance, tmp_path):
     with (tmp_path / "stderr").open("w") as log:
         tools, listed, refused = asyncio.run(talk())
     assert {tool.name for tool in tools.tools} == set(NAMES)
+    assert {tool.input_schema["additionalProperties"] for tool in tools.tools} == {False}
     assert json.loads(listed.content[0].text)["total"] == 1
     assert refused.is_error
     assert "no such user task" in refused.content[0].text
@@ -153,6 +154,28 @@ def test_an_agent_speaks_the_protocol(osmia, unique, instance, tmp_path):
         ),
         ("list_tasks", {"limit": "many"}, "Expected 'limit' to be an integer, but found a text"),
         ("drop_tables", {}, "Expected one of the tools list_tasks, "),
+        (
+            "complete_task",
+            {"task_key": "5", "vars": {"ok": True}},
+            "Expected only the arguments task_key, variables, but found 'vars'; did you mean 'variables'?",
+        ),
+        (
+            "get_task",
+            {"taskKey": "5"},
+            (
+                "Expected the argument 'task_key', but found none; "
+                "Expected only the argument task_key, but found 'taskKey'; did you mean 'task_key'?"
+            ),
+        ),
+        ("list_processes", {"query": "a"}, "Expected no arguments, but found 'query'"),
+        (
+            "list_instances",
+            {"9": 1, "x" * 500: 1},
+            (
+                "Expected only the arguments process_id, only_with_incident, but found '9'; "
+                f"Expected only the arguments process_id, only_with_incident, but found '{'x' * 100}'"
+            ),
+        ),
     ],
 )
 def test_what_an_agent_gets_wrong_is_told_in_our_words(osmia, tool: str, arguments: dict[str, Any], words: str):
@@ -168,6 +191,38 @@ def test_what_an_agent_gets_wrong_is_told_in_our_words(osmia, tool: str, argumen
     said = asyncio.run(work())
     assert said.startswith(words)
     assert not any(word in said for word in ("pydantic", "Error executing", "rejected with code"))
+
+
+@pytest.mark.parametrize(("misspelt", "known"), [("vars", {}), ("variable", {"variables": {"amount": 1}})])
+def test_a_task_is_not_completed_without_what_was_misspelt(osmia, unique, instance, misspelt, known):
+    pytest.importorskip("mcp", reason="the extra is not installed")
+    from mcp.server.mcpserver.exceptions import ToolError
+
+    [task] = osmia.client.user_tasks.search({"processInstanceKey": str(instance)}).items
+
+    async def work() -> None:
+        async with sdk.Client(osmia.broker.address) as client:
+            given = {"task_key": str(task.key), misspelt: {"paid": True}} | known
+            with pytest.raises(ToolError, match=f"'{misspelt}'; did you mean 'variables'"):
+                await server(AgentTools(client, "agent", ["finance"])).call_tool("complete_task", given)
+
+    asyncio.run(work())
+    assert osmia.client.user_tasks.get(task.key).state == "CREATED"
+
+
+@pytest.mark.parametrize("variables", [{"any": 1, "taskKey": [{}]}, {}, None])
+def test_variables_may_have_any_name(osmia, unique, instance, variables):
+    pytest.importorskip("mcp", reason="the extra is not installed")
+    [task] = osmia.client.user_tasks.search({"processInstanceKey": str(instance)}).items
+
+    async def work() -> Any:
+        async with sdk.Client(osmia.broker.address) as client:
+            tools = AgentTools(client, "agent", ["finance"])
+            given = {"task_key": str(task.key), "variables": variables}
+            await server(tools).call_tool("complete_task", given)
+            return await tools.get_instance(str(instance))
+
+    assert asyncio.run(work())["variables"] == {"amount": 500, **(variables or {})}
 
 
 def test_ctrl_c_ends_it_although_it_waits_for_its_input(osmia):

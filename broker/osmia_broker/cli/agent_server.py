@@ -1,18 +1,32 @@
 """The server of `osmia mcp`: what an agent gets wrong is told in our words, not in those of the library below."""
 
+from collections.abc import Collection
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
-from pydantic import ValidationError
+from mcp.server.mcpserver.tools import Tool
+from pydantic import ConfigDict, ValidationError
 
 from osmia_broker.cli.agent_tools import NAMES
 from osmia_broker.http.types import kind_of
 
 if TYPE_CHECKING:
+    from mcp_types import ToolAnnotations
     from pydantic_core import ErrorDetails
 
 _KINDS = {"dict": "an object", "list": "an array", "string": "a text", "int": "an integer", "bool": "a boolean"}
+NAME_CHARACTERS_MAX = 100  # of an unknown argument
+
+
+def closed_tool(name: str, does: Any, annotations: "ToolAnnotations") -> Tool:
+    """Make a tool that takes its own arguments and no others: what it passed over would be lost without a word."""
+    tool = Tool.from_function(does, name=name, annotations=annotations)
+    taken = tool.fn_metadata.arg_model
+    tool.fn_metadata.arg_model = type(taken.__name__, (taken,), {"model_config": ConfigDict(extra="forbid")})
+    tool.parameters = tool.fn_metadata.arg_model.model_json_schema(by_alias=True)
+    return tool
 
 
 class AgentServer(MCPServer[Any]):
@@ -32,20 +46,39 @@ class AgentServer(MCPServer[Any]):
         except UnexpectedToolError:
             raise  # a defect; the library logs it
         except ToolError as error:
-            raise ToolError(_sentence(error.__cause__ or error)) from error.__cause__
+            names = await self._arguments(name)
+            raise ToolError(_sentence(error.__cause__ or error, names)) from error.__cause__
+
+    async def _arguments(self, tool: str) -> Collection[str]:
+        """Return the names of the arguments that a tool takes."""
+        schemas = {one.name: one.input_schema for one in await self.list_tools()}
+        names: Collection[str] = schemas[tool]["properties"]
+        return names
 
 
-def _sentence(refusal: BaseException) -> str:
+def _sentence(refusal: BaseException, names: Collection[str]) -> str:
+    """Say why a call was refused; its tool takes arguments of these *names*."""
     if isinstance(refusal, ValidationError):
-        return "; ".join(_of_argument(one) for one in refusal.errors())
+        return "; ".join(_of_argument(one, names) for one in refusal.errors())
     return str(refusal)
 
 
-def _of_argument(error: "ErrorDetails") -> str:
+def _of_argument(error: "ErrorDetails", names: Collection[str]) -> str:
     """Say what is wrong with an argument of a tool."""
     place = ".".join(map(str, error["loc"]))
     kind = error["type"].partition("_")[0]
+    if kind == "extra":
+        return _unknown(place, names)
     if kind == "missing":
         return f"Expected the argument '{place}', but found none"
     expected = _KINDS.get(kind, "another value")
     return f"Expected '{place}' to be {expected}, but found {kind_of(error['input'])}"
+
+
+def _unknown(name: str, names: Collection[str]) -> str:
+    """Say that a tool has no argument of this name, and which one may be meant."""
+    near = get_close_matches(name.lower()[:NAME_CHARACTERS_MAX], names, n=1, cutoff=0.5)
+    arguments = "argument" if len(names) == 1 else "arguments"
+    expected = f"only the {arguments} {', '.join(names)}" if names else "no arguments"
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return f"Expected {expected}, but found '{name[:NAME_CHARACTERS_MAX]}'{hint}"

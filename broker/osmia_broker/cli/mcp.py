@@ -66,13 +66,17 @@ def server(tools: AgentTools) -> "MCPServer[Any]":
     from mcp_types import ToolAnnotations
 
     from osmia_broker import __version__
-    from osmia_broker.cli.agent_server import AgentServer
+    from osmia_broker.cli.agent_server import AgentServer, closed_tool
 
-    made = AgentServer("osmia", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING")
-    for name in NAMES:
-        hints = ToolAnnotations(read_only_hint=name in READING, open_world_hint=False)
-        made.tool(name=name, annotations=hints)(_with_sentences(getattr(tools, name)))
-    return made
+    made = [
+        closed_tool(
+            name,
+            _with_sentences(getattr(tools, name)),
+            ToolAnnotations(read_only_hint=name in READING, open_world_hint=False),
+        )
+        for name in NAMES
+    ]
+    return AgentServer("osmia", instructions=INSTRUCTIONS, version=__version__, tools=made, log_level="WARNING")
 
 
 def _with_sentences(tool: Any) -> Any:
