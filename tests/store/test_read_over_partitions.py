@@ -16,10 +16,11 @@ from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.state.rows import ElementState
 from osmia_broker.state.store_protocol import PARTITION_BITS
 from osmia_broker.state.task_rows import UserTaskState
+from osmia_broker.store.dialects import sql
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import ELEMENT_INSTANCES, INCIDENTS, JOBS, PROCESS_INSTANCES, USER_TASKS
 from osmia_broker.store.read.on_postgres import sources
-from osmia_broker.store.read.search import cursors
+from osmia_broker.store.read.search import cursors, statements
 from osmia_broker.store.read.search import way as searching
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.search import Found, Search, search
@@ -201,6 +202,28 @@ async def test_open_tasks_that_are_too_many_to_be_counted_are_sorted_by_their_ma
     wanted = expected(USER_TASKS, {"state": "CREATED"}, direction)
     assert [item["userTaskKey"] for one in pages for item in one.items] == wanted
     assert {(one.total, one.has_more_total) for one in pages} == {(3, True)}
+
+
+@pytest.mark.parametrize(("keeps_order", "is_read_first"), [(True, True), (False, False)])
+def test_rows_that_are_sorted_by_another_field_too_are_read_in_the_order_that_is_nearly_theirs(
+    *, keeps_order: bool, is_read_first: bool
+):
+    entity, order = JOBS.over_partitions, (("creationTime", True), ("type", True))
+    sight = statements.Sight(entity)
+    page = statements.page_keys(sight, statements.NOTHING, order, None, is_walk=False, keeps_order=keeps_order)
+    assert ('ORDER BY job."key" DESC' in sql(page)) is is_read_first, sql(page)
+
+
+@pytest.mark.parametrize("direction", ["ASC", "DESC"])
+async def test_a_list_by_creation_and_another_field_goes_by_the_moment_itself(reader: Reader, direction: str):
+    sort = [{"field": "creationTime", "order": direction}, {"field": "jobKey", "order": direction}]
+    found = await search(reader, JOBS, Search(None, sort, {"limit": 7}))
+    keys = keys_in(found)
+    while found.next:
+        found = await search(reader, JOBS, Search(None, sort, {"limit": 7, "after": found.next}))
+        keys += keys_in(found)
+    numbers = sorted(range(CASES), key=lambda one: (made_ms(one), first_key(one)), reverse=direction == "DESC")
+    assert keys == [str(first_key(one) + KEYS["jobs"]) for one in numbers]
 
 
 async def jobs(reader: Reader, direction: str, filter: Any = None, **page: Any) -> Found:

@@ -140,7 +140,7 @@ class Entity:
             return self
         return replace(
             self,
-            declared=tuple(replace(one, sorted_by=None) for one in self.declared),
+            declared=tuple(replace(one, sorted_by=None, read_by=one.sorted_by) for one in self.declared),
             walks={name: index for name, index in self.walks.items() if name not in by_key},
         )
 

@@ -84,6 +84,8 @@ class Field:
     sorted_by: Column | None = None
     #: a key with the same order in one partition, which the last field of an order is sorted by; not another, because equal values have no
     #: equal keys
+    #: A key with nearly the same order. Rows that are read in it are hardly sorted any more.
+    read_by: Column | None = None
     shown_as: Column | None = None  #: what an answer has instead of *column*
     show: Callable[[Any], Any] | None = None  #: makes the value of an answer, instead of the kind
     schema: Mapping[str, Any] | None = None  #: describes the value of an answer as JSON Schema, instead of the kind

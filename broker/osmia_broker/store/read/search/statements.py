@@ -360,10 +360,13 @@ def _on_first(entity: Entity, shape: Group, order: Order) -> Group:
 
 
 @lru_cache(STATEMENTS_MAX)
-def page_keys(sight: Sight, shape: Group, order: Order, place: Place | None, *, is_walk: bool = True) -> Select[Any]:
+def page_keys(
+    sight: Sight, shape: Group, order: Order, place: Place | None, *, is_walk: bool = True, keeps_order: bool = False
+) -> Select[Any]:
     """Select the sort values and the keys of a page, in the order of the way to it: backwards if it lies before its cursor.
 
-    *is_walk* says that an index gives the rows with a first sort value, and those without, in their order.
+    *is_walk* says that an index gives the rows with a first sort value, and those without, in their order. *keeps_order* says that the
+    database reads the rows of a selection in its order.
 
     Parameters: `size`, `skipped`, and of a cursor the sort values and keys `at0`, `at1`, ….
     """
@@ -371,6 +374,10 @@ def page_keys(sight: Sight, shape: Group, order: Order, place: Place | None, *, 
     fields = [entity.fields[name] for name, _ in order]
     if not is_walk:
         found = _part(sight, shape, order, place, None, has_parts=False)
+        # Without a filter, the rows are read as they lie: in the order of their keys.
+        reads_in_order = keeps_order and bool(entity.index or not shape.nodes)
+        if reads_in_order and fields and fields[0].read_by is not None:
+            found = _nearly_sorted(found, Term(fields[0].read_by, order[0][1]), order, fields, place)
         return found.limit(bindparam("size")).offset(bindparam("skipped"))
     selections = [_part(sight, shape, order, place, is_absent) for is_absent in parts_from(entity, order, place)]
     if len(selections) == 1:
@@ -393,6 +400,16 @@ def page_keys(sight: Sight, shape: Group, order: Order, place: Place | None, *, 
         .limit(bindparam("size"))
         .offset(bindparam("skipped"))
     )
+
+
+def _nearly_sorted(
+    found: Select[Any], by: Term, order: Order, fields: Sequence[Field], place: Place | None
+) -> Select[Any]:
+    """Read what is *found* in the order of the key *by*, then sort it: of rows in the other direction, each would be among the best so far."""
+    term = by.turned() if place is not None and place.is_before else by
+    read = found.order_by(None).order_by(*ordering([term])).limit(dialect.NoLimit()).subquery("read")
+    columns = [*read.c]
+    return select(*columns).order_by(*ordering(terms_of(order, fields, columns, place, has_parts=False)))
 
 
 @lru_cache(STATEMENTS_MAX)

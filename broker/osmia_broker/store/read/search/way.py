@@ -107,7 +107,8 @@ class Way:
         """Read the page from the index that has the order, or else from all rows that pass the filter."""
         if self._walk:
             return await self._read(statements.page_keys, Sight(self._entity, self._walk))
-        return await self._read(partial(statements.page_keys, is_walk=False), self._sight)
+        by_sorting = partial(statements.page_keys, is_walk=False, keeps_order=self._snapshot.keeps_order)
+        return await self._read(by_sorting, self._sight)
 
     async def _among_all(self, total: int | None) -> tuple[list[Row], int]:
         """Find the same among all rows that pass the filter. The *total* may have been counted already, up to the bound for it."""
