@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from osmia_broker.cli.app import run
 from osmia_broker.cli.deploy_faults import refused
 
 MANY = b"""<?xml version="1.0"?>
@@ -78,14 +79,50 @@ def test_an_answer_that_was_cut_says_that_there_may_be_more():
     ("text", "mend"),
     [
         ("'t.txt': unknown resource type", "-extensions.json"),
-        ("'e.bpmn': Fatal Error: no element found", "this one is empty"),
-        ("'e.bpmn': Fatal Error: the file ends before its elements do", "the whole file"),
+        ("'p-extensions.json': Expected the BPMN file 'p.bpmn', or one", "with the BPMN file of its process"),
     ],
 )
 def test_a_file_that_is_none_is_refused_with_the_remedy(text, mend):
     told = lines(text, [("e.bpmn", b"")])
-    assert told[0] == f"Error: Nothing was deployed: {text.replace(chr(39), '')}"
+    assert told[0] == f"Error: Nothing was deployed: {text.replace(chr(39), '', 2)}"
     assert mend in told[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what", "mend"),
+    [
+        ("a.bpmn", b"", "a.bpmn:1: The file is empty", "this one is empty"),
+        ("a.bpmn", b"<x>\n<y", "a.bpmn:2: The file ends before its elements do", "the whole file"),
+        ("a.bpmn", b"\nhello", "a.bpmn:2: This is no XML: it cannot be read here", "this one is no XML"),
+        ("a.bpmn", b"<a>\n<b></a>", "a.bpmn:2: This is no XML: an end tag belongs to another element", "is no XML"),
+        ("a.bpmn", b"<!DOCTYPE a><a/>", "a.bpmn:1: A DOCTYPE is not allowed in a model", "without the DOCTYPE"),
+        (
+            "a.bpmn",
+            b"<html/>",
+            "a.bpmn: Expected 'definitions' of BPMN 2.0 as the outermost element, but found 'html'",
+            "this one is no BPMN",
+        ),
+        (
+            "a.bpmn",
+            b'<definitions xmlns="https://www.omg.org/spec/DMN/20191111/MODEL/"/>',
+            "this is a DMN decision, whose file name must end with '.dmn'",
+            "the same file with such a name",
+        ),
+        ("a.dmn", b"", "a.dmn:1: The file is empty", "this one is empty"),
+        ("a.dmn", b"<!DOCTYPE a><a/>", "a.dmn:1: A DOCTYPE is not allowed in a model", "without the DOCTYPE"),
+        ("a.dmn", b"<html/>", "but found 'html' of no namespace", "this one is no DMN"),
+    ],
+)
+def test_what_is_no_model_is_told_in_words_for_people(capsys, tmp_path, name, content, what, mend):
+    (tmp_path / name).write_bytes(content)
+    assert run(["lint", str(tmp_path / name)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("Error: The files cannot be deployed: ")
+    first, advice = said.splitlines()
+    assert first.endswith(what)
+    assert mend in advice
+    assert "Fatal" not in said
+    assert ("no XML" in advice) == ("no XML" in first)
 
 
 @pytest.mark.parametrize("text", ["", "Something else", "- Element: x", "'a': - Element: x"])

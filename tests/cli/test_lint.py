@@ -1,5 +1,6 @@
 """`osmia lint`, the warnings of `osmia deploy`, and what else a deployment says."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -191,3 +192,71 @@ def test_a_file_that_is_not_there_is_answered_with_one_nearby(capsys, tmp_path, 
 def test_all_examples_can_be_deployed_together(osmia):
     osmia.done("deploy", "examples")
     assert "Warning" not in osmia.err
+
+
+# --- archives
+
+
+def archive(path: Path, files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", compression) as zipped:
+        for name, content in files.items():
+            zipped.writestr(name, content)
+    return path
+
+
+def test_an_archive_stands_for_the_models_in_it(osmia, tmp_path, unique):
+    path = archive(
+        tmp_path / "all.zip",
+        {
+            "models/one.bpmn": bpmn("start > end", id=f"{unique}-1"),
+            "two.bpmn": bpmn("start > end", id=f"{unique}-2"),
+            "__MACOSX/._two.bpmn": b"rubbish",
+            "package.json": b"{}",
+            "readme.txt": b"no model",
+        },
+    )
+    (tmp_path / "two.bpmn").write_bytes(bpmn("start > end", id=f"{unique}-2"))  # a copy
+    assert osmia("lint", path, tmp_path / "two.bpmn") == 0
+    assert "2 files can be deployed." in osmia.err
+    told = osmia.done("deploy", path, tmp_path / "two.bpmn")
+    assert told.splitlines() == [
+        f"Deployed process {unique}-1 (version 1) from one.bpmn",
+        f"Deployed process {unique}-2 (version 1) from two.bpmn",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("files", "compression", "reason", "mend"),
+    [
+        (
+            {"readme.txt": b"x", "package.json": b"{}"},
+            zipfile.ZIP_STORED,
+            "Expected models in the archive",
+            "with .bpmn",
+        ),
+        (
+            {"a.bpmn": b" " * (51 * 1024 * 1024)},
+            zipfile.ZIP_DEFLATED,
+            "at most 500 models of 52,428,800 bytes",
+            "a smaller",
+        ),
+        ({f"{n}.bpmn": b"" for n in range(501)}, zipfile.ZIP_STORED, "at most 500 models of", "a smaller archive"),
+        ({"a.bpmn": b"<a/>"}, zipfile.ZIP_LZMA, "that are deflated or stored, but found others", "of the usual kind"),
+        ({"a/b.bpmn": b"<html/>"}, zipfile.ZIP_DEFLATED, "b.bpmn: Expected 'definitions' of BPMN", "no BPMN"),
+    ],
+)
+def test_an_archive_that_holds_something_else_is_refused(capsys, tmp_path, files, compression, reason, mend):
+    assert run(["lint", str(archive(tmp_path / "a.zip", files, compression))]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("Error: The files cannot be deployed: ")
+    assert reason in said
+    assert mend in said.splitlines()[1]
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04" + bytes(40)])
+def test_a_damaged_archive_is_refused(capsys, tmp_path, content):
+    (tmp_path / "a.ZIP").write_bytes(content)
+    assert run(["lint", str(tmp_path / "a.ZIP")]) == 1
+    said = capsys.readouterr().err
+    assert "a.ZIP: Expected a zip archive, but found another file, or a damaged one" in said
+    assert "or the files that are in it" in said

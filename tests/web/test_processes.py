@@ -109,6 +109,17 @@ def test_a_zip_stands_for_the_models_in_it(page, unique):
         ("a.form", b'{"id":7}', "Expected the id and the version tag of a form to be texts, but found another value."),
         ("a.zip", b"no zip", "Choose another archive, or the files that are in it."),
         ("a.bpmn", b"\x00\xff\xfe" * 100, "a.bpmn"),
+        ("a.bpmn", b"<html/>", "Choose a BPMN file, as the modeler saves it."),
+        (
+            "a.bpmn",
+            b'<definitions xmlns="https://www.omg.org/spec/DMN/20191111/MODEL/"/>',
+            "Give the file a name that ends so.",
+        ),
+        ("a.dmn", b"", "The file is empty."),
+        ("a.dmn", b"<html/>", "Choose a DMN file, as the modeler saves it."),
+        ("a.bpmn", b"<!DOCTYPE a><a/>", "Save it without one, as the modeler does."),
+        ("p-extensions.json", b"{}", "Choose the BPMN file of its process, too."),
+        ("p-extensions.json", b"[]", "Correct this extension file, and deploy all files again."),
     ],
 )
 def test_a_file_that_is_no_model_is_refused(site, name, content, reason):
@@ -117,6 +128,7 @@ def test_a_file_that_is_no_model_is_refused(site, name, content, reason):
     assert reason in answer.text
     assert "<b>a</b>" not in answer.text
     assert "Fatal Error" not in answer.text
+    assert "extensions" not in name or "in the modeler, and deploy" not in answer.text
 
 
 def test_each_fault_of_a_decision_model_stands_alone(site):
@@ -132,7 +144,8 @@ def test_a_zip_of_a_giant_is_refused(site):
         archive.writestr("giant.bpmn", b" " * (60 * 1024 * 1024))
     answer = httpx.post(f"{site}/deploy", files={"files": ("a.zip", content.getvalue())})
     assert answer.status_code == 400
-    assert "but found more" in answer.text
+    assert "but found more. " in answer.text
+    assert "Choose a smaller archive, or the files that are in it." in answer.text
 
 
 def packed(names: list[str], content: bytes, compression: int = zipfile.ZIP_DEFLATED) -> bytes:

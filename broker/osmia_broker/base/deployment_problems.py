@@ -8,7 +8,7 @@ The broker answers with the text that modelling tools read, each reason with its
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 HEAD = "Expected to deploy new resources, but encountered the following errors:"
 ALONE = "Expected "
@@ -16,6 +16,19 @@ _FILE = re.compile(r"'([^'\n]*)': (.*)")
 _ELEMENT = re.compile(r"- Element: (.*)")
 _REASON = re.compile(r"\s*- (?:ERROR|WARNING): (.*)")
 _PLACE = re.compile(r" \((?:line (?P<line>\d+))?(?:, )?(?:'(?P<name>[^\n]*)')?\)$")
+
+#: The words of the parser of XML, and those for people; the first that begins so.
+_XML = (
+    ("no element found", "The file is empty"),
+    ("the file ends before", "The file ends before its elements do"),
+    ("DOCTYPE is disallowed", "A DOCTYPE is not allowed in a model"),
+    ("Expected ", ""),
+    ("mismatched tag", "This is no XML: an end tag belongs to another element"),
+    ("", "This is no XML: it cannot be read here"),
+)
+_FAULT = re.compile(
+    r"(?:Failed to parse DMN: )?Fatal Error(?: at line (?P<line>\d+)(?:, column \d+)?)?: (?P<reason>.*)", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +77,12 @@ def _problem(file: str, element: str, reason: str) -> Problem:
         line, name = int(place["line"] or 0), place["name"] or ""
     id, _, path = element.partition(" > ")
     return Problem(file, id, path, line, name, reason)
+
+
+def in_words(problem: Problem) -> Problem:
+    """Write a fault that the parser of XML found as people read it."""
+    found = _FAULT.fullmatch(problem.reason)
+    if found is None:
+        return problem
+    words = next(words for begin, words in _XML if found["reason"].startswith(begin))
+    return replace(problem, line=int(found["line"] or 0), reason=words or found["reason"])

@@ -56,7 +56,10 @@ def deploy(
         list[str],
         typer.Argument(
             metavar="FILE...",
-            help="Files, patterns, or directories: all .bpmn, .dmn, .form and -extensions.json files below, without hidden directories.",
+            help=(
+                "Files, patterns, or directories: all .bpmn, .dmn, .form and -extensions.json files below, without hidden directories. "
+                "A .zip stands for the models in it."
+            ),
         ),
     ],
     is_dry_run: Annotated[
@@ -308,13 +311,24 @@ def _nearby(path: Path, command: str) -> str:
 
 
 def read(paths: list[Path]) -> list[tuple[str, bytes]]:
-    """Return name and content of each file. A copy of another one, with the same name and content, is left out.
+    """Return name and content of each file, and of each model in an archive. A copy, with the same name and content, is left out.
 
     The name is that of the file. Files of the same name are known by their paths below the directory that holds them all.
 
     Raises:
-        Failure: USAGE; a file cannot be read.
+        Failure: USAGE, a file cannot be read; REFUSED, an archive has no models or too many, or is damaged.
     """
+    from osmia_broker.base.errors import InvalidArgument
+    from osmia_broker.base.model_archives import unpacked
+
+    named = _named(paths)
+    try:
+        return list(dict.fromkeys(unpacked(named)))
+    except InvalidArgument as error:
+        raise _undeployable(str(error), named) from error
+
+
+def _named(paths: list[Path]) -> list[tuple[str, bytes]]:
     by_name: dict[str, dict[bytes, Path]] = defaultdict(dict)
     for path in paths:
         by_name[path.name].setdefault(_content(path), path)

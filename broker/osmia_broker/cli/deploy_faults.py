@@ -5,16 +5,31 @@ A broker that leaves the places out does not matter: the files are at hand here.
 
 from collections.abc import Sequence
 
-from osmia_broker.base.deployment_problems import HEAD, Problem, problems_in
+from osmia_broker.base.deployment_problems import HEAD, Problem, in_words, problems_in
 from osmia_broker.cli.failures import Exit, Failure, unframed
 
-#: A reason that the broker gives, and the command or change that mends it.
+#: A reason that people read, and the command or change that mends it.
 REMEDIES = (
-    ("unknown resource type", "osmia lint FILE   (its name ends in .bpmn, .xml, .dmn, .form or -extensions.json)"),
-    ("the file ends before", "osmia lint FILE   (the whole file: the end of this one is missing)"),
-    ("no element found", "osmia lint FILE   (when the modeler has saved it: this one is empty)"),
-    ("Fatal Error", "osmia lint FILE   (as the modeler saves it: this one is no XML)"),
+    (
+        "unknown resource type",
+        "osmia lint FILE   (its name ends in .bpmn, .xml, .dmn, .form or -extensions.json, or in .zip for many)",
+    ),
+    ("The file ends before", "osmia lint FILE   (the whole file: the end of this one is missing)"),
+    ("The file is empty", "osmia lint FILE   (when the modeler has saved it: this one is empty)"),
+    ("A DOCTYPE is", "osmia lint FILE   (without the DOCTYPE, as the modeler saves it)"),
+    ("This is no XML", "osmia lint FILE   (as the modeler saves it: this one is no XML)"),
+    ("must end with '.dmn'", "osmia lint FILE.dmn   (the same file with such a name)"),
+    ("Expected 'definitions' of BPMN", "osmia lint FILE.bpmn   (as the modeler saves it: this one is no BPMN)"),
+    ("Expected the root 'definitions' of DMN", "osmia lint FILE.dmn   (as the modeler saves it: this one is no DMN)"),
+    ("Expected the BPMN file ", "osmia lint FILE...   (with the BPMN file of its process)"),
     ("Duplicated ", "osmia lint FILE   (one of the two, or another id in one of them)"),
+    ("Expected a zip archive", "osmia lint FILE   (another archive, or the files that are in it)"),
+    ("Expected models in the archive", "osmia lint FILE   (an archive with .bpmn, .dmn or .form files)"),
+    ("bytes in all, but found more", "osmia lint FILE   (a smaller archive, or the files that are in it)"),
+    (
+        "Expected models that are deflated",
+        "osmia lint FILE   (an archive of the usual kind, or the files that are in it)",
+    ),
 )
 
 
@@ -26,11 +41,11 @@ def refused(details: str, files: Sequence[tuple[str, bytes]]) -> Failure:
     """Return the failure for a refusal of *files* with the text *details*. A single problem stands in the first line."""
     is_cut = len(details) >= ANSWER_CHARACTERS_MAX
     details = unframed(details)
-    lines = [_line(problem, files) for problem in problems_in(details)]
+    lines = [_line(in_words(problem), files) for problem in problems_in(details)]
     lines = lines or list(filter(None, [" ".join(details.removeprefix(HEAD).split())]))
     if is_cut and lines:
         lines[-1] = f"{lines[-1].rstrip()}{CUT}"
-    mend = next((mend for reason, mend in REMEDIES if reason in details), "")
+    mend = next((mend for reason, mend in REMEDIES if any(reason in line for line in lines)), "")
     if len(lines) <= 1:
         what = f"Nothing was deployed: {lines[0]}" if lines else "The broker refused, and nothing was deployed."
         return Failure(Exit.REFUSED, what, mend=mend, code="INVALID_ARGUMENT")

@@ -1,27 +1,22 @@
 """Deploy files: chosen or dropped, alone or in a zip, all of them or none."""
 
 import asyncio
-import io
-import re
-import zipfile
-import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
-from osmia_broker.base.deployment_problems import HEAD, Problem, problems_in
+from osmia_broker.base.deployment_problems import HEAD, Problem, in_words, problems_in
 from osmia_broker.base.errors import InvalidArgument, Rejection
+from osmia_broker.base.model_archives import Files, unpacked
 from osmia_broker.engine.answers import Deployed
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.visit import Visit
+from osmia_broker.model import extension_files
 
-FILES_MAX = 500  # of all archives of a request
-ARCHIVE_BYTES_MAX = 50 * 1024 * 1024  # of all their files
-COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for gigabytes before they find a fault
 KINDS = {".bpmn": "BPMN", ".xml": "BPMN", ".dmn": "DMN", ".form": "Form", ".json": "Extension file"}
 REMEDIES = (
     (
@@ -34,22 +29,18 @@ REMEDIES = (
     ("file ends before", "Its end is missing; save it in the modeler again."),
     ("The file is empty", "Save it in the modeler again."),
     ("This is no XML", "Choose the file as the modeler saves it."),
+    ("must end with '.dmn'", "Give the file a name that ends so."),
+    ("Expected 'definitions' of BPMN", "Choose a BPMN file, as the modeler saves it."),
+    ("Expected the root 'definitions' of DMN", "Choose a DMN file, as the modeler saves it."),
+    ("A DOCTYPE", "Save it without one, as the modeler does."),
+    ("Expected the BPMN file ", "Choose the BPMN file of its process, too."),
     ("a zip archive", "Choose another archive, or the files that are in it."),
+    ("bytes in all, but found more", "Choose a smaller archive, or the files that are in it."),
+    ("deflated or stored", "Choose an archive of the usual kind, or the files that are in it."),
     ("models in the archive", "Put .bpmn, .dmn and .form files into it, or choose them themselves."),
 )
-#: The words of the parser of XML, and those for people; the first that begins so.
-_XML = (
-    ("no element found", "The file is empty"),
-    ("the file ends before", "The file ends before its elements do"),
-    ("DOCTYPE is disallowed", "A DOCTYPE is not allowed in a model"),
-    ("Expected ", ""),
-    ("mismatched tag", "This is no XML: an end tag belongs to another element"),
-    ("", "This is no XML: it cannot be read here"),
-)
-_FAULT = re.compile(r"Fatal Error(?: at line (?P<line>\d+)(?:, column \d+)?)?: (?P<reason>.*)", re.DOTALL)
 DEFAULT_REMEDY = "Correct it in the modeler, and deploy all files again."
-
-Files = list[tuple[str, bytes]]
+EXTENSIONS_REMEDY = "Correct this extension file, and deploy all files again."  # no modeler opens it
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,46 +100,8 @@ async def _files(visit: Visit) -> Files:
     if not sent:
         raise InvalidArgument("Expected at least one file, but found none")
     return await asyncio.to_thread(
-        _unpacked, [(PurePosixPath(one.filename or "").name, await one.read()) for one in sent]
+        unpacked, [(PurePosixPath(one.filename or "").name, await one.read()) for one in sent]
     )
-
-
-def _unpacked(sent: Files) -> Files:
-    """Return the files, and in place of each archive the models in it. The bounds hold for all archives together."""
-    files: Files = []
-    files_left, bytes_left = FILES_MAX, ARCHIVE_BYTES_MAX
-    for name, content in sent:
-        if not name.lower().endswith(".zip"):
-            files.append((name, content))
-            continue
-        models = _unzipped(name, content, files_left, bytes_left)
-        files_left -= len(models)
-        bytes_left -= sum(len(one) for _, one in models)
-        files += models
-    return files
-
-
-def _unzipped(name: str, content: bytes, files_left: int, bytes_left: int) -> Files:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = [one for one in archive.infolist() if _is_model(one)]
-            if not members:
-                raise InvalidArgument(f"'{name}': Expected models in the archive, but found none")
-            if len(members) > files_left or sum(one.file_size for one in members) > bytes_left:
-                raise InvalidArgument(
-                    f"'{name}': Expected at most {FILES_MAX} models of {ARCHIVE_BYTES_MAX:,} bytes in all, but found more"
-                )
-            if any(one.compress_type not in COMPRESSIONS for one in members):
-                raise InvalidArgument(f"'{name}': Expected models that are deflated or stored, but found others")
-            return [(PurePosixPath(one.filename).name, archive.read(one)) for one in members]
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, ValueError, OSError):
-        raise InvalidArgument(f"'{name}': Expected a zip archive, but found another file, or a damaged one") from None
-
-
-def _is_model(member: zipfile.ZipInfo) -> bool:
-    path = PurePosixPath(member.filename)
-    is_hidden = any(part.startswith((".", "__")) for part in path.parts)
-    return not member.is_dir() and not is_hidden and (path.suffix in KINDS)
 
 
 def _kind(name: str) -> str:
@@ -159,19 +112,14 @@ def _shown(details: str) -> list[dict[str, Any]]:
     """Group the problems of a refusal by file, each with its remedy."""
     problems = problems_in(details) or [Problem("", "", "", 0, "", details.removeprefix(HEAD).strip())]
     files: dict[str, list[tuple[Problem, str]]] = {}
-    for one in map(_in_words, problems):
-        remedy = next((text for reason, text in REMEDIES if reason in one.reason), DEFAULT_REMEDY)
-        files.setdefault(one.file, []).append((one, remedy))
+    for one in map(in_words, problems):
+        files.setdefault(one.file, []).append((one, _remedy(one)))
     return [{"file": file, "problems": found} for file, found in files.items()]
 
 
-def _in_words(problem: Problem) -> Problem:
-    """Write a fault that the parser of XML found as people read it."""
-    found = _FAULT.fullmatch(problem.reason)
-    if found is None:
-        return problem
-    words = next(words for begin, words in _XML if found["reason"].startswith(begin))
-    return replace(problem, line=int(found["line"] or 0), reason=words or found["reason"])
+def _remedy(problem: Problem) -> str:
+    other = EXTENSIONS_REMEDY if problem.file.endswith(extension_files.SUFFIX) else DEFAULT_REMEDY
+    return next((text for reason, text in REMEDIES if reason in problem.reason), other)
 
 
 def _lines(deployed: Deployed) -> list[Line]:
