@@ -77,7 +77,7 @@ def test_an_option_that_means_something_else_here_is_explained(capsys):
     ("path", "line"),
     [
         (("completion",), "SHELL  The shell. [bash|zsh|fish|powershell]"),
-        (("instances",), "--state active|incident|completed|canceled|all"),
+        (("instances",), "--state active|incident|suspended|completed|canceled|all"),
         (("tasks",), "[default: 50]"),
         (("job", "fail"), "--retries NUMBER"),
         (("incident", "resolve"), "Usage: osmia incident resolve [OPTIONS] [KEY...]"),
