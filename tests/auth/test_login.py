@@ -139,7 +139,7 @@ def test_what_is_kept_is_private_and_goes_to_its_own_broker_only(said, basic, se
     ("words", "code", "told"),
     [
         ("login --user anna --password-file {wrong}", 7, "Error: Wrong name or password for the broker at 127.0.0.1:"),
-        ("login --user nobody --password-file {wrong}", 7, "try: osmia login   (once more)"),
+        ("login --user nobody --password-file {wrong}", 7, "   (once more)"),
         ("login --user anna", 2, "--password-file"),
         ("login", 2, "try: osmia login --user NAME --password-file FILE   (or --issuer URL for a provider)"),
         ("login --user a:b --password-file {wrong}", 2, "colon"),
@@ -156,6 +156,13 @@ def test_a_login_that_fails_keeps_nothing(said, basic, secret, words, code, told
     assert found == code, text
     assert told in text
     assert profiles.path().read_text() == before
+
+
+def test_the_advice_after_a_wrong_password_is_the_same_command(said, basic, secret):
+    words = ["login", "--user", "anna", "--password-file", secret("wrong"), "--address", basic.address]
+    told = said(*words)[1].splitlines()
+    assert told[1] == f"  try: osmia {' '.join(map(str, words))}   (once more)"
+    assert told[0] == f"Error: Wrong name or password for the broker at {basic.address}."
 
 
 def test_a_broker_that_asks_nobody_needs_no_login(said, running, secret):

@@ -67,7 +67,9 @@ def test_the_fields_are_listed_as_they_stand_on_the_form(osmia, task):
 def test_each_field_is_asked_for(osmia, unique, task, monkeypatch):
     typing(monkeypatch, "12", "7", "yes", "2", "oil, salt")
     assert osmia.done("task", "complete", task).strip() == f"Completed {task}"
-    assert osmia.err == "Dinner:Guests [2]:Vegan? (yes or no):Where (in, 2):With (salt, oil):"  # a blank goes to stdout
+    unasked, asked = osmia.err.split("\n", maxsplit=1)
+    assert unasked == "Not asked for here: deep. --vars JSON gives all variables."
+    assert asked == "Dinner:Guests [2]:Vegan? (yes or no):Where (in, 2):With (salt, oil):"  # a blank goes to stdout
     assert left(osmia, unique) == {
         "dinner": "12", "guests": 7, "vegan": True, "where": 2, "with": ["oil", "salt"], "known": "x",
     }  # fmt: skip
@@ -85,6 +87,50 @@ def test_an_answer_that_the_field_does_not_take_is_asked_for_again(osmia, unique
     ):
         assert told in osmia.err
     assert left(osmia, unique) == {"dinner": "soup", "guests": 2, "vegan": False, "where": "in", "known": "x"}
+
+
+ITEM = {"type": "textfield", "key": "item", "label": "Item", "validate": {"required": True}}
+ITEMS = {"type": "dynamiclist", "path": "items", "label": "Items", "components": [ITEM]}
+HIDDEN = {"conditional": {"hide": "=true"}}
+SCAN = {"type": "filepicker", "key": "scan", "label": "Scan", "validate": {"required": True}}
+
+
+@pytest.mark.parametrize(
+    ("field", "variables", "needed"),
+    [
+        (ITEMS, {}, "Items (items)"),
+        (SCAN, {}, "Scan (scan)"),
+        (ITEMS | {"components": [{"type": "group", "components": [ITEM]}]}, {}, "Items (items)"),
+        (ITEMS, {"items": [{"item": "x"}]}, ""),
+        (ITEMS | {"path": "order.items"}, {"order": {}}, ""),
+        (ITEMS | HIDDEN, {}, ""),
+        (ITEMS | {"components": [ITEM | HIDDEN]}, {}, ""),
+        (ITEMS | {"components": "none"}, {}, ""),
+        (SCAN | {"validate": {"required": False}}, {}, ""),
+    ],
+)
+def test_no_task_is_completed_without_a_field_that_only_the_page_asks_for(
+    osmia, unique, monkeypatch, field, variables, needed
+):
+    task = task_with(osmia, unique, [{"type": "textfield", "key": "dinner", "label": "Dinner"}, field], **variables)
+    typing(monkeypatch, "soup")
+    if needed:
+        said = osmia.refused(2, "task", "complete", task)
+        assert f"The form needs {needed}, which only the page asks for." in said
+        assert f"try: osmia task complete {task} --address {osmia.broker.address} --vars JSON   (all" in said
+        assert osmia.client.user_tasks.get(int(task)).state == "CREATED"
+    else:
+        osmia.done("task", "complete", task)
+        assert osmia.err.startswith(f"Not asked for here: {field['label']} (")
+        assert left(osmia, unique)["dinner"] == "soup"
+
+
+@pytest.mark.parametrize("field", [SCAN | {"disabled": True}, ITEMS | {"readonly": True}])
+def test_what_nobody_fills_in_is_not_told(osmia, unique, monkeypatch, field):
+    task = task_with(osmia, unique, [{"type": "textfield", "key": "dinner", "label": "Dinner"}, field])
+    typing(monkeypatch, "soup")
+    osmia.done("task", "complete", task)
+    assert "Not asked" not in osmia.err
 
 
 TEXT, NUMBER = {"type": "textfield"}, {"type": "number"}

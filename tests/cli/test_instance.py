@@ -38,8 +38,11 @@ def test_a_suspended_instance_hands_out_no_job_until_it_is_resumed(osmia, unique
         str(key)
     ]
     assert osmia.client.activate_jobs(unique, max_jobs=1, wait_ms=-1) == []
-    assert "is suspended" in osmia.refused(5, "instance", "variables", key, "--var", "x=1")
-    assert "suspended already" in osmia.refused(5, "instance", "suspend", key)
+    said = osmia.refused(5, "instance", "variables", key, "--var", "x=1")
+    assert f"is suspended.\n  try: osmia instance resume {key}   (when it may go on" in said
+    said = osmia.refused(5, "instance", "suspend", key)
+    assert "suspended already" in said
+    assert "resume" not in said
     assert osmia.done("instance", "resume", key, "-o", "key") == f"{key}\n"
     assert osmia.json("instances", "--state", "suspended", "-p", unique) == []
     assert [job.process_instance_key for job in osmia.client.activate_jobs(unique, max_jobs=1, wait_ms=-1)] == [key]
@@ -58,6 +61,17 @@ def test_several_instances_are_suspended_resumed_and_canceled_and_a_failure_stop
     assert "Cancel 3 process instances and everything in them?" in osmia.refused(2, "instance", "cancel", *keys)
     osmia.done("instance", "cancel", *keys, "--yes")
     assert osmia.json("instances", "-p", unique) == []
+
+
+def test_a_key_that_is_named_twice_counts_once_and_reasons_have_no_full_stop_between(osmia, unique):
+    osmia.deploy(f"start > a:job(type={unique}) > end", unique)
+    keys = [osmia.create(unique) for _ in range(2)]
+    assert osmia.done("instance", "suspend", keys[0], keys[0]) == f"Suspended {keys[0]}\n"
+    osmia.done("instance", "suspend", keys[1])
+    told = osmia.refused(8, "instance", "suspend", *keys, *keys)
+    assert told.splitlines()[0] == "Error: 0 of 2 process instances suspended."
+    assert "already; " in told.splitlines()[1]
+    assert told.splitlines()[1].count(" already") == 2
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,29 @@ def test_a_mistake_changes_nothing(user, data, words, password, code, text):
     assert (data / "osmia.users.json").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (["add", "ben", "--password-file", "-"], "osmia user password ben --data-dir '{}'"),
+        (["password", "nobody"], "osmia user list --data-dir '{}'"),
+        (["remove", "nobody", "--yes"], "osmia user list --data-dir '{}'"),
+    ],
+)
+def test_the_advice_is_about_the_same_directory(tmp_path, capsys, words, advice):
+    data = tmp_path / "of the broker"
+    data.mkdir()
+    store(data / "osmia.users.json", ben=(BEN, []))
+    run(["user", *words, "--data-dir", str(data)])
+    assert f"  try: {advice.format(data)}\n" in capsys.readouterr().err
+
+
+def test_the_advice_is_about_the_same_file(tmp_path, capsys):
+    file = tmp_path / "people.json"
+    store(file, ben=(BEN, []))
+    run(["user", "remove", "nobody", "--yes", "--file", str(file)])
+    assert f"  try: osmia user list --file {file}\n" in capsys.readouterr().err
+
+
 def test_a_damaged_file_is_not_overwritten(user, data):
     data.mkdir()
     (data / "osmia.users.json").write_text("{")

@@ -150,7 +150,7 @@ class ClusterDemo:
             self._brokers[first].kill()
             del self._living[first]
             dead_s, before = monotonic(), len(books.created)
-            print_step("killed", f"broker {first} with SIGKILL, {before} instances after the beginning")
+            print_step("killed", f"broker {first} with SIGKILL, after {before} instances")
             led = await self._shares(second)
             print_step("goes on", f"broker {second} leads all partitions {monotonic() - dead_s:.1f} s later")
             await books.until(lambda: len(books.created) >= before + INSTANCES)

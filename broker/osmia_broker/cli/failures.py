@@ -187,6 +187,7 @@ SENTENCES = {
 OTHER_SIGN_IN = "osmia login --user NAME   (who may; with a sign-in, --user and OSMIA_USER do not say who acts)"
 WHO = "--user NAME --groups NAME,NAME   (who acts; or OSMIA_USER and OSMIA_GROUPS)"
 _FRAME = re.compile(r"Command '\w+' rejected with code '\w+': ")  # of the wire, around the broker's sentence
+SUSPENDED = re.compile(r"but process instance '(\d+)'.* is suspended$")
 LOOPBACK = re.compile(r"(127\.[\d.]+|localhost|\[::1\]):\d+")
 
 
@@ -225,7 +226,10 @@ def from_call(
         return Failure(exit, f"The broker at {address} has a fault.", why=sentence, code=status)
     is_about_people = status == "PERMISSION_DENIED" and "user task" in sentence
     who = OTHER_SIGN_IN if signs_in else WHO
+    suspended = SUSPENDED.search(sentence)
     mend = found_by if status == "NOT_FOUND" else who if is_about_people else ""
+    if suspended:
+        mend = f"osmia instance resume {shlex.quote(suspended[1])}   (when it may go on: it takes nothing before)"
     return Failure(exit, sentence_of(sentence) or "The broker refused.", mend=mend, code=status)
 
 

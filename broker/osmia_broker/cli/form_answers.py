@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,6 +18,7 @@ TEXTS = ("textfield", "textarea", "datetime")
 CHOICES = ("select", "radio")
 LISTS = ("checklist", "taglist")
 ASKED = (*TEXTS, *CHOICES, *LISTS, "number", "checkbox")  #: others, such as files and lists of rows, need the page
+FILES = "filepicker"
 YES, NO = ("yes", "y", "true"), ("no", "n", "false")
 
 
@@ -42,6 +44,44 @@ def answers(form: "UserTaskForm | None", now: dict[str, Any]) -> Variables:
     return given
 
 
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """A field that a terminal cannot ask for: files, and what is written into a list or an object."""
+
+    named: str  # "Extras (extras)": its label, and its variable
+    is_required: bool
+
+
+def unasked(form: "UserTaskForm | None", now: dict[str, Any]) -> list[Unasked]:
+    """Return the fields of a form that `answers` does not ask for.
+
+    None is required that the task has already among its variables, *now*, or that the form shows under a condition only.
+    """
+    found = []
+    for part in _parts(form, own_values=True):
+        variable = part.get("path") or (part.get("key") if part.get("type") == FILES else None)
+        if isinstance(variable, str) and not part.get("disabled") and not part.get("readonly"):
+            label = label_of(part)
+            is_required = variable.partition(".")[0] not in now and _is_needed(part)
+            found.append(Unasked(f"{label} ({variable})" if label else variable, is_required))
+    return found
+
+
+def _is_needed(part: dict[str, Any]) -> bool:
+    """Whether a form needs an answer to this part, or to one inside it."""
+    if part.get("conditional"):
+        return False
+    inside = part.get("components")
+    return _is_required(part) or any(
+        _is_needed(one) for one in (inside if isinstance(inside, list) else ()) if isinstance(one, dict)
+    )
+
+
+def _is_required(part: dict[str, Any]) -> bool:
+    rules = part.get("validate")
+    return isinstance(rules, dict) and rules.get("required") is True and not part.get("conditional")
+
+
 def _parts(form: "UserTaskForm | None", *, own_values: bool = False) -> Iterator[dict[str, Any]]:
     """Yield the components of a form, as they stand on it. With *own_values*, without those that are written into an object or a list."""
     try:
@@ -62,8 +102,7 @@ def _parts(form: "UserTaskForm | None", *, own_values: bool = False) -> Iterator
 
 
 def _asked(part: dict[str, Any], value: Any) -> Any:
-    kind, rules = part["type"], part.get("validate")
-    is_required = isinstance(rules, dict) and rules.get("required") is True and not part.get("conditional")
+    kind, is_required = part["type"], _is_required(part)
     known = _known(part)
     label = label_of(part) or part["key"]
     hint = "yes or no" if kind == "checkbox" else ", ".join(known) if kind in (*CHOICES, *LISTS) else ""

@@ -1,5 +1,6 @@
 """`osmia login`: sign in at a broker, and let the commands that follow do so by themselves."""
 
+import shlex
 import sys
 import webbrowser
 from typing import TYPE_CHECKING, Annotated
@@ -84,7 +85,7 @@ def _expect_taken(session: Session, signed_in: Profile) -> None:
         _call(session, signed_in)
     except Failure as failure:
         if failure.code == "UNAUTHENTICATED":
-            failure.mend = "osmia login   (once more)"
+            failure.mend = f"--address {shlex.quote(signed_in.address)}   (once more)"
         raise
 
 

@@ -22,12 +22,13 @@ class Deed:
 
 
 def do_each(session: Session, address: str, keys: Sequence[int], act: Callable[[int], None], deed: Deed) -> None:
-    """Call *act* with each of *keys*, and print those for which it succeeds. A failure stops none of the others.
+    """Call *act* once with each of *keys*, and print those for which it succeeds. A failure stops none of the others.
 
     Raises:
         Failure: PARTLY, if *act* fails for some of several keys.
         Refused, Failure: that of *act* for the only key.
     """
+    keys = list(dict.fromkeys(keys))
     if len(keys) == 1:
         _do(session, keys[0], act, deed)
         return
@@ -36,7 +37,7 @@ def do_each(session: Session, address: str, keys: Sequence[int], act: Callable[[
         task = bar.add_task(deed.done, total=len(keys))
         for key in keys:
             if why := _why_not(session, address, key, act, deed):
-                failures.append(f"{key}: {why}")
+                failures.append(f"{key}: {why.removesuffix('.')}")
             bar.advance(task)
     if failures:
         more = f"; and {len(failures) - TOLD_MAX} more" if len(failures) > TOLD_MAX else ""

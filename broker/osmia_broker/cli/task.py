@@ -12,7 +12,7 @@ import typer
 from osmia_broker.cli import task_lists, task_proposals
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import Exit, Failure, from_call, unframed, usage
-from osmia_broker.cli.form_answers import answers, form_fields
+from osmia_broker.cli.form_answers import Unasked, answers, form_fields, unasked
 from osmia_broker.cli.options import Action, Element, Groups, Key, Process, User, Var, Vars, acting, names
 from osmia_broker.cli.output import Column, moment
 from osmia_broker.cli.rows import task_row
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     add_completion=False,
-    help="One user task: show, claim, next, unclaim, assign, complete, update, comment, history.",
+    help="One user task: show, claim, complete, comment, snooze, undo, proposals, history and more.",
     no_args_is_help=True,
 )
 
@@ -230,7 +230,9 @@ def complete(
             if var is None and vars is None and session.may_ask:
                 who = acting(user, groups)
                 form = client.user_tasks.form(task.key, **who)
-                variables = answers(form, client.user_tasks.variables(task.key, **who)) if form else {}
+                now = client.user_tasks.variables(task.key, **who) if form else {}
+                _say_unasked(session, unasked(form, now))
+                variables = answers(form, now)
             hold_ms = milliseconds(hold) if hold else 0
             client.user_tasks.complete(task.key, variables, **acting(user, groups), action=action, hold_ms=hold_ms)
         except Unimplemented:  # a broker that is not Osmia has no lists, and user tasks are jobs there
@@ -238,6 +240,22 @@ def complete(
             client.complete_job(key, variables)
     held = f"Completing {key} in {spelt(hold)}; take it back: osmia task undo {key}" if hold else ""
     _done(session, key, held or f"Completed {key}")
+
+
+def _say_unasked(session: Session, fields: list[Unasked]) -> None:
+    """Name the fields of a form that a terminal cannot ask for.
+
+    Raises:
+        Failure: USAGE; the form needs one of them, and the task would be completed without it.
+    """
+    needed = [one.named for one in fields if one.is_required]
+    if needed:
+        raise usage(
+            f"The form needs {', '.join(needed)}, which only the page asks for.",
+            "--vars JSON   (all variables of the form; or complete it on the page)",
+        )
+    if fields:
+        session.say(f"Not asked for here: {', '.join(one.named for one in fields)}. --vars JSON gives all variables.")
 
 
 @app.command()

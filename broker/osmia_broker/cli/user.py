@@ -61,10 +61,11 @@ def add(
     for one in group or ():
         if not is_name(one):
             raise usage(f"Expected a group's name of 1 to 256 printable characters, but found {one[:80]!r}.")
-    _expect_new(_present(data_dir, file), name)
+    where = _where(data_dir, file)
+    _expect_new(_present(data_dir, file), name, where)
     stored = passwords.hashed(_password(name, password_file))
     with _changing(data_dir, file) as users:
-        _expect_new(users, name)
+        _expect_new(users, name, where)
         users[name] = StoredUser(name, stored, tuple(dict.fromkeys(group or ())), full_name, email)
     session.say(f"Added {name}")
 
@@ -103,10 +104,11 @@ def password(
 
     Example: osmia user password anna
     """
-    _known(_present(data_dir, file), name)
+    where = _where(data_dir, file)
+    _known(_present(data_dir, file), name, where)
     stored = passwords.hashed(_password(name, password_file))
     with _changing(data_dir, file) as users:
-        known = _known(users, name)
+        known = _known(users, name, where)
         users[name] = StoredUser(name, stored, known.groups, known.display_name, known.email)
     session.say(f"Changed the password of {name}")
 
@@ -118,10 +120,11 @@ def remove(session: Session, name: Name, data_dir: DataDir = None, file: File = 
 
     Example: osmia user remove anna
     """
-    _known(_present(data_dir, file), name)
+    where = _where(data_dir, file)
+    _known(_present(data_dir, file), name, where)
     session.confirm(f"Remove {name}?")
     with _changing(data_dir, file) as users:
-        _known(users, name)
+        _known(users, name, where)
         del users[name]
     session.say(f"Removed {name}")
 
@@ -132,16 +135,24 @@ def _present(data_dir: Path | None, file: Path | None) -> Users:
         return users_file.read(_path(data_dir, file))
 
 
-def _expect_new(users: Users, name: str) -> None:
+def _expect_new(users: Users, name: str, where: str) -> None:
     if name in users:
         what = f"There is a user '{name}' already."
-        raise Failure(Exit.CONFLICT, what, mend=f"osmia user password {shlex.quote(name)}", code="ALREADY_EXISTS")
+        raise Failure(
+            Exit.CONFLICT, what, mend=f"osmia user password {shlex.quote(name)}{where}", code="ALREADY_EXISTS"
+        )
 
 
-def _known(users: Users, name: str) -> StoredUser:
+def _known(users: Users, name: str, where: str) -> StoredUser:
     if name not in users:
-        raise Failure(Exit.NOT_FOUND, f"There is no user '{name}'.", mend="osmia user list", code="NOT_FOUND")
+        raise Failure(Exit.NOT_FOUND, f"There is no user '{name}'.", mend=f"osmia user list{where}", code="NOT_FOUND")
     return users[name]
+
+
+def _where(data_dir: Path | None, file: Path | None) -> str:
+    """Return the options that name the file of the users, for an advice about the same users."""
+    given = {"--data-dir": data_dir, "--file": file}
+    return "".join(f" {option} {shlex.quote(str(path))}" for option, path in given.items() if path)
 
 
 def _path(data_dir: Path | None, file: Path | None) -> Path:
