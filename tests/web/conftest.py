@@ -191,11 +191,11 @@ def unique(request: pytest.FixtureRequest) -> str:
 def open_form(browse, work, unique):
     """Deploy a task with a form and open it as its assignee."""
 
-    def opened(*components: dict[str, Any], **variables: Any) -> Any:
+    def opened(*components: dict[str, Any], locale: str = "en-US", **variables: Any) -> Any:
         work.broker.client.deploy((f"{unique}.form", form(unique, *components)))
         work.deploy(f"start > ask:user(assignee=demo, form_id={unique}) > next:user(assignee=demo) > end", unique)
         work.create(unique, **variables)
-        page = browse()
+        page = browse(locale=locale)
         page.goto(f"/tasks?process={unique}")
         page.get_by_role("list", name="Tasks").get_by_role("link", name="ask").click()
         return page

@@ -145,3 +145,53 @@ def test_choices_that_are_required_are_asked_for(open_form: Any, work: Any, uniq
         "tags": ["cheap"],
         "day": "2027-02-03",
     }
+
+
+TYPED: list[tuple[dict[str, Any], str, str]] = [  # the field, what is typed, what arrives
+    (DAY, "2026-12-31", "2026-12-31"),
+    (DAY, "31.12.2026", "2026-12-31"),
+    (moment("time", "day", timeLabel="Day", timeSerializingFormat="no_timezone"), "2:30 pm", "14:30"),
+]
+SENSELESS: list[tuple[dict[str, Any], str, str]] = [  # the field, what is typed, what it says
+    (DAY, "12/31/2026", "Field must be a date, such as 31.12."),
+    (DAY, "30.2.2026", "Field must be a date, such as 31.12."),
+    (DAY, "1899-12-31", "Field must be a date that is not before 1.1.1900."),
+    (moment("time", "day", timeLabel="Day"), "25:99", "Field must be a time, such as 14:30 or 02:30 PM."),
+    ({"type": "number", "label": "Day", "key": "day"}, "1e400", "Field must be a number, and not larger than 1.7e308."),
+    ({"type": "number", "label": "Day", "key": "day"}, "-", "Field must be a number, and not larger than 1.7e308."),
+]
+
+
+def test_a_moment_has_one_meaning_in_whatever_spelling(open_form: Any, work: Any, unique: str):
+    fields = [{**field, "key": f"day{place}"} for place, (field, *_) in enumerate(TYPED)]
+    page = open_form(*fields, locale="de-DE")
+    for place, (_, typed, _) in enumerate(TYPED):
+        region(page, "Form").get_by_role("textbox", name="Day").nth(place).fill(typed)
+    complete(page)
+    expect(page.get_by_role("status")).to_have_text("Task completed.")
+    assert arrived(work, unique) == {f"day{place}": value for place, (*_, value) in enumerate(TYPED)}
+
+
+def test_what_means_nothing_is_refused_at_its_field_and_stays_there(open_form: Any, work: Any, unique: str):
+    fields = [{**field, "key": f"day{place}"} for place, (field, *_) in enumerate(SENSELESS)]
+    page = open_form(*fields, locale="de-DE")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if "/complete" in request.url else None)
+    boxes = region(page, "Form").get_by_role("textbox", name="Day")
+    problems = region(page, "Form").locator(".fjs-form-field-error")
+    for place, (_, typed, message) in enumerate(SENSELESS):
+        boxes.nth(place).fill(typed)
+        page.get_by_role("heading", name="Form").click()  # beside the calendar, which would read the text
+        expect(problems.nth(place)).to_contain_text(message)
+    complete(page)
+    expect(boxes.first).to_be_focused()
+    for place, (_, typed, message) in enumerate(SENSELESS):
+        expect(boxes.nth(place)).to_have_value(typed)
+        expect(problems.nth(place)).to_contain_text(message)
+    assert not sent
+    for place, right in enumerate(("2027-01-01", "2027-01-02", "2027-01-03", "10:15", "1e30", "-5")):
+        boxes.nth(place).fill(right)
+    complete(page)
+    expect(page.get_by_role("status")).to_have_text("Task completed.")
+    found = arrived(work, unique)
+    assert (found["day0"], found["day2"], found["day4"], found["day5"]) == ("2027-01-01", "2027-01-03", 1e30, -5)

@@ -18,15 +18,17 @@ const FILES_MAX = 100; // whoever chooses more has taken a whole folder by mista
 const NO_ID = /^\.{0,2}$|[\ud800-\udfff]/u; // names a folder, or is half of a character
 const BUNDLE = '../bundles/@bpmn-io/form-js/dist/';
 let viewer = null;
+let spellings = null; // the module, which only a form needs
 
-function load() {
+async function load() {
+  spellings ??= await import('./spellings.js');
   viewer ??= new Promise((resolve, reject) => {
     const style = document.createElement('link');
     style.rel = 'stylesheet';
     style.href = new URL(`${BUNDLE}assets/form-js.css`, import.meta.url);
     const script = document.createElement('script');
     script.src = new URL(`${BUNDLE}form-viewer.umd.js`, import.meta.url);
-    script.onload = () => resolve(window.FormViewer);
+    script.onload = () => resolve(spellings.bounded(window.FormViewer));
     script.onerror = () => reject(new Error('The form viewer could not be loaded.'));
     document.head.append(style, script);
   });
@@ -38,6 +40,7 @@ const areReferences = (value) => Array.isArray(value) && value.length > 0 && val
 
 class OsmiaForm extends HTMLElement {
   #stored = new WeakMap(); // references by file
+  #gone = new AbortController(); // of the viewer
   static observedAttributes = ['data-readonly'];
 
   // A live update may change who may fill the form in.
@@ -62,6 +65,8 @@ class OsmiaForm extends HTMLElement {
       await form.importSchema(schema, values);
       if ('readonly' in this.dataset) form.setProperty('readOnly', true);
       this.form = form;
+      this.#gone = new AbortController();
+      spellings.guard(form, this, { signal: this.#gone.signal, tell: (place, text) => this.#mark([{ place, text }]) });
       let before = this.#values();
       form.on('changed', () => {
         const values = this.#values();
@@ -81,6 +86,7 @@ class OsmiaForm extends HTMLElement {
     // A move inside of the page disconnects and connects again.
     setTimeout(() => {
       if (this.isConnected) return;
+      this.#gone.abort();
       this.form?.destroy();
       this.form = null;
     });
@@ -186,12 +192,19 @@ class OsmiaForm extends HTMLElement {
 
   #complain(place, text) {
     say('status', '');
-    const errors = {};
-    const last = place.slice(0, -1).reduce((value, part) => (value[part] ??= {}), errors);
-    last[place.at(-1)] = [text];
-    this.form._setState({ errors });
+    this.#mark([{ place, text }]);
     this.#showProblem();
     return false;
+  }
+
+  // Let fields say what is wrong with them.
+  #mark(problems) {
+    const errors = structuredClone(this.form?._getState().errors ?? {});
+    for (const { place, text } of problems) {
+      const last = place.slice(0, -1).reduce((value, part) => (value[part] ??= {}), errors);
+      last[place.at(-1)] = [text];
+    }
+    this.form?._setState({ errors });
   }
 
   #showProblem() {
@@ -213,8 +226,10 @@ class OsmiaForm extends HTMLElement {
   check() {
     if (!this.form || 'readonly' in this.dataset) return true;
     const { errors } = this.form.submit();
+    const problems = spellings.misspelt(this.form, this);
+    this.#mark(problems);
     this.write();
-    if (!Object.keys(errors).length) return true;
+    if (!problems.length && !Object.keys(errors).length) return true;
     this.#showProblem();
     return false;
   }
@@ -226,12 +241,12 @@ function tooLarge(file) {
 
 customElements.define('osmia-form', OsmiaForm);
 
-// The input of a form that cannot be sent stays where it is. One that is still being loaded cannot be checked yet: it is sent when it is there. So is
-// one whose files are still to be stored; while they are, it is not sent a second time.
+// The input of a form that cannot be sent stays where it is. One that is still being loaded, or read, cannot be checked yet: it is sent when it is there.
+// So is one whose files are still to be stored; while they are, it is not sent a second time.
 document.addEventListener('submit', (event) => {
   const { target, submitter } = event;
   const forms = [...(target.querySelectorAll?.('osmia-form') ?? [])];
-  const loading = forms.map((one) => one.loading).filter(Boolean);
+  const loading = forms.map((one) => one.loading ?? spellings?.readLast(one)).filter(Boolean);
   const isStoring = forms.some((one) => one.storing);
   const isRight = !loading.length && !isStoring && forms.every((one) => one.check());
   const unsent = isRight ? forms.filter((one) => one.hasUnsentFiles) : [];

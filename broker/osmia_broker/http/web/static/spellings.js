@@ -1,0 +1,142 @@
+// What a person types for a number, a date or a time, before the viewer of forms reads it.
+//
+// The viewer takes "2026-12-31" for some other day where days are written otherwise, empties a field whose text it cannot read, and hangs at a number
+// that is too large. Here a text has one meaning or none: with none it stays in its field, and the field says so.
+
+const NUMBER = 'Field must be a number, and not larger than 1.7e308.';
+const TIME = 'Field must be a time, such as 14:30 or 02:30 PM.';
+const ISO = /^(?<Y>\d{4})-(?<m>\d{1,2})-(?<d>\d{1,2})$/;
+const PARTS = { d: 'd', j: 'd', m: 'm', n: 'm', Y: 'Y', y: 'y' }; // of the formats of dates
+const TIMES = [/^(?:[01]?\d|2[0-3])[:.][0-5]\d$/, /^(?:0?[1-9]|1[0-2])(?:[:.][0-5]\d)?\s*[ap]m$/i];
+
+// Let the viewer take a number that is too large for none. It would compare it for ever with what is left of it in JSON, which is nothing.
+export function bounded(viewer) {
+  const { config } = viewer.Numberfield;
+  const { sanitizeValue } = config;
+  config.sanitizeValue = (asked) => (Number.isFinite(Number(asked.value)) ? sanitizeValue(asked) : null);
+  return viewer;
+}
+
+// The texts of a format of dates: its day, month and year, and between them just what it has there, except for spaces.
+function pattern(format) {
+  const digits = { d: '(?<d>\\d{1,2})', m: '(?<m>\\d{1,2})', Y: '(?<Y>\\d{4})', y: '(?<y>\\d{2})' };
+  const parts = [...format].map((one) => digits[PARTS[one]] ?? (/[\s\p{Cf}]/u.test(one) ? '' : `\\u{${one.codePointAt(0).toString(16)}}`));
+  return new RegExp(`^${parts.join('[\\s\\p{Cf}]*')}$`, 'u');
+}
+
+function readDate(text, format) {
+  const { d, m, Y, y } = (ISO.exec(text.trim()) ?? pattern(format).exec(text.trim()))?.groups ?? {};
+  const date = new Date(Number(Y ?? 2000 + Number(y)), m - 1, d);
+  return date.getMonth() === m - 1 && date.getDate() === Number(d) ? date : undefined;
+}
+
+function problemOfDate(text, picker) {
+  const { dateFormat: format, minDate } = picker.config;
+  const written = (date) => picker.formatDate(date, format);
+  const date = readDate(text, format);
+  if (date) return picker.isEnabled(date) ? '' : `Field must be a date that is not before ${written(minDate)}.`;
+  const year = new Date().getFullYear();
+  return `Field must be a date, such as ${written(new Date(year, 11, 31))} or ${year}-12-31.`;
+}
+
+const isDate = (input) => Boolean(input?._flatpickr);
+const isTime = (input) => Boolean(input?.closest?.('.fjs-timepicker'));
+
+function problemOf(input) {
+  const text = input.value.trim();
+  if (!text || input.disabled || input.readOnly) return '';
+  if (isDate(input)) return problemOfDate(text, input._flatpickr);
+  if (isTime(input)) return TIMES.some((one) => one.test(text)) ? '' : TIME;
+  return Number.isFinite(Number(text.replaceAll(',', '.'))) ? '' : NUMBER;
+}
+
+const ENDS = { number: [''], datetime: ['-date', '-time'] }; // of the ids of the inputs of a field, by its type
+
+// The inputs of a form whose texts have rules of spelling: each with the place of its field among the errors.
+function inputs(form, within) {
+  const fields = form.get('formFieldRegistry');
+  return form.get('formFieldInstanceRegistry').getAllKeyed().flatMap(({ id, indexes }) => {
+    const place = [id, ...Object.values(indexes ?? {})];
+    return (ENDS[fields.get(id).type] ?? [])
+      .map((end) => within.querySelector(`#${CSS.escape(`fjs-form-${form._id}-${place.join('_')}${end}`)}`))
+      .filter(Boolean)
+      .map((input) => ({ input, place }));
+  });
+}
+
+const FRAMES = 4; // in which the viewer takes a text, step by step, after its field is left
+const unread = new WeakMap(); // by form: the field of a date or a time in which somebody has typed since the form was read
+const reading = new WeakMap(); // by form: what to wait for
+const wrong = new WeakMap(); // by form: the texts that mean nothing, by their fields
+
+function drawn() {
+  const frame = () => new Promise((resolve) => { requestAnimationFrame(() => setTimeout(resolve)); });
+  return [...Array(FRAMES)].reduce((before) => before.then(frame), Promise.resolve());
+}
+
+// The viewer empties the field of a time that it has not read whenever it draws it anew. What somebody has typed there comes back.
+function putBack(within) {
+  for (const [input, text] of wrong.get(within) ?? []) {
+    if (!input.isConnected || input.value) continue;
+    input.value = text;
+    input.dispatchEvent(new Event('input', { bubbles: true }));
+  }
+}
+
+// What is typed in a form and means nothing: the place of each field and what it says.
+export function misspelt(form, within) {
+  putBack(within);
+  return inputs(form, within).map(({ input, place }) => ({ place, text: problemOf(input) })).filter(({ text }) => text);
+}
+
+// Have the viewer read the date or the time that is being typed; return what to wait for, or nothing.
+export function readLast(within) {
+  const input = unread.get(within);
+  if (!input?.isConnected) return reading.get(within);
+  unread.delete(within);
+  if (document.activeElement === input) input.blur();
+  reading.set(within, drawn().then(() => { reading.delete(within); }));
+  return reading.get(within);
+}
+
+// Keep what means nothing from the pickers of dates and times, and teach them how the rest is read, until `signal` ends it. `tell` is called with the
+// place of a field that is left, and what is wrong there.
+export function guard(form, within, { signal, tell }) {
+  const texts = new Map();
+  wrong.set(within, texts);
+  form.on('changed', () => { // a listener that returned something would be the last one
+    if (texts.size) drawn().then(() => putBack(within));
+  });
+  form.on('reset', () => { texts.clear(); });
+  const stop = (event) => event.stopImmediatePropagation();
+  const isWrong = (input) => (isDate(input) || isTime(input)) && problemOf(input);
+  within.addEventListener('input', ({ target }) => {
+    if (texts.get(target) === target.value) return; // it was put back
+    texts.delete(target);
+    if (isDate(target) || isTime(target)) unread.set(within, target);
+    if (isDate(target)) target._flatpickr.config.parseDate = readDate;
+  }, { capture: true, signal });
+  within.addEventListener('keydown', (event) => {
+    if (['Enter', 'ArrowDown'].includes(event.key) && isWrong(event.target)) stop(event);
+  }, { capture: true, signal });
+  within.addEventListener('blur', (event) => {
+    const { target, relatedTarget } = event;
+    const found = inputs(form, within).find(({ input }) => input === target);
+    if (!found || target._flatpickr?.calendarContainer.contains(relatedTarget)) return;
+    if (isWrong(target)) {
+      stop(event);
+      target._flatpickr?.close();
+    }
+    const text = problemOf(target);
+    if (!text) return;
+    texts.set(target, target.value);
+    requestAnimationFrame(() => tell(found.place, text)); // after the viewer has checked the field in its own way
+  }, { capture: true, signal });
+  // A click beside the calendar makes the picker read the text before the field loses the focus.
+  const away = ({ target }) => {
+    const input = document.activeElement;
+    const picker = within.contains(input) && input._flatpickr;
+    if (picker && isWrong(input) && target !== input && !picker.calendarContainer.contains(target)) picker.close();
+  };
+  for (const kind of ['mousedown', 'touchstart']) window.addEventListener(kind, away, { capture: true, passive: true, signal });
+}
