@@ -39,12 +39,12 @@ def _slices(keys: list[int]) -> list[tuple[int, ...]]:
     return [tuple(keys[first : first + CALLED_PER_SLICE]) for first in range(0, len(keys), CALLED_PER_SLICE)]
 
 
-def hold(turn: Turn, process: ElementInstance) -> None:
-    """Suspend *process*, unless it is suspended already."""
+def hold(turn: Turn, process: ElementInstance, since_ms: int) -> None:
+    """Suspend *process*, unless it is suspended already. *since_ms* (epoch): when it, or the outermost caller, was to be suspended."""
     origin = origin_of(turn, process.key) or add_origin(turn, process)
     if origin.suspended_ms:
         return
-    turn.origins.update(origin, suspended_ms=turn.now_ms)
+    turn.origins.update(origin, suspended_ms=since_ms)
     for job in turn.jobs.of_instance(process.key):
         state = JobState.SUSPENDED if job.state is JobState.ACTIVATABLE else job.state
         turn.jobs.update(job, state=state, deadline_ms=-job.deadline_ms)  # a time below 0 is held
@@ -54,12 +54,16 @@ def hold(turn: Turn, process: ElementInstance) -> None:
         turn.follow_ups.update(follow_up, due_ms=-follow_up.due_ms)
 
 
-def release(turn: Turn, process: ElementInstance) -> bool:
-    """Let *process* be suspended no longer; each due time is moved by the time of the suspension. Return whether it was suspended."""
+def release(turn: Turn, process: ElementInstance) -> int:
+    """Let *process* be suspended no longer; each due time is moved by the time of the suspension.
+
+    Return since when it was suspended (epoch milliseconds); 0 if it was not.
+    """
     origin = origin_of(turn, process.key)
     if origin is None or not origin.suspended_ms:
-        return False
-    held_ms = max(turn.now_ms - origin.suspended_ms, 0)
+        return 0
+    since_ms = origin.suspended_ms
+    held_ms = max(turn.now_ms - since_ms, 0)
     turn.origins.update(origin, suspended_ms=0)
     for job in turn.jobs.of_instance(process.key):
         state = JobState.ACTIVATABLE if job.state is JobState.SUSPENDED else job.state
@@ -68,13 +72,13 @@ def release(turn: Turn, process: ElementInstance) -> bool:
         turn.timers.update(timer, due_ms=_moved(timer.due_ms, held_ms))
     for follow_up in turn.follow_ups.of_instance(process.key):
         turn.follow_ups.update(follow_up, due_ms=_moved(follow_up.due_ms, held_ms))
-    return True
+    return since_ms
 
 
 def release_for_the_end(turn: Turn, process: ElementInstance) -> None:
     """Release *process*, which begins to end, and then all that it has called: task listeners have to work before the end."""
-    if len(turn.origins) and release(turn, process):
-        follow_callers(turn, [process], turn.now_ms)
+    if len(turn.origins) and (since_ms := release(turn, process)):
+        follow_callers(turn, [process], max(turn.now_ms, since_ms))
 
 
 def _moved(held: int, held_ms: int) -> int:

@@ -103,7 +103,8 @@ class TerminateCalled(Command, frozen=True, gc=False):
 class FollowCallers(Command, frozen=True, gc=False):
     """Suspend called instances, or let them go on, as their callers are now; inner command or follow-up.
 
-    *ordered_ms* (epoch) is the time of the command on the outermost caller: an instance that was suspended between that and now stays as it is.
+    *ordered_ms* (epoch) is the time of the command on the outermost caller, at least that of its suspension, which is also the one of those that
+    it has called: an instance that was suspended later, alone, stays as it is.
     """
 
     called_process_instance_keys: tuple[int, ...]

@@ -28,7 +28,7 @@ def suspend_process_instance(turn: Turn, command: SuspendProcessInstance) -> Non
     process = _running(turn, command.process_instance_key, "suspend")
     if is_suspended(turn, process.key):
         raise InvalidState(f"Expected to suspend process instance '{process.key}', but it is suspended already")
-    hold(turn, process)
+    hold(turn, process, turn.now_ms)
     follow_callers(turn, [process], turn.now_ms)
 
 
@@ -44,8 +44,8 @@ def resume_process_instance(turn: Turn, command: ResumeProcessInstance) -> None:
         raise InvalidState(
             f"Expected to resume process instance '{process.key}', but process instance '{caller.key}', which has called it, is suspended"
         )
-    _let_go_on(turn, process)
-    follow_callers(turn, [process], turn.now_ms)
+    since_ms = _let_go_on(turn, process)
+    follow_callers(turn, [process], max(turn.now_ms, since_ms))  # the clock may have gone back
 
 
 @carries_out(FollowCallers)
@@ -58,10 +58,10 @@ def suspend_or_resume_called(turn: Turn, command: FollowCallers) -> None:
         origin = origins[process.key]
         if is_ending(turn, process):
             continue
-        if is_suspended(turn, origin.parent_process_instance_key):
-            hold(turn, process)
-        elif not command.ordered_ms < origin.suspended_ms <= turn.now_ms:
-            # A suspension that lies ahead says nothing: the clock has gone back.
+        caller = origin_of(turn, origin.parent_process_instance_key)
+        if caller is not None and caller.suspended_ms:
+            hold(turn, process, caller.suspended_ms)
+        elif origin.suspended_ms <= command.ordered_ms:
             _let_go_on(turn, process)
     follow_callers(turn, called, command.ordered_ms)
 
@@ -84,12 +84,15 @@ def _running(turn: Turn, key: int, verb: str) -> ElementInstance:
     return process
 
 
-def _let_go_on(turn: Turn, process: ElementInstance) -> None:
-    if not release(turn, process):
-        return
+def _let_go_on(turn: Turn, process: ElementInstance) -> int:
+    """Release *process* and what messages are kept for it; return since when it was suspended, 0 if it was not."""
+    since_ms = release(turn, process)
+    if not since_ms:
+        return 0
     for subscription in turn.subscriptions.of_instance(process.key):
         is_message = subscription.kind is SubscriptionKind.MESSAGE
         if not is_message or report_opened(turn, subscription):
             continue
         if turn.state.may_have_message(subscription.name, subscription.correlation_key):
             turn.follow(process.key, CorrelateKept(subscription.key))
+    return since_ms
