@@ -306,6 +306,21 @@ async def test_a_migrated_event_does_not_get_a_kept_message_again_that_it_has_ha
         assert at_jobs(it, "h") == [key]
 
 
+@pytest.mark.parametrize(("before", "after", "times"), [("", ", cancel=false", 3), (", cancel=false", "", 1)])
+async def test_a_migrated_event_listens_as_long_as_that_of_its_new_process(before: str, after: str, times: int):
+    line = 'start > a:job > end & b:boundary(on=a, message=paid, key="=k"{}) > h:job > e2:end'
+    async with several() as it:
+        await it.do(deploy(line.format(before)))
+        other = await it.do(deploy(line.format(after), id="other"))
+        (key,) = await elsewhere(it)
+        await migrate(it, key, other.processes[0].key, "a", "b")
+        await it.settled()
+        for _ in range(3):
+            await published(it)
+        assert at_jobs(it, "h") == [key] * times
+        assert correlations(it) == {key: times}
+
+
 async def test_a_migrated_instance_keeps_its_place_among_those_that_wait():
     async with several() as it:
         await it.do(deploy(CATCH))

@@ -406,7 +406,7 @@ class RemoteSubscription(StoredRow):
     name: str
     correlation_key: str
     business_id: str  # of that instance
-    stays_open: int  # 1: it takes every message, 0: only one
+    stays_open: Changing[int]  # 1: it takes every message, 0: only one; after a migration as the other process has it
 
 
 @stored("received", primary_key=("sender",))

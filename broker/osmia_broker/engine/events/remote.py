@@ -159,7 +159,9 @@ def open_remote(turn: Turn, command: OpenRemote) -> None:
     """Take in a subscription, and look for a kept message for it."""
     row = _remote(turn, command.subscription_key)
     if row is not None and command.is_migrated:
-        turn.remote_subscriptions.update(row, bpmn_process_id=command.bpmn_process_id)
+        turn.remote_subscriptions.update(
+            row, bpmn_process_id=command.bpmn_process_id, stays_open=int(command.stays_open)
+        )
         return
     if row is not None:
         turn.remote_subscriptions.delete(row)
