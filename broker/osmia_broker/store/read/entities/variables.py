@@ -51,6 +51,8 @@ def _fields(*, shortens: bool) -> tuple[Field, ...]:
 
 
 def _entity(*, shortens: bool, where: Condition | None = None) -> Entity:
+    """Make the entity. *where* chooses variables of one instance, which are not large together."""
+    are_small = shortens or where is not None
     return Entity(
         "variables",
         _variable,
@@ -58,7 +60,7 @@ def _entity(*, shortens: bool, where: Condition | None = None) -> Entity:
         _fields(shortens=shortens),
         where=where,
         key_types=(int, str),
-        chunk=CHUNK if shortens else CHUNK_OF_WHOLE_VALUES,
+        chunk=CHUNK if are_small else CHUNK_OF_WHOLE_VALUES,
     )
 
 
