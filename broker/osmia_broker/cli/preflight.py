@@ -150,10 +150,10 @@ def start_failed(error: Exception, settings: Settings) -> Failure:
         return Failure(Exit.REFUSED, "The broker cannot start.", why=in_words(error), code="START_FAILED")
     if settings.database_url:
         return _unusable_server(error)
-    found = partitions_of(settings.data_dir)
-    if found not in (0, settings.partitions):
-        what = f"The data directory '{settings.data_dir}' was made with partitions {found}, but partitions is set to {settings.partitions}."
-        return Failure(Exit.USAGE, what, mend=f"--partitions {found}", code="PARTITIONS")
+    count = partitions_of(settings.data_dir)
+    if count not in (0, settings.partitions):
+        what = f"The data directory '{settings.data_dir}' was made with partitions {count}, but partitions is set to {settings.partitions}."
+        return Failure(Exit.USAGE, what, mend=f"--partitions {count}", code="PARTITIONS")
     what = f"The database in '{settings.data_dir}' cannot be used."
     return Failure(Exit.REFUSED, what, why=str(error), mend=OTHER_DIR, code="DATABASE")
 
