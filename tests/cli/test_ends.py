@@ -225,7 +225,7 @@ def test_a_child_broker_that_says_nothing_has_not_started(exit_code, words, why)
         ("tasks --timeout soon", "osmia tasks --help"),
         ("tasks --timeout 5", "Expected --timeout to be a duration such as 5s, but found '5'"),
         ("tasks --timeout 999999999d", "Expected --timeout to be a duration of at most 36500d"),
-        ("instances --state lost", "one of active, incident, completed, canceled, all, but found 'lost'."),
+        ("instances --state lost", "one of active, incident, suspended, completed, canceled, all, but found 'lost'."),
         ("tasks -o xml", "Expected --output to be one of table, wide, json, yaml, csv, key, but found 'xml'."),
         ("job activate t --max 0", "Expected --max to be greater than or equal to 1, but found '0'."),
         ("task complete x", "Expected KEY to be a whole number, but found 'x'."),
@@ -287,6 +287,7 @@ def test_feel_prints_the_value(line, out, capsys):
 @pytest.mark.parametrize(
     ("expression", "why"),
     [
+        ('@"2026-02-30"', "Failed to parse a date, a time or a duration from '2026-02-30'"),
         ('date("2026-02-30")', "Failed to invoke function 'date': Failed to parse date from '2026-02-30'"),
         ("date(2026, 2, 30)", "Failed to invoke function 'date': There is no date of year 2026, month 2 and day 30"),
         ('time("25:00:00")', "Failed to invoke function 'time': Failed to parse time from '25:00:00'"),
@@ -304,7 +305,8 @@ def test_a_date_that_there_is_not_says_why_the_value_is_null(
 ):
     assert run(["feel", expression]) == 0
     out, err = capsys.readouterr()
-    assert (out, err) == (("null\n", f"FUNCTION_INVOCATION_FAILURE: {why}\n") if why else ("false\n", ""))
+    kind = "INVALID_TYPE" if expression.startswith("@") else "FUNCTION_INVOCATION_FAILURE"
+    assert (out, err) == (("null\n", f"{kind}: {why}\n") if why else ("false\n", ""))
 
 
 def test_feel_puts_a_caret_under_the_fault(capsys):

@@ -52,7 +52,7 @@ def test_a_suspended_instance_hands_out_no_job_until_it_is_resumed(osmia, unique
 def test_several_instances_are_suspended_resumed_and_canceled_and_a_failure_stops_none_of_the_others(osmia, unique):
     osmia.deploy(f"start > a:job(type={unique}) > end", unique)
     keys = [osmia.create(unique) for _ in range(3)]
-    assert osmia.done("instance", "suspend", *keys, "-o", "key").split() == [str(key) for key in keys]
+    assert osmia.done("instance", "suspend", *keys, keys[0], "-o", "key").split() == [str(key) for key in keys]
     assert osmia.done("instance", "resume", keys[1]) == f"Resumed {keys[1]}\n"
     told = osmia.refused(8, "instance", "resume", *keys)
     assert told.splitlines()[0] == "Error: 2 of 3 process instances resumed."

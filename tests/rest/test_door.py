@@ -38,6 +38,15 @@ def test_an_answer_without_content_is_204_and_empty(rest: Rest, unique: str):
     assert (response.status_code, response.content) == (204, b"")
 
 
+@pytest.mark.parametrize(
+    ("content", "status"), [(b"null", 204), (b" ", 204), (b"{}", 204), (b"[]", 400), (b"nul", 400)]
+)
+def test_a_body_that_may_be_absent_may_be_null(rest: Rest, unique: str, content: bytes, status: int):
+    rest.deploy("start > b:user > end", unique)
+    headers = {"content-type": "application/json"}
+    assert rest.ask("POST", CANCEL.format(rest.create(unique)), content=content, headers=headers).status_code == status
+
+
 def test_members_that_the_operation_does_not_know_are_passed_over(rest: Rest, unique: str):
     rest.deploy("start > end", unique)
     assert rest.post("/process-instances", {"processDefinitionId": unique, "colour": "green"})

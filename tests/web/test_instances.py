@@ -43,7 +43,14 @@ def test_states_are_filtered(page, work, unique):
     cancel(work, canceled)
     page.goto(f"/instances?process={unique}")
     state = page.get_by_role("combobox", name="State")
-    assert state.locator("option").all_inner_texts() == ["Active", "Incidents", "Completed", "Canceled", "All"]
+    assert state.locator("option").all_inner_texts() == [
+        "Active",
+        "Incidents",
+        "Suspended",
+        "Completed",
+        "Canceled",
+        "All",
+    ]
     expect(rows(page)).to_have_count(2)
     for name, keys in (
         ("Incidents", [stopped]),
@@ -124,11 +131,22 @@ def test_an_address_that_was_broken_by_hand_is_answered(site, query):
     assert httpx.get(f"{site}/instances?{query}").status_code in (200, 400)
 
 
-@pytest.mark.parametrize(("state", "chosen"), [("incident", "incidents"), ("Incidents", "incidents"), ("", "active")])
+@pytest.mark.parametrize(
+    ("state", "chosen"),
+    [("incident", "incidents"), ("Incidents", "incidents"), ("suspended", "suspended"), ("", "active")],
+)
 def test_a_state_is_known_by_the_word_of_the_command_line_too(site, state, chosen):
     answer = httpx.get(f"{site}/instances?state={state}")
     assert f'value="{chosen}" selected' in answer.text
     assert "There is no state" not in answer.text
+
+
+def test_suspended_instances_have_a_list(site, work, unique):
+    work.deploy(ASK, unique)
+    running, suspended = work.create(unique), work.create(unique)
+    work.broker.client.suspend_instance(suspended)
+    found = httpx.get(f"{site}/instances?process={unique}&state=suspended").text
+    assert (str(suspended) in found, str(running) in found) == (True, False)
 
 
 def test_an_unknown_state_is_named_at_its_field(page, work, unique):

@@ -130,7 +130,7 @@ class App:
         """Add the body to the call, or to the arguments of the operation."""
         if operation.body_type is None and operation.takes != MULTIPART:
             return
-        if not content and not operation.needs_body:
+        if not operation.needs_body and content.strip() in (b"", b"null"):
             return
         found = media_type.partition(";")[0].strip().lower()
         if found != operation.takes:

@@ -4,6 +4,7 @@
 from osmia_broker.feel import syntax
 from osmia_broker.feel.bindings import Local, input_value
 from osmia_broker.feel.compiling.compiler import Compiler, Evaluator, Names, compiles
+from osmia_broker.feel.errors import shorten
 from osmia_broker.feel.paths import property_of
 from osmia_broker.feel.run import Run
 from osmia_broker.feel.temporal_text import read_temporal
@@ -29,7 +30,11 @@ def null(compiler: Compiler, node: syntax.Null, names: Names) -> Evaluator:
 def temporal(compiler: Compiler, node: syntax.Temporal, names: Names) -> Evaluator:
     """Compile `@"..."`."""
     value = read_temporal(node.text)
-    return lambda _run, _local: value
+
+    def unread(run: Run, _local: Local | None) -> None:
+        run.warn("INVALID_TYPE", "Failed to parse a date, a time or a duration from '{text}'", text=shorten(node.text))
+
+    return unread if value is None else lambda _run, _local: value
 
 
 @compiles(syntax.Name)

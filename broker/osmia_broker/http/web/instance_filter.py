@@ -14,6 +14,7 @@ Conditions = dict[str, Any]
 STATES = {
     "active": "Active",
     "incidents": "Incidents",
+    "suspended": "Suspended",
     "completed": "Completed",
     "canceled": "Canceled",
     "all": "All",
@@ -22,6 +23,7 @@ ALIASES = {"incident": "incidents"}  # as the command line has it
 _CONDITIONS: dict[str, Conditions] = {
     "active": {"state": {"$in": ["ACTIVE", "SUSPENDED"]}},
     "incidents": {"hasIncident": True},
+    "suspended": {"state": "SUSPENDED"},
     "completed": {"state": "COMPLETED"},
     "canceled": {"state": "TERMINATED"},
     "all": {},
