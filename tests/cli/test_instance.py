@@ -63,6 +63,18 @@ def test_several_instances_are_suspended_resumed_and_canceled_and_a_failure_stop
     assert osmia.json("instances", "-p", unique) == []
 
 
+def test_a_task_of_a_suspended_instance_says_so(osmia, unique):
+    osmia.deploy("start > eat:user(native=yes) > end", unique)
+    instance = osmia.create(unique)
+    task = osmia.done("tasks", "-p", unique, "-o", "key").strip()
+    osmia.done("instance", "suspend", instance)
+    assert f"instance  {instance}, which is suspended: the task takes nothing\n" in osmia.done("task", "show", task)
+    for words in (["claim", task, "--user", "ada"], ["complete", task, "--var", "x=1"]):
+        assert f"try: osmia instance resume {instance}   (" in osmia.refused(5, "task", *words)
+    osmia.done("instance", "resume", instance)
+    assert f"instance  {instance}\n" in osmia.done("task", "show", task)
+
+
 def test_a_key_that_is_named_twice_counts_once_and_reasons_have_no_full_stop_between(osmia, unique):
     osmia.deploy(f"start > a:job(type={unique}) > end", unique)
     keys = [osmia.create(unique) for _ in range(2)]

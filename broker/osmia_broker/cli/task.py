@@ -53,6 +53,7 @@ def show(session: Session, key: Key, user: User = "", groups: Groups = "") -> No
         comments = client.user_tasks.comments(task.key, **who)
         variables = client.user_tasks.variables(task.key, **who) if not task.completion_date else {}
         fields = form_fields(client.user_tasks.form(task.key, **who))
+        is_held = not task.completion_date and _is_suspended(client, task.process_instance_key)
     said = [{"user": one.user or None, "text": one.text, "timestamp": moment(one.at_ms)} for one in comments]
     row = {**task_row(task), "comments": said, "variables": variables, "formFields": fields}
     shown = {
@@ -65,13 +66,23 @@ def show(session: Session, key: Key, user: User = "", groups: Groups = "") -> No
         "priority": str(task.priority),
         "form": task.external_form or str(task.form_key or ""),
         "process": f"{task.bpmn_process_id} (version {task.process_version})",
-        "instance": str(task.process_instance_key),
+        "instance": f"{task.process_instance_key}{', which is suspended: the task takes nothing' if is_held else ''}",
     }
     lines = [f"{task.key}  {row['name']}", *(f"  {name:<10}{value}" for name, value in shown.items() if value)]
     for title, listed in (("variables", _pairs(variables)), ("form fields", [_field(one) for one in fields])):
         lines += [f"  {title}", *(f"    {line}" for line in listed)] if listed else []
     lines += [f"  {one['timestamp']}  {one['user'] or 'somebody'}: {one['text']}" for one in said]
     session.one(row, key="userTaskKey", text="\n".join(lines))
+
+
+def _is_suspended(client: "SyncClient", process_instance_key: int) -> bool:
+    """Whether an instance is known to be suspended. Who may see a task need not see its instance."""
+    from osmia.errors import Refused
+
+    try:
+        return client.get_instance(process_instance_key).suspended_ms != 0
+    except Refused:
+        return False
 
 
 @app.command()
