@@ -9,7 +9,7 @@ import pytest
 import osmia
 from osmia_broker.http.web.live import EVERY_INSTANCE, INSTANCES_MAX, topics_of
 from osmia_broker.state.partitioning import partition_of_key
-from osmia_broker.state.rows import Job
+from osmia_broker.state.rows import InstanceOrigin, Job
 from osmia_broker.state.store_protocol import Changes
 from osmia_broker.state.task_rows import TaskComment, UserTask
 from tests.bpmn import bpmn
@@ -28,6 +28,10 @@ def values(row_type: type, **given: int) -> tuple[object, ...]:
         (
             {UserTask: [values(UserTask, key=5, process_instance_key=7)]},
             {"tasks", "task-5", "instances", "processes", "instance-7"},
+        ),
+        (
+            {InstanceOrigin: [values(InstanceOrigin, process_instance_key=7)]},
+            {"tasks", "instances", "processes", "instance-7"},
         ),
         ({Job: [values(Job, key=n, process_instance_key=7) for n in (1, 2)]}, {"instances", "processes", "instance-7"}),
     ],

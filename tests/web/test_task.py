@@ -101,6 +101,30 @@ def test_a_task_is_handed_back_with_a_reason(page, work, unique):
     expect(task.get_by_role("region", name="Comments")).to_contain_text("Handed back: Not enough <b>flour</b>")
 
 
+def test_a_task_of_a_suspended_instance_says_so_and_how_to_go_on(page, work, unique):
+    key = waiting(work, unique, "start > ask:user(assignee=demo) > end", amount=12)
+    task = open_task(page, unique)
+    shown = page.get_by_role("list", name="Tasks").get_by_text("Suspended", exact=True)
+    expect(shown).to_have_count(0)
+    task.get_by_role("textbox", name="Value of amount").fill("13")
+    work.broker.client.suspend_instance(key)
+    note = task.get_by_text("The instance of this task is suspended.")
+    expect(note).to_be_visible()
+    expect(shown).to_have_count(1)
+    for name in ("Unclaim", "Assign…", "Hand back…"):
+        expect(task.get_by_role("button", name=name)).to_be_disabled()
+    task.get_by_role("button", name="Complete task").click()
+    refused = task.get_by_role("alert")
+    expect(refused).to_contain_text(f"Instance {key} is suspended. Resume it first. Nothing was sent.")
+    expect(refused.get_by_role("link", name="Open the instance")).to_have_attribute("href", f"/instances/{key}")
+    expect(task.get_by_role("textbox", name="Value of amount")).to_have_value("13")
+    work.broker.client.resume_instance(key)
+    expect(note).to_have_count(0)
+    expect(shown).to_have_count(0)
+    task.get_by_role("button", name="Complete task").click()
+    expect(page.get_by_role("status")).to_have_text("Task completed.")
+
+
 def test_two_people_see_each_others_claim(browse, work, unique):
     waiting(work, unique)
     ada, bob = browse("ada"), browse("bob")

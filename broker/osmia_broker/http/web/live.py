@@ -21,7 +21,7 @@ from osmia_broker.partition import Listener
 from osmia_broker.state.batch_rows import BatchOperation
 from osmia_broker.state.definition_rows import Decision, ProcessDefinition
 from osmia_broker.state.kinds import KINDS
-from osmia_broker.state.rows import Incident
+from osmia_broker.state.rows import Incident, InstanceOrigin
 from osmia_broker.state.store_protocol import Changes
 from osmia_broker.state.task_rows import TaskComment, TaskEvent, TaskProposal, TaskSnooze, UserTask
 
@@ -39,6 +39,7 @@ EVERY_INSTANCE = "every-instance"
 TOPICS: dict[type, tuple[str, ...]] = {
     UserTask: ("tasks",),
     TaskSnooze: ("tasks",),
+    InstanceOrigin: ("tasks",),  # which say so when it is suspended
     Incident: ("incidents", "instances", "processes"),
     ProcessDefinition: ("processes",),
     Decision: ("decisions",),

@@ -6,6 +6,7 @@ _NO_SUCH = re.compile(
     r"Expected to [a-z ]*?(?P<noun>user task|process instance|process definition|decision definition|decision instance|incident|job)"
     r" with key '(?P<key>[^']{1,60})', but no such [a-z ]+ was found"
 )
+_SUSPENDED = re.compile(r"Expected to .*, but process instance '(?P<key>\d{1,20})' is suspended")
 _NO_PLACE = re.compile(r"Expected page\.(?:after|before) to be a cursor ")
 _NOUNS = {
     "user task": "task",
@@ -20,6 +21,8 @@ def in_words(text: str) -> str:
     """Return a refusal as a sentence for people; one that has no other words is as the broker gave it."""
     if found := _NO_SUCH.fullmatch(text):
         return f"There is no {_NOUNS.get(found['noun'], found['noun'])} with key {found['key']}."
+    if found := _SUSPENDED.fullmatch(text):
+        return f"Instance {found['key']} is suspended. Resume it first."
     if _NO_PLACE.match(text):
         return "This address names a place in the list that there is not. Open the list again."
     return f"{text.rstrip('.')}."

@@ -1,6 +1,6 @@
 """The task list as a person sees it: what the address asks for, the tasks of one page, and why each is in the list."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
@@ -12,6 +12,7 @@ from osmia_broker.http.web.visit import PAGE_ITEMS, Visit, address_of
 from osmia_broker.store.read import task_query
 from osmia_broker.store.read.entities import USER_TASKS
 from osmia_broker.store.read.search.entity import Item
+from osmia_broker.store.read.suspended_instances import suspended_of
 from osmia_broker.store.read.task_query import TaskQuery, quoted
 from osmia_broker.store.read.task_snoozes import Snooze
 
@@ -161,7 +162,8 @@ async def read_list(visit: Visit) -> TaskList:
         listed.problem = in_words(str(fault))
         return listed
     snoozed = {one.user_task_key: one for one in await visit.lists.snoozed()}
-    listed.items = [seen(visit, item, snoozed) for item in found.items]
+    suspended = await suspended_instances(visit, found.items)
+    listed.items = [seen(visit, item, snoozed, suspended) for item in found.items]
     listed.wakes_ms = min((one.until_ms - visit.now_ms for one in snoozed.values() if one.until_ms), default=0)
     listed.total, listed.is_more = found.total, found.has_more_total
     listed.end = found.next
@@ -171,14 +173,21 @@ async def read_list(visit: Visit) -> TaskList:
 # --- one task
 
 
-def seen(visit: Visit, item: Item, snoozed: Mapping[int, Snooze]) -> Item:
-    """Add to a task what a person wants to know at a glance. *snoozed* has what they have snoozed."""
+async def suspended_instances(visit: Visit, items: Iterable[Item]) -> set[int]:
+    """Return the suspended ones of the instances of open tasks."""
+    keys = {int(item["processInstanceKey"]) for item in items if is_open(item)}
+    return await suspended_of(visit.reader, sorted(keys)) if keys else set()
+
+
+def seen(visit: Visit, item: Item, snoozed: Mapping[int, Snooze], suspended: Container[int]) -> Item:
+    """Add to a task what a person wants to know at a glance. *snoozed* has what they have snoozed, *suspended* the suspended instances."""
     due_ms = _ms(item["dueDate"])
     return item | {
         "title": item["name"] or item["elementId"],
         "process": item["processName"] or item["processDefinitionId"] or "",
         "is_open": is_open(item),
         "is_mine": item["assignee"] == visit.person.user,
+        "is_suspended": is_open(item) and int(item["processInstanceKey"]) in suspended,
         "is_overdue": is_open(item) and due_ms is not None and due_ms < visit.now_ms,
         "why": why(visit, item),
         "snooze": snoozed.get(int(item["userTaskKey"])),

@@ -9,7 +9,7 @@ import msgspec
 
 from osmia_broker.base.errors import NotFound
 from osmia_broker.http.document_references import CAMUNDA, TYPE
-from osmia_broker.http.web.task_list import seen
+from osmia_broker.http.web.task_list import seen, suspended_instances
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.state.task_rows import Channel, ProposalState, TaskProposal
 from osmia_broker.store.read import dialect, files, task_views, user_task_notes
@@ -193,7 +193,8 @@ async def read_task(visit: Visit, key: int, *, typed: Draft | None = None) -> Ta
 
     """
     snoozed = {one.user_task_key: one for one in await visit.lists.snoozed()}
-    item = seen(visit, await visit.tasks.item(key), snoozed)
+    item = await visit.tasks.item(key)
+    item = seen(visit, item, snoozed, await suspended_instances(visit, [item]))
     tab = visit.asked("tab")
     view = TaskView(item, tab if tab in TABS else "task", looked_for=visit.asked("named"))
     draft = typed

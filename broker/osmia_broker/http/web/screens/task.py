@@ -38,9 +38,10 @@ async def task_page(
         _add_problems(view, typed)
     if view.missing_form and view.item["is_open"]:
         visit.note_refusal()
-    return await tasks_page(
-        visit, await read_list(visit), task=view, tabs=TABS, status=status, alert=alert, comment=comment, reason=reason
-    )
+    values = {"comment": comment, "reason": reason, "alert": alert}
+    if typed and view.item["is_suspended"]:
+        values |= {"alert": "", "not_sent": alert}
+    return await tasks_page(visit, await read_list(visit), task=view, tabs=TABS, status=status, **values)
 
 
 def _add_problems(view: TaskView, typed: Input) -> None:

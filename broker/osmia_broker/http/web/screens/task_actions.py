@@ -9,6 +9,7 @@ from osmia_broker.base.errors import Forbidden, InvalidArgument, InvalidState, N
 from osmia_broker.calls.next_task import claim_next
 from osmia_broker.calls.task_proposals import HOLD_MS
 from osmia_broker.calls.until import until_ms
+from osmia_broker.http.web.refusals import in_words
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.screens.task import task_page
 from osmia_broker.http.web.task_input import Input, read_input
@@ -234,7 +235,7 @@ async def why_not(visit: Visit, key: int, error: OsmiaError) -> str:
         return ended(item)
     if isinstance(error, InvalidState) and item["assignee"] and item["assignee"] != visit.person.user:
         return f"Already claimed by {item['assignee']}."
-    return f"{str(error).rstrip('.')}."
+    return in_words(str(error))
 
 
 def whose(item: Item) -> str:

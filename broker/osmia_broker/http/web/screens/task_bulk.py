@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from osmia_broker.calls.many_tasks import TASKS_MAX, Doing, Outcome, do_with_many
 from osmia_broker.http.web.numbers import numbers_in
+from osmia_broker.http.web.refusals import in_words
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.screens.tasks import tasks_page
 from osmia_broker.http.web.task_list import read_list
@@ -67,7 +68,10 @@ async def show_list_again(visit: Visit) -> Response:
 
 
 def _results(outcomes: Iterable[Outcome], done: str) -> list[Result]:
-    return [Result(one.key, one.name or str(one.key), one.is_done, one.reason or done) for one in outcomes]
+    return [
+        Result(one.key, one.name or str(one.key), one.is_done, in_words(one.reason).rstrip(".") if one.reason else done)
+        for one in outcomes
+    ]
 
 
 def _done(what: str, count: int) -> str:
