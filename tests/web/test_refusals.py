@@ -72,6 +72,9 @@ def test_a_start_before_no_element_says_so_there(page: Any, work: Work, unique: 
     expect(alert).to_contain_text(f"{reason} Use the id of another element, or leave this empty.")
     expect(field(page, BEFORE)).to_have_value(element)
     expect(field(page, VARIABLES)).to_have_value('{"a": 1}')
+    expect(page).to_have_url(re.compile(f"/start/{unique}$"))
+    page.reload()
+    expect(field(page, VARIABLES)).to_have_value('{"a": 1}')
 
 
 def test_a_start_that_no_field_can_mend_says_so_in_the_form(page: Any, work: Work, unique: str):

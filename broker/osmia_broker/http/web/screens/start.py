@@ -17,7 +17,7 @@ from osmia_broker.http.web.json_texts import Fault, object_fault, object_in
 from osmia_broker.http.web.numbers import number_in
 from osmia_broker.http.web.person import COOKIE_CHARACTERS_MAX, packed, unpacked
 from osmia_broker.http.web.screen import action, screen
-from osmia_broker.http.web.visit import Visit
+from osmia_broker.http.web.visit import Visit, address_of
 from osmia_broker.state.rows import ProcessDefinition
 from osmia_broker.store.read import files
 
@@ -27,6 +27,7 @@ VERSIONS_MAX = 200
 LAST = "osmia_last"  #: the cookie with the variables that the person used last in this browser
 MONTH_S = 30 * 86_400
 # The refusals of a start that are about one field; tests hold their texts.
+OK = 200
 _MISSING = re.compile(r"without required variables - (.+)$")
 _UNFIT = re.compile(r"as variables fail type validation - (.+)$")
 _WRONG_START = re.compile(r"with start instructions but (.+?)(?: Supported element types are: .*)?$")
@@ -144,7 +145,7 @@ async def _asked(
     versions: list[ProcessDefinition] = []
     if process_id:
         versions = (await visit.reader.process_definitions(bpmn_process_id=process_id, limit=VERSIONS_MAX)).items
-    return await visit.page(
+    response = await visit.page(
         "start.html",
         status=status,
         refused=refused,
@@ -156,6 +157,9 @@ async def _asked(
         form=await _form(visit, versions, typed.version),
         last=_last(visit),
     )
+    if versions and status != OK:
+        response.headers["hx-push-url"] = address_of(f"{START}/{quoted(process_id)}", version=typed.version)
+    return response
 
 
 async def _form(visit: Visit, versions: list[ProcessDefinition], version: str) -> Any:
