@@ -12,6 +12,7 @@ from tests.bpmn import bpmn
 from tests.web.conftest import Work
 from tests.web.forms import (
     FILES,
+    GUESTS,
     MENU,
     NAME,
     REQUEST_BYTES_MAX,
@@ -39,8 +40,8 @@ def before(page: Any) -> Any:
 
 @pytest.fixture
 def start_form(page: Any, work: Work, unique: str) -> Any:
-    """The form of a process that asks for a name and for files."""
-    work.broker.client.deploy((f"{unique}.form", form(unique, NAME, FILES)))
+    """The form of a process that asks for a name, for files and for a number."""
+    work.broker.client.deploy((f"{unique}.form", form(unique, NAME, FILES, GUESTS)))
     shown = f'<bpmn:extensionElements><zeebe:formDefinition formId="{unique}"/></bpmn:extensionElements>'
     xml = re.sub(r"(<bpmn:startEvent [^>]*>)", rf"\1{shown}", bpmn("start > ask:user > end", id=unique).decode())
     work.deploy_xml(xml.encode(), unique)
@@ -75,6 +76,17 @@ def test_a_start_that_is_refused_keeps_what_was_typed_and_chosen(start_form: Any
     expect(start_form.get_by_role("status")).to_contain_text("started.")
     variables = arrived(work, unique)
     assert (variables["name"], file_names(variables["files"]), files) == ("<b>Zoë</b>", ["menu.txt"], ["menu.txt"])
+
+
+def test_a_number_that_is_too_large_is_refused_before_a_start(start_form: Any, work: Work, unique: str):
+    fill(region(start_form), "Guests", "1e400")
+    start(start_form)
+    expect(region(start_form).get_by_text("Field must be a number, and not larger than 1.7e308.")).to_be_visible()
+    expect(region(start_form).get_by_role("textbox", name="Guests")).to_have_value("1e400")
+    fill(region(start_form), "Guests", "1e308")
+    start(start_form)
+    expect(start_form.get_by_role("status")).to_contain_text("started.")
+    assert arrived(work, unique)["guests"] == 1e308
 
 
 def test_what_is_typed_survives_a_reload_until_it_is_sent(start_form: Any, unique: str):
