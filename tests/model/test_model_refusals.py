@@ -5,6 +5,7 @@ from bpmn_fragments import definitions, element, faults, flow, process
 
 from bpmn import bpmn
 from osmia_broker import model
+from osmia_broker.model.dialects import zeebe
 
 START_AGAIN = '<bpmn:startEvent id="again"/>'
 GATEWAY = '<bpmn:exclusiveGateway id="g"/><bpmn:endEvent id="a"/><bpmn:endEvent id="b"/>'
@@ -681,6 +682,14 @@ def test_a_start_event_of_another_kind_is_not_counted_as_a_none_start_event() ->
 def test_a_text_of_the_model_is_cut_in_a_reason() -> None:
     [fault] = faults(user(f'<zeebe:taskSchedule dueDate="{"x" * 10_000}"/>'))
     assert len(fault.reason) < 350
+
+
+def test_few_unknown_extension_elements_are_compared_with_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+    monkeypatch.setattr(zeebe, "meant", lambda *asked: compared.append(asked) or "")
+    unknown = "".join(f"<zeebe:name{number}/>" for number in range(1_000))
+    assert "Must have exactly one 'zeebe:taskDefinition'" in faults(service(unknown))[0].reason
+    assert len(compared) == zeebe.UNKNOWN_MAX
 
 
 def test_a_process_has_a_bound_on_its_elements() -> None:
