@@ -34,12 +34,9 @@ _process = schema.element_instances.alias("process")
 _definition, _origin = beside.Definition(_process.c.process_definition_key), beside.Origin(_process.c.key)
 _inner = schema.element_instances.alias("inner_element")
 _incident, _job = schema.incidents.alias("stop"), schema.jobs.alias("job")
-_suspended = schema.TABLES[InstanceOrigin].alias("suspended")
 
 _is_open = _process.c.ended_ms == schema.NOT_ENDED
-_is_suspended = _process.c.key.in_(
-    select(_suspended.c.process_instance_key).where(_suspended.c.suspended_ms > schema.NOT_ENDED)
-)
+_is_suspended = beside.is_suspended(_process.c.key)
 #: The states of an instance that runs. With the definition, they are all that an index needs; without one, only `ended_ms` keeps the history out.
 _is_running = _process.c.state.in_(RUNNING)
 STATES: dict[str, Condition] = {
@@ -118,7 +115,7 @@ def _fields(states: dict[str, Condition], is_running: Condition) -> tuple[Field,
             text(name, dialect.as_text(_item.c.batch_key), nested=_batches, shows=False)
             for name in ("batchOperationKey", "batchOperationId")  # the second is the older name
         ),
-        flag("isSuspended", and_(_is_open, _is_suspended), shows=False),
+        flag("isSuspended", STATES["SUSPENDED"], shows=False),
         choice("storedState", _process.c.state, ElementState, filters=False, shows=False),
         flag("hasRetriesLeft", _job.c.retries > 0, nested=_failed_jobs, shows=False),
     )
