@@ -85,7 +85,14 @@ async def _output(message: bytes, _call: Call) -> AsyncIterator[bytes]:
 
 
 async def _input(messages: AsyncIterator[bytes], _call: Call) -> AsyncIterator[bytes]:
+    """Answer with the sum of the sizes; without a message wait to be cancelled.
+
+    The client of `cancel_after_begin` cancels before it sends a message, and then closes its half: an answer to that may outrun
+    its own cancel, and it takes the answer then.
+    """
     sizes = [len(M["InputRequest"].FromString(message).payload.body) async for message in messages]
+    if not sizes:
+        await asyncio.Event().wait()
     yield M["InputResponse"](aggregated=sum(sizes)).SerializeToString()
 
 
