@@ -381,20 +381,19 @@ def test_every_reader_of_the_environment_is_known():
 
 
 def test_every_call_of_the_contract_is_answered_or_left_out_on_purpose():
+    from osmia_broker.calls import Calls
     from osmia_broker.gateway.events_service import Events
     from osmia_broker.gateway.gateway_service import Gateway
-    from osmia_broker.gateway.instances_service import Instances
-    from osmia_broker.gateway.job_flow_service import JobFlow
-    from osmia_broker.gateway.messages_service import Messages
     from osmia_broker.gateway.queries_service import Queries
-    from osmia_proto.methods import EVENTS, GATEWAY, INSTANCES, JOB_FLOW, MESSAGES, QUERIES
+    from osmia_broker.gateway.services import services_of
+    from osmia_broker.gateway.user_tasks_service import UserTasks
+    from osmia_proto.methods import SERVICES
+    from tests.calls.scripted import ScriptedPartition
 
-    assert {name for name in GATEWAY if not hasattr(Gateway, name)} == set()
-    assert {name for name in QUERIES if not hasattr(Queries, name)} == set()
-    assert {name for name in EVENTS if not hasattr(Events, name)} == set()
-    assert {name for name in MESSAGES if not hasattr(Messages, name)} == set()
-    assert {name for name in INSTANCES if not hasattr(Instances, name)} == set()
-    assert {name for name in JOB_FLOW if not hasattr(JobFlow, name)} == set()
+    calls = Calls(ScriptedPartition())  # type: ignore[arg-type]
+    served = services_of(Gateway, calls, Queries, Events, UserTasks)  # type: ignore[arg-type]
+    none(f"{name} is not answered" for methods, by in served for name in methods if not hasattr(by, name))
+    assert {id(methods) for methods, _ in served} == {id(methods) for methods in SERVICES.values()}
 
 
 def test_every_kind_of_element_can_be_read_and_processed():

@@ -17,7 +17,7 @@ from osmia import errors
 from osmia._address import parse_address
 from osmia.access import ClientCredentials, Password, RenewableToken, SignIn, Token, Tokens, access, ask_provider
 from osmia.tracing import caused_by
-from osmia_proto.methods import EVENTS, GATEWAY, INSTANCES, JOB_FLOW, MESSAGES, QUERIES, USER_TASKS, Method
+from osmia_proto.methods import METHODS, Method
 
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024  # a gateway accepts no larger message and sends none
 SEND_LIMIT = "grpc.max_send_message_length"
@@ -27,7 +27,6 @@ KEEPALIVE_MS = 45_000  # as every Zeebe client; servers cut off pings that come 
 CONNECT_TIMEOUT_MS = 10_000
 RECONNECT_FIRST_MS = 100
 RECONNECT_MAX_MS = 5_000  # gRPC's own is 2 minutes: a worker would sleep that long after the broker is back
-METHODS = {**GATEWAY, **QUERIES, **USER_TASKS, **JOB_FLOW, **MESSAGES, **INSTANCES, **EVENTS}  #: all calls by name
 log = logging.getLogger("osmia.calls")  # at level debug, each call with its outcome; never what it carries
 
 Metadata = tuple[tuple[str, str | bytes], ...]

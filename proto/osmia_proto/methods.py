@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from google.protobuf import message_factory
-from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
 from osmia_proto import gateway_pb2, osmia_pb2
@@ -25,11 +25,6 @@ class Method:
     server_streaming: bool  # the answer is a stream of responses; requests never are
 
 
-def _methods(file: FileDescriptor, service: str) -> Mapping[str, Method]:
-    methods = file.services_by_name[service].methods
-    return MappingProxyType({method.name: _method(method) for method in methods})
-
-
 def _method(method: MethodDescriptor) -> Method:
     return Method(
         name=method.name,
@@ -41,29 +36,26 @@ def _method(method: MethodDescriptor) -> Method:
 
 
 GATEWAY_SERVICE = "gateway_protocol.Gateway"
-GATEWAY = _methods(gateway_pb2.DESCRIPTOR, "Gateway")
-"""The 24 calls of gateway.proto by name."""
-
 QUERIES_SERVICE = "osmia.v1.Queries"
-QUERIES = _methods(osmia_pb2.DESCRIPTOR, "Queries")
-"""The calls of `osmia.v1.Queries` by name."""
-
-EVENTS_SERVICE = "osmia.v1.Events"
-EVENTS = _methods(osmia_pb2.DESCRIPTOR, "Events")
-"""The calls of `osmia.v1.Events` by name."""
-
-USER_TASKS_SERVICE = "osmia.v1.UserTasks"
-USER_TASKS = _methods(osmia_pb2.DESCRIPTOR, "UserTasks")
-"""The calls of `osmia.v1.UserTasks` by name."""
-
 JOB_FLOW_SERVICE = "osmia.v1.JobFlow"
-JOB_FLOW = _methods(osmia_pb2.DESCRIPTOR, "JobFlow")
-"""The calls of `osmia.v1.JobFlow` by name."""
 
-MESSAGES_SERVICE = "osmia.v1.Messages"
-MESSAGES = _methods(osmia_pb2.DESCRIPTOR, "Messages")
-"""The calls of `osmia.v1.Messages` by name."""
+#: The calls of each service, by their names. A service that is added to a contract is here without more.
+SERVICES: Mapping[str, Mapping[str, Method]] = MappingProxyType(
+    {
+        service.full_name: MappingProxyType({method.name: _method(method) for method in service.methods})
+        for file in (gateway_pb2.DESCRIPTOR, osmia_pb2.DESCRIPTOR)
+        for service in file.services_by_name.values()
+    }
+)
+#: The calls of all services by their names: no two have one name.
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {name: method for methods in SERVICES.values() for name, method in methods.items()}
+)
 
-INSTANCES_SERVICE = "osmia.v1.Instances"
-INSTANCES = _methods(osmia_pb2.DESCRIPTOR, "Instances")
-"""The calls of `osmia.v1.Instances` by name."""
+GATEWAY = SERVICES[GATEWAY_SERVICE]
+QUERIES = SERVICES[QUERIES_SERVICE]
+JOB_FLOW = SERVICES[JOB_FLOW_SERVICE]
+EVENTS = SERVICES["osmia.v1.Events"]
+USER_TASKS = SERVICES["osmia.v1.UserTasks"]
+MESSAGES = SERVICES["osmia.v1.Messages"]
+INSTANCES = SERVICES["osmia.v1.Instances"]

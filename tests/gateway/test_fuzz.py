@@ -25,11 +25,10 @@ from osmia_broker.gateway.door import DETAILS_CHARACTERS_MAX
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import ElementInstance, Incident, Job
 from osmia_broker.state.task_rows import UserTask
-from osmia_proto.methods import EVENTS, GATEWAY, INSTANCES, JOB_FLOW, MESSAGES, QUERIES, USER_TASKS, Method
+from osmia_proto.methods import METHODS, Method
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
 
-METHODS = {**GATEWAY, **QUERIES, **EVENTS, **USER_TASKS, **MESSAGES, **INSTANCES, **JOB_FLOW}
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "40"))
 LONGEST_S = 0.05  # a poll, a stream or an awaited result is left after this; leaving is an answer too
 DOCUMENTED = {

@@ -13,41 +13,15 @@ from osmia_broker.gateway.door import Door
 from osmia_broker.gateway.events_service import Events
 from osmia_broker.gateway.gateway_service import Gateway
 from osmia_broker.gateway.health_service import HEALTH_SERVICE, Health
-from osmia_broker.gateway.instances_service import Instances
-from osmia_broker.gateway.job_flow_service import JobFlow
-from osmia_broker.gateway.messages_service import Messages
 from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.gateway.reflection_service import REFLECTION_SERVICE, Reflection
+from osmia_broker.gateway.services import services_of
 from osmia_broker.gateway.user_tasks_service import UserTasks
 from osmia_broker.metrics import GatewayCounters
 from osmia_broker.rpc import Rpc, RpcServer
 from osmia_broker.tls import TlsFiles
-from osmia_proto.methods import (
-    EVENTS,
-    EVENTS_SERVICE,
-    GATEWAY,
-    GATEWAY_SERVICE,
-    INSTANCES,
-    INSTANCES_SERVICE,
-    JOB_FLOW,
-    JOB_FLOW_SERVICE,
-    MESSAGES,
-    MESSAGES_SERVICE,
-    QUERIES,
-    QUERIES_SERVICE,
-    USER_TASKS,
-    USER_TASKS_SERVICE,
-)
+from osmia_proto.methods import SERVICES
 
-OWN_SERVICES = (
-    GATEWAY_SERVICE,
-    QUERIES_SERVICE,
-    EVENTS_SERVICE,
-    USER_TASKS_SERVICE,
-    JOB_FLOW_SERVICE,
-    MESSAGES_SERVICE,
-    INSTANCES_SERVICE,
-)
 LAST_WORDS_S = 0.5  # for the last answers to reach their clients; streams without an end of their own are cut then
 
 
@@ -72,19 +46,14 @@ class Server:
     ) -> None:
         self._gateway = Gateway(calls, identity, ("", 0))
         self._door = Door(counters, guard)
-        self._health = Health(OWN_SERVICES)
-        reflection = Reflection((*OWN_SERVICES, HEALTH_SERVICE, REFLECTION_SERVICE))
+        self._health = Health(SERVICES)
+        reflection = Reflection((*SERVICES, HEALTH_SERVICE, REFLECTION_SERVICE))
         rpcs = [
-            *self._door.rpcs(GATEWAY, self._gateway),
-            *self._door.rpcs(QUERIES, queries),
-            *self._door.rpcs(EVENTS, events),
-            *self._door.rpcs(USER_TASKS, user_tasks),
-            *self._door.rpcs(JOB_FLOW, JobFlow(calls.job_flow)),
-            *self._door.rpcs(MESSAGES, Messages(calls)),
-            *self._door.rpcs(INSTANCES, Instances(calls)),
-            *self._health.rpcs(),
-            *reflection.rpcs(),
+            rpc
+            for methods, servicer in services_of(self._gateway, calls, queries, events, user_tasks)
+            for rpc in self._door.rpcs(methods, servicer)
         ]
+        rpcs += [*self._health.rpcs(), *reflection.rpcs()]
         if wrap is not None:
             rpcs = [wrap(rpc) for rpc in rpcs]
         self._server = rpc_server(

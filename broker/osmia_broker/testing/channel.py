@@ -5,7 +5,7 @@ the same text.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc
@@ -16,14 +16,13 @@ from osmia._channel import Channel, Metadata
 from osmia.client import Client
 from osmia.sync import LoopThread, SyncClient
 from osmia_broker.gateway.door import Door
+from osmia_broker.gateway.services import Service
 from osmia_broker.rpc import Refusal, Rpc
 from osmia_broker.testing.loop import BrokerLoop
 from osmia_proto.methods import Method
 
 ADDRESS = "in this process"
 END = object()
-
-Service = tuple[Mapping[str, Method], object]  #: calls, and the object that answers them
 
 
 class Aborted(grpc.RpcError):  # type: ignore[misc]  # gRPC ships no types

@@ -15,10 +15,8 @@ from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.gateway.door import Door
 from osmia_broker.gateway.events_service import Events
 from osmia_broker.gateway.gateway_service import Gateway
-from osmia_broker.gateway.instances_service import Instances
-from osmia_broker.gateway.job_flow_service import JobFlow
-from osmia_broker.gateway.messages_service import Messages
 from osmia_broker.gateway.queries_service import Queries
+from osmia_broker.gateway.services import services_of
 from osmia_broker.gateway.user_tasks_service import UserTasks
 from osmia_broker.metrics import GatewayCounters, PartitionCounters
 from osmia_broker.partition import Partition, Partitions
@@ -28,15 +26,6 @@ from osmia_broker.testing.channel import InProcessChannel, InProcessClient
 from osmia_broker.testing.clock import TestClock
 from osmia_broker.testing.loop import BrokerLoop
 from osmia_broker.testing.quiet import advance, settle
-from osmia_proto.methods import (
-    EVENTS,
-    GATEWAY,
-    INSTANCES,
-    JOB_FLOW,
-    MESSAGES,
-    QUERIES,
-    USER_TASKS,
-)
 
 DATABASE = "partition-1.db"
 LEVEL = "8.9.0"  # of the contract, as Topology names it
@@ -109,15 +98,9 @@ class InProcess(Running):
         stopping = Unavailable("Expected the broker to be open, but it is stopping")
         self._opened.callback(calls.stop, stopping)
         self._opened.callback(events.stop, stopping)
-        services: list[tuple[Any, object]] = [
-            (GATEWAY, Gateway(calls, BrokerIdentity(LEVEL, "test"), ("127.0.0.1", 0))),
-            (QUERIES, Queries(partition, reader, f"sqlite {self.database}")),
-            (EVENTS, Events(events)),
-            (USER_TASKS, UserTasks(calls, reader, events)),
-            (JOB_FLOW, JobFlow(calls.job_flow)),
-            (MESSAGES, Messages(calls)),
-            (INSTANCES, Instances(calls)),
-        ]
+        gateway = Gateway(calls, BrokerIdentity(LEVEL, "test"), ("127.0.0.1", 0))
+        queries = Queries(partition, reader, f"sqlite {self.database}")
+        services = services_of(gateway, calls, queries, Events(events), UserTasks(calls, reader, events))
         self.client = InProcessClient(InProcessChannel(self.loop, Door(GatewayCounters()), services))
 
     async def _stop(self) -> None:

@@ -1,0 +1,39 @@
+"""The services of the contracts, each with the object that answers its calls. A door on a port and one inside a test serve the same."""
+
+from collections.abc import Mapping
+
+from osmia_broker.calls import Calls
+from osmia_broker.gateway.events_service import Events
+from osmia_broker.gateway.gateway_service import Gateway
+from osmia_broker.gateway.instances_service import Instances
+from osmia_broker.gateway.job_flow_service import JobFlow
+from osmia_broker.gateway.messages_service import Messages
+from osmia_broker.gateway.queries_service import Queries
+from osmia_broker.gateway.user_tasks_service import UserTasks
+from osmia_proto.methods import (
+    EVENTS,
+    GATEWAY,
+    INSTANCES,
+    JOB_FLOW,
+    MESSAGES,
+    QUERIES,
+    USER_TASKS,
+    Method,
+)
+
+Service = tuple[Mapping[str, Method], object]  #: calls, and the object that answers them
+
+
+def services_of(
+    gateway: Gateway, calls: Calls, queries: Queries, events: Events, user_tasks: UserTasks
+) -> list[Service]:
+    """Return all services of a broker. Those that need nothing but *calls* are made here."""
+    return [
+        (GATEWAY, gateway),
+        (QUERIES, queries),
+        (EVENTS, events),
+        (USER_TASKS, user_tasks),
+        (JOB_FLOW, JobFlow(calls.job_flow)),
+        (MESSAGES, Messages(calls)),
+        (INSTANCES, Instances(calls)),
+    ]
