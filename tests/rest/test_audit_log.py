@@ -178,11 +178,15 @@ def test_operations_over_grpc(rest: Rest, unique: str):
     with osmia.SyncClient(rest.broker.address, metadata=[("osmia-user", "ada")]) as client:
         key = client.create_instance(unique).key
         client.set_variables(key, {"x": 1})
+        client.suspend_instance(key)
+        client.resume_instance(key)
         client.cancel_instance(key)
     found = [one for one in done(rest, processInstanceKey=str(key)) if one[0] != "USER_TASK"]
     assert found == [
         ("PROCESS_INSTANCE", "CREATE", "ada"),
         ("VARIABLE", "UPDATE", "ada"),
+        ("PROCESS_INSTANCE", "SUSPEND", "ada"),
+        ("PROCESS_INSTANCE", "RESUME", "ada"),
         ("PROCESS_INSTANCE", "CANCEL", "ada"),
     ]
 

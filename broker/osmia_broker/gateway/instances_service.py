@@ -14,14 +14,12 @@ class Instances:
         self, request: queries.SuspendProcessInstanceRequest, caller: Caller
     ) -> queries.SuspendProcessInstanceResponse:
         """Suspend a running process instance."""
-        del caller
-        await self._calls.suspend_instance(request.process_instance_key)
+        await self._calls.by(caller).suspend_instance(request.process_instance_key)
         return queries.SuspendProcessInstanceResponse()
 
     async def ResumeProcessInstance(
         self, request: queries.ResumeProcessInstanceRequest, caller: Caller
     ) -> queries.ResumeProcessInstanceResponse:
         """Let a suspended process instance go on."""
-        del caller
-        await self._calls.resume_instance(request.process_instance_key)
+        await self._calls.by(caller).resume_instance(request.process_instance_key)
         return queries.ResumeProcessInstanceResponse()
