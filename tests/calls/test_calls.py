@@ -7,6 +7,7 @@ import pytest
 
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import Caller, Calls, checks
+from osmia_broker.calls.new_instance import NewInstance
 from osmia_broker.engine.commands import (
     ActivateJobs,
     CompleteJob,
@@ -21,7 +22,6 @@ TOO_LARGE, LARGEST, SMALLEST = 2**63, 2**63 - 1, -(2**63)
 POLL = {"type": "ask", "worker": "w", "timeout_ms": 1, "max_jobs": 1, "wait_ms": -1}
 STREAM = {"type": "ask", "worker": "w", "timeout_ms": 1}
 FAIL = {"retries": 1, "error_message": "", "back_off_ms": 0, "variables": ""}
-START = {"bpmn_process_id": "p", "version": -1, "process_definition_key": 0, "variables": ""}
 
 
 @pytest.fixture
@@ -68,9 +68,9 @@ REFUSED: list[tuple[Callable[[Calls], Any], str]] = [
     (lambda calls: calls.set_variables(TOO_LARGE, "", local=True), "'elementInstanceKey'"),
     (lambda calls: calls.resolve_incident(TOO_LARGE), "'incidentKey'"),
     (lambda calls: calls.cancel_instance(TOO_LARGE), "'processInstanceKey'"),
-    (lambda calls: calls.create_instance(**START | {"version": 2**31}), "'version'"),
-    (lambda calls: calls.create_instance(**START | {"process_definition_key": TOO_LARGE}), "'processDefinitionKey'"),
-    (lambda calls: calls.create_instance(**START | {"variables": "{"}), "Invalid JSON"),
+    (lambda calls: calls.create_instance(NewInstance(version=2**31)), "'version'"),
+    (lambda calls: calls.create_instance(NewInstance(process_definition_key=TOO_LARGE)), "'processDefinitionKey'"),
+    (lambda calls: calls.create_instance(NewInstance(variables="{")), "Invalid JSON"),
     (lambda calls: calls.evaluate_decision("d", TOO_LARGE, ""), "'decisionKey'"),
     (lambda calls: calls.deploy([("a\0.bpmn", b"")]), "'name'"),
 ]  # fmt: skip
@@ -104,7 +104,7 @@ async def test_the_ends_of_a_range_are_taken(calls: Calls, partition: ScriptedPa
 
 async def test_texts_become_variables(calls: Calls, partition: ScriptedPartition):
     calls.set_variables(3, '{"a": [1, 2]}', local=True)
-    calls.create_instance(**START | {"variables": '{"b":"x"}', "start_elements": ("one",)})
+    calls.create_instance(NewInstance(bpmn_process_id="p", variables='{"b":"x"}', start_elements=("one",)))
     assert partition.commands == [
         SetVariables(3, {"a": "[1,2]"}, True),
         CreateProcessInstance("p", -1, 0, {"b": '"x"'}, ("one",)),

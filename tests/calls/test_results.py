@@ -7,12 +7,13 @@ import pytest
 
 from osmia_broker.base.errors import InvalidArgument, Overloaded, StoreFailed, TimedOut, Unavailable
 from osmia_broker.calls import Calls
+from osmia_broker.calls.new_instance import NewInstance
 from osmia_broker.engine.answers import Created
 from osmia_broker.engine.commands import CancelProcessInstance, CompleteJob, CreateProcessInstance
 from tests.calls.scripted import ScriptedPartition
 from tests.partition.opened import deploy, opened
 
-CREATE = {"bpmn_process_id": "process", "version": -1, "process_definition_key": 0, "variables": '{"n":1}'}
+CREATE = NewInstance(bpmn_process_id="process", variables='{"n":1}')
 
 
 class Fixture:
@@ -24,7 +25,7 @@ class Fixture:
 
     async def awaiting(self, **more: Any) -> "asyncio.Task[tuple[Created, str]]":
         """A caller who has asked for an instance and its result."""
-        task = asyncio.ensure_future(self.calls.create_instance_and_await_result(**CREATE, **more))
+        task = asyncio.ensure_future(self.calls.create_instance_and_await_result(CREATE, **more))
         await asyncio.sleep(0)
         return task
 
@@ -155,7 +156,7 @@ async def test_a_creation_that_is_not_taken_is_forgotten(it: Fixture):
     with pytest.raises(Overloaded):
         await (await it.awaiting())
     with pytest.raises(InvalidArgument):
-        await it.calls.create_instance_and_await_result(**CREATE | {"variables": "[]"})
+        await it.calls.create_instance_and_await_result(NewInstance(bpmn_process_id="process", variables="[]"))
     assert it.expected == 0
 
 
@@ -171,7 +172,7 @@ async def test_a_stop_ends_waits_for_results_at_once(it: Fixture):
     with pytest.raises(Unavailable, match="over"):
         await task
     with pytest.raises(Unavailable, match="over"):
-        await it.calls.create_instance_and_await_result(**CREATE)
+        await it.calls.create_instance_and_await_result(CREATE)
     assert it.expected == 0
 
 
@@ -194,7 +195,7 @@ async def test_a_result_comes_with_the_commit_that_completes_its_instance():
     async with opened() as real:
         await real.do(deploy("start > ask:job > end"))
         calls = Calls(real.partition)
-        task = asyncio.ensure_future(calls.create_instance_and_await_result(**CREATE))
+        task = asyncio.ensure_future(calls.create_instance_and_await_result(CREATE))
         jobs = await calls.activate_jobs(type="ask", worker="w", timeout_ms=60_000, max_jobs=1)
         assert not task.done()
         await real.do(CompleteJob(jobs[0].key, {"m": "[2]"}))
@@ -207,7 +208,7 @@ async def test_the_instance_of_a_cancelled_caller_goes_on_without_a_result():
     async with opened() as real:
         await real.do(deploy("start > ask:job > end"))
         calls = Calls(real.partition)
-        task = asyncio.ensure_future(calls.create_instance_and_await_result(**CREATE))
+        task = asyncio.ensure_future(calls.create_instance_and_await_result(CREATE))
         (job,) = await calls.activate_jobs(type="ask", worker="w", timeout_ms=60_000, max_jobs=1)
         await cancelled(task)
         assert len(calls._results) == 0
@@ -219,7 +220,7 @@ async def test_the_result_of_a_cancelled_instance_runs_into_its_time():
     async with opened() as real:
         await real.do(deploy("start > ask:job > end"))
         calls = Calls(real.partition)
-        task = asyncio.ensure_future(calls.create_instance_and_await_result(**CREATE, wait_ms=50))
+        task = asyncio.ensure_future(calls.create_instance_and_await_result(CREATE, wait_ms=50))
         (job,) = await calls.activate_jobs(type="ask", worker="w", timeout_ms=60_000, max_jobs=1)
         await real.do(CancelProcessInstance(job.process_instance_key))
         with pytest.raises(TimedOut):

@@ -20,9 +20,11 @@ from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.evaluation import Evaluations
 from osmia_broker.calls.events import EventCalls
-from osmia_broker.calls.instances import NO_MARKS, InstanceCalls, Marks
+from osmia_broker.calls.instances import InstanceCalls
 from osmia_broker.calls.job_flow import JobFlowCalls
+from osmia_broker.calls.job_reports import JobReports
 from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
+from osmia_broker.calls.new_instance import NewInstance
 from osmia_broker.calls.operators import BatchBegun, OperatorCalls
 from osmia_broker.calls.results import Results
 from osmia_broker.calls.user_tasks import UserTaskCalls
@@ -30,22 +32,11 @@ from osmia_broker.calls.workers import Asks, Workers
 from osmia_broker.engine.answers import ActivatedJob, Created, Deployed, EvaluatedDecision
 from osmia_broker.engine.commands import (
     ActivateJobs,
-    AdHocResult,
-    CompleteJob,
-    CreateProcessInstance,
     DeleteResource,
     DeployResources,
     EvaluateDecision,
-    FailJob,
     NewResource,
-    ResolveIncident,
-    SetVariables,
-    ThrowError,
-    UpdateJobPriority,
-    UpdateJobRetries,
-    UpdateJobTimeout,
 )
-from osmia_broker.engine.listener_results import TaskListenerResult
 from osmia_broker.engine.resources import compile_resources, warnings_of
 from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.partition import Clock, Partitions, SystemClock
@@ -64,7 +55,7 @@ EARLY_SHARE = 0.05
 EARLY_S = 0.25  # but by no more than this
 
 
-class Calls(EventCalls, InstanceCalls, OperatorCalls):
+class Calls(EventCalls, InstanceCalls, JobReports, OperatorCalls):
     """All calls of one broker; *others* returns the other brokers of the cluster.
 
     They end their waits at `stop`; calls that are being decided are still answered.
@@ -167,35 +158,12 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
 
     # --- process instances
 
-    def create_instance(
-        self,
-        *,
-        bpmn_process_id: str,
-        version: int,
-        process_definition_key: int,
-        variables: str,
-        version_tag: str = "",
-        start_elements: tuple[str, ...] = (),
-        marks: Marks = NO_MARKS,
-    ) -> Awaitable[Created]:
-        """Start an instance of a process, named by its id (and a version, below 0 the latest, or a version tag) or else by its key."""
-        command = _creation(
-            bpmn_process_id, version, process_definition_key, variables, start_elements, version_tag=version_tag
-        )
-        return self._partition.submit(marks.added_to(command))
+    def create_instance(self, new: NewInstance) -> Awaitable[Created]:
+        """Start an instance of a process."""
+        return self._partition.submit(new.command())
 
     async def create_instance_and_await_result(
-        self,
-        *,
-        bpmn_process_id: str,
-        version: int,
-        process_definition_key: int,
-        variables: str,
-        version_tag: str = "",
-        start_elements: tuple[str, ...] = (),
-        fetch_variables: tuple[str, ...] = (),
-        marks: Marks = NO_MARKS,
-        wait_ms: int = 0,
+        self, new: NewInstance, *, fetch_variables: tuple[str, ...] = (), wait_ms: int = 0
     ) -> tuple[Created, str]:
         """Start an instance, wait for its end, and return its variables, or only *fetch_variables*, as a JSON object.
 
@@ -212,10 +180,7 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         result = self._results.expect()
         creation: asyncio.Future[Created] | None = None
         try:
-            command = _creation(
-                bpmn_process_id, version, process_definition_key, variables, start_elements, version_tag=version_tag
-            )
-            command = replace(marks.added_to(command), result_ticket=result.ticket, fetch_variables=fetch_variables)
+            command = replace(new.command(), result_ticket=result.ticket, fetch_variables=fetch_variables)
             creation = self._partition.submit(command)
             created = await asyncio.shield(creation)
             if created.has_ended:
@@ -229,15 +194,6 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
             ) from None
         finally:
             result.forget(creation)
-
-    def set_variables(self, element_instance_key: int, variables: str, *, local: bool) -> Awaitable[int]:
-        """Set variables in the scope of an element instance, or (not *local*) each in the nearest scope that has it."""
-        key = checks.int64("elementInstanceKey", element_instance_key)
-        return self._partition.submit(SetVariables(key, parse_variables(variables), local))
-
-    def resolve_incident(self, incident_key: int) -> Awaitable[None]:
-        """Try the step again that an incident has stopped."""
-        return self._partition.submit(ResolveIncident(checks.int64("incidentKey", incident_key)))
 
     # --- jobs for workers
 
@@ -296,83 +252,6 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         """Take back jobs that could not be delivered to their caller; others may have them at once."""
         self._dispatcher.give_back(jobs)
 
-    # --- reports of workers
-
-    # The token of a lease is empty if the worker has none.
-
-    def complete_job(
-        self,
-        job_key: int,
-        variables: str,
-        result: AdHocResult | TaskListenerResult | None = None,
-        business_id: str | None = None,
-        lease_token: str = "",
-    ) -> Awaitable[None]:
-        """Report success. *result* is of a worker of an ad-hoc subprocess, or of a task listener.
-
-        *business_id* is for a root instance that has none yet.
-        """
-        given = "" if business_id is None else checks.business_id(business_id)
-        key = checks.int64("jobKey", job_key)
-        of_ad_hoc = result if isinstance(result, AdHocResult) else None
-        of_task = result if isinstance(result, TaskListenerResult) else None
-        parsed = parse_variables(variables)
-        return self._partition.submit(CompleteJob(key, parsed, of_ad_hoc, given, of_task, lease_token))
-
-    def fail_job(
-        self,
-        job_key: int,
-        *,
-        retries: int,
-        error_message: str,
-        back_off_ms: int,
-        variables: str,
-        lease_token: str = "",
-    ) -> Awaitable[None]:
-        """Report a failure after which the job has *retries* left and may be tried again after *back_off_ms*."""
-        return self._partition.submit(
-            FailJob(
-                checks.int64("jobKey", job_key),
-                checks.int32("retries", retries),
-                checks.storable("errorMessage", error_message),
-                checks.int64("retryBackOff", back_off_ms),
-                parse_variables(variables),
-                lease_token,
-            )
-        )
-
-    def throw_error(
-        self, job_key: int, *, error_code: str, error_message: str, variables: str, lease_token: str = ""
-    ) -> Awaitable[None]:
-        """Report an error of the business, for the model to catch."""
-        return self._partition.submit(
-            ThrowError(
-                checks.int64("jobKey", job_key),
-                checks.storable("errorCode", error_code),
-                checks.storable("errorMessage", error_message),
-                parse_variables(variables),
-                lease_token,
-            )
-        )
-
-    def update_retries(self, job_key: int, retries: int, lease_token: str = "") -> Awaitable[None]:
-        """Give a job *retries* new tries."""
-        return self._partition.submit(
-            UpdateJobRetries(checks.int64("jobKey", job_key), checks.int32("retries", retries), lease_token)
-        )
-
-    def update_priority(self, job_key: int, priority: int, lease_token: str = "") -> Awaitable[None]:
-        """Give a job a new *priority*; the higher one is handed out first."""
-        return self._partition.submit(
-            UpdateJobPriority(checks.int64("jobKey", job_key), checks.int32("priority", priority), lease_token)
-        )
-
-    def update_timeout(self, job_key: int, timeout_ms: int, lease_token: str = "") -> Awaitable[None]:
-        """Move the end of a job's lease to now + *timeout_ms*; 0 or below ends it."""
-        return self._partition.submit(
-            UpdateJobTimeout(checks.int64("jobKey", job_key), checks.int64("timeout", timeout_ms), lease_token)
-        )
-
 
 def _compiled(files: list[tuple[str, bytes]]) -> tuple[tuple[NewResource, ...], list[str]]:
     """Compile files, and return them with what can be deployed and probably does not do what its author meant."""
@@ -382,26 +261,6 @@ def _compiled(files: list[tuple[str, bytes]]) -> tuple[tuple[NewResource, ...], 
         refusal.intent = DeployResources.intent  # refused before the partition saw a command
         raise
     return resources, warnings_of(resources)
-
-
-def _creation(
-    bpmn_process_id: str,
-    version: int,
-    process_definition_key: int,
-    variables: str,
-    start_elements: tuple[str, ...],
-    *,
-    version_tag: str,
-) -> CreateProcessInstance:
-    checks.few("startInstructions", start_elements)
-    return CreateProcessInstance(
-        bpmn_process_id=bpmn_process_id,
-        version=checks.int32("version", version),
-        process_definition_key=checks.int64("processDefinitionKey", process_definition_key),
-        variables=parse_variables(variables),
-        start_elements=start_elements,
-        version_tag=version_tag,
-    )
 
 
 def _activation(

@@ -1,74 +1,27 @@
-"""Calls that change running process instances, and the definitions that they run."""
+"""Calls that change running process instances."""
 
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
 
-from msgspec.structs import replace
-
-from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import PartitionCalls
+from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine.commands import (
     ActivateInstruction,
     AssignBusinessId,
     CancelProcessInstance,
-    CreateProcessInstance,
     MigrateProcessInstance,
     ModifyProcessInstance,
     MoveInstruction,
+    ResolveIncident,
     ResumeProcessInstance,
+    SetVariables,
     SuspendProcessInstance,
     TerminateInstruction,
 )
 
-LATEST = -1  #: as a version: the latest one of a process
-TAGS_MAX = 10  # of one process instance, as the reference allows
-TAG_CHARACTERS = 100
-IDEMPOTENCY_KEY_CHARACTERS = 256
-USER_CHARACTERS = 256  # of the name of a user
-
-
-@dataclass(frozen=True, slots=True)
-class Marks:
-    """The marks that a caller gives to a new process instance, and the elements after which it is terminated."""
-
-    business_id: str | None = None  # None for none; an empty one is refused
-    tags: tuple[str, ...] = ()
-    terminate_after: tuple[str, ...] = ()
-    idempotency_key: str = ""
-    initiator: str = ""  # the user who calls
-    traceparent: str = ""  # their trace context, valid
-
-    def added_to(self, command: CreateProcessInstance) -> CreateProcessInstance:
-        """Return *command* with these marks.
-
-        Raises:
-            InvalidArgument: one of them is empty or too long, or there are too many.
-
-        """
-        if self is NO_MARKS:
-            return command
-        checks.few("runtimeInstructions", self.terminate_after)
-        if not all(self.terminate_after):
-            raise InvalidArgument("Expected a runtime instruction to name an element, but found none")
-        if len(self.tags) > TAGS_MAX:
-            raise InvalidArgument(f"Expected at most {TAGS_MAX} tags, but found {len(self.tags)}")
-        return replace(
-            command,
-            business_id="" if self.business_id is None else checks.business_id(self.business_id),
-            tags=tuple(checks.tag(tag, TAG_CHARACTERS) for tag in self.tags),
-            terminate_after=self.terminate_after,
-            idempotency_key=checks.at_most("idempotency key", self.idempotency_key, IDEMPOTENCY_KEY_CHARACTERS),
-            initiator=checks.at_most("osmia-user", self.initiator, USER_CHARACTERS),
-            traceparent=self.traceparent,
-        )
-
-
-NO_MARKS = Marks()
-
 
 class InstanceCalls(PartitionCalls):
-    """Cancel, modify, migrate, suspend and name process instances; delete definitions."""
+    """Cancel, modify, migrate, suspend and name process instances; set their variables, resolve their incidents."""
 
     def cancel_instance(self, process_instance_key: int) -> Awaitable[None]:
         """End an instance with everything in it."""
@@ -112,3 +65,12 @@ class InstanceCalls(PartitionCalls):
     def resume_instance(self, process_instance_key: int) -> Awaitable[None]:
         """Let a suspended instance go on."""
         return self._partition.submit(ResumeProcessInstance(checks.int64("processInstanceKey", process_instance_key)))
+
+    def set_variables(self, element_instance_key: int, variables: str, *, local: bool) -> Awaitable[int]:
+        """Set variables in the scope of an element instance, or (not *local*) each in the nearest scope that has it."""
+        key = checks.int64("elementInstanceKey", element_instance_key)
+        return self._partition.submit(SetVariables(key, parse_variables(variables), local))
+
+    def resolve_incident(self, incident_key: int) -> Awaitable[None]:
+        """Try the step again that an incident has stopped."""
+        return self._partition.submit(ResolveIncident(checks.int64("incidentKey", incident_key)))

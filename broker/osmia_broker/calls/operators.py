@@ -25,7 +25,6 @@ from osmia_broker.engine.commands import (
     DeleteClusterVariable,
     ElementToActivate,
     PutClusterVariable,
-    UpdateJob,
 )
 from osmia_broker.state.batch_rows import BatchType, ClusterVariable
 
@@ -52,20 +51,6 @@ class OperatorCalls(PartitionCalls):
         key = checks.int64("adHocSubProcessInstanceKey", ad_hoc_key)
         wanted = tuple(ElementToActivate(id, parse_variables(variables)) for id, variables in elements)
         return self._partition.submit(ActivateAdHocElements(key, wanted, cancels_remaining))
-
-    def update_job(
-        self,
-        job_key: int,
-        *,
-        retries: int | None = None,
-        timeout_ms: int | None = None,
-        priority: int | None = None,
-        lease_token: str = "",
-    ) -> Awaitable[None]:
-        """Change the values of a job that are given: all of them, or none."""
-        key = checks.int64("jobKey", job_key)
-        plan = job_changes(retries=retries, timeout_ms=timeout_ms, priority=priority)
-        return self._partition.submit(UpdateJob(key, plan.retries, plan.timeout_ms, plan.priority, lease_token))
 
     # --- batch operations
 
@@ -128,19 +113,3 @@ class OperatorCalls(PartitionCalls):
     def delete_cluster_variable(self, name: str) -> Awaitable[None]:
         """Delete a cluster variable."""
         return self._partition.submit(DeleteClusterVariable(name))
-
-
-def job_changes(*, retries: int | None, timeout_ms: int | None, priority: int | None) -> BatchPlan:
-    """Check new values of jobs, for one or for many.
-
-    Raises:
-        InvalidArgument: one of them has too many bits.
-
-    """
-    if retries is not None:
-        checks.int32("retries", retries)
-    if timeout_ms is not None:
-        checks.int64("timeout", timeout_ms)
-    if priority is not None:
-        checks.int32("priority", priority)
-    return BatchPlan(retries=retries, timeout_ms=timeout_ms, priority=priority)

@@ -67,16 +67,7 @@ class Gateway:
     ) -> gateway.CreateProcessInstanceResponse:
         """Start an instance."""
         checks.default_tenant("CreateProcessInstance", [request.tenantId])
-        return wire.created(
-            await self._calls.by(caller).create_instance(
-                bpmn_process_id=request.bpmnProcessId,
-                version=request.version,
-                process_definition_key=request.processDefinitionKey,
-                variables=request.variables,
-                start_elements=tuple(instruction.elementId for instruction in request.startInstructions),
-                marks=instructions.marks(request, caller),
-            )
-        )
+        return wire.created(await self._calls.by(caller).create_instance(instructions.new_instance(request, caller)))
 
     async def CreateProcessInstanceWithResult(
         self, request: gateway.CreateProcessInstanceWithResultRequest, caller: Caller
@@ -85,12 +76,7 @@ class Gateway:
         creation = request.request
         checks.default_tenant("CreateProcessInstanceWithResult", [creation.tenantId])
         created, variables = await self._calls.by(caller).create_instance_and_await_result(
-            bpmn_process_id=creation.bpmnProcessId,
-            version=creation.version,
-            process_definition_key=creation.processDefinitionKey,
-            variables=creation.variables,
-            start_elements=tuple(instruction.elementId for instruction in creation.startInstructions),
-            marks=instructions.marks(creation, caller),
+            instructions.new_instance(creation, caller),
             fetch_variables=tuple(request.fetchVariables),
             wait_ms=request.requestTimeout,
         )

@@ -1,4 +1,4 @@
-"""Instructions of the wire as those of the engine: what to activate, terminate and move, and what a worker of an ad-hoc subprocess decided."""
+"""Instructions of the wire as those of the engine: what to create, activate, terminate and move, and what a worker decided."""
 
 from collections.abc import Collection
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import Caller, checks
 from osmia_broker.calls.documents import parse_variables
-from osmia_broker.calls.instances import NO_MARKS, Marks
 from osmia_broker.calls.job_results import is_of_listener
+from osmia_broker.calls.new_instance import NO_MARKS, Marks, NewInstance
 from osmia_broker.calls.user_tasks import corrections_of
 from osmia_broker.engine.commands import (
     ActivateInstruction,
@@ -23,8 +23,19 @@ from osmia_proto import gateway
 Modify = gateway.ModifyProcessInstanceRequest
 
 
-def marks(request: gateway.CreateProcessInstanceRequest, caller: Caller) -> Marks:
-    """Return the marks of a new instance that *caller* starts."""
+def new_instance(request: gateway.CreateProcessInstanceRequest, caller: Caller) -> NewInstance:
+    """Translate the creation of an instance by *caller*."""
+    return NewInstance(
+        bpmn_process_id=request.bpmnProcessId,
+        version=request.version,
+        process_definition_key=request.processDefinitionKey,
+        variables=request.variables,
+        start_elements=tuple(instruction.elementId for instruction in request.startInstructions),
+        marks=_marks(request, caller),
+    )
+
+
+def _marks(request: gateway.CreateProcessInstanceRequest, caller: Caller) -> Marks:
     said = (caller.idempotency_key, caller.user, caller.traceparent)
     if not (any(said) or request.tags or request.runtimeInstructions or request.HasField("businessId")):
         return NO_MARKS

@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType
 
 from osmia_broker.base.errors import NotFound
 from osmia_broker.calls import batch_items
-from osmia_broker.calls.operators import job_changes
+from osmia_broker.calls.job_reports import job_changes
 from osmia_broker.engine.batch_commands import BatchPlan
 from osmia_broker.http import batches
 from osmia_broker.http.batches import BatchCreated, InstancesFilter, filter_of

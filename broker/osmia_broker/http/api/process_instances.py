@@ -1,12 +1,12 @@
 """Commands for process instances: create and cancel."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Raw, field
 
 from osmia_broker.calls import checks
 from osmia_broker.calls.checks import quoted
-from osmia_broker.calls.instances import LATEST, TAGS_MAX, Marks
+from osmia_broker.calls.new_instance import LATEST, TAGS_MAX, Marks, NewInstance
 from osmia_broker.engine.answers import Created
 from osmia_broker.http.described import (
     BusinessId,
@@ -86,19 +86,19 @@ async def create_process_instance(call: Call, body: Creation) -> CreatedInstance
             faults.add(f"Expected a runtime instruction of type '{TERMINATE}', but found '{quoted(one.type)}'.")
     faults.refuse()
     checks.default_tenant("Create Process Instance", [body.tenant_id or ""])
-    asked: dict[str, Any] = {
-        "bpmn_process_id": body.process_definition_id or "",
-        "version": LATEST if body.process_definition_version is None else body.process_definition_version,
-        "version_tag": body.process_definition_version_tag or "",
-        "process_definition_key": body.process_definition_key or 0,
-        "variables": variables_text(body.variables),
-        "start_elements": tuple(one.element_id for one in body.start_instructions or ()),
-        "marks": _marks(call, body),
-    }
+    new = NewInstance(
+        bpmn_process_id=body.process_definition_id or "",
+        version=LATEST if body.process_definition_version is None else body.process_definition_version,
+        version_tag=body.process_definition_version_tag or "",
+        process_definition_key=body.process_definition_key or 0,
+        variables=variables_text(body.variables),
+        start_elements=tuple(one.element_id for one in body.start_instructions or ()),
+        marks=_marks(call, body),
+    )
     if not body.await_completion:
-        return _created(await call.calls.create_instance(**asked), "{}")
+        return _created(await call.calls.create_instance(new), "{}")
     created, variables = await call.calls.create_instance_and_await_result(
-        **asked, fetch_variables=tuple(body.fetch_variables or ()), wait_ms=body.request_timeout or 0
+        new, fetch_variables=tuple(body.fetch_variables or ()), wait_ms=body.request_timeout or 0
     )
     return _created(created, variables)
 

@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from osmia_broker.base.errors import NotFound, OsmiaError, Rejection
 from osmia_broker.calls.documents import parse_variables
-from osmia_broker.calls.instances import LATEST, Marks
+from osmia_broker.calls.new_instance import LATEST, Marks, NewInstance
 from osmia_broker.http.web.choices import told_apart
 from osmia_broker.http.web.chosen_files import store_chosen
 from osmia_broker.http.web.json_texts import Fault, object_fault, object_in
@@ -94,12 +94,13 @@ async def start_instance(visit: Visit) -> Response:
         return await _asked(visit, process_id, fault=fault, status=400, typed=typed)
     try:
         created = await visit.calls.create_instance(
-            bpmn_process_id=process_id,
-            version=LATEST if number is None else number,
-            process_definition_key=0,
-            variables=variables,
-            start_elements=(before,) if before else (),
-            marks=Marks(initiator=visit.person.user),
+            NewInstance(
+                bpmn_process_id=process_id,
+                version=LATEST if number is None else number,
+                variables=variables,
+                start_elements=(before,) if before else (),
+                marks=Marks(initiator=visit.person.user),
+            )
         )
     except Rejection as refusal:
         return await _asked(visit, process_id, refused=_refused(str(refusal)), status=400, typed=typed)
