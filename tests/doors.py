@@ -546,7 +546,7 @@ class GrpcDoor:
         return [(one.key, one.element_id) for one in found.elements]
 
     def is_over(self, instance: int) -> bool:
-        return str(self._do(lambda: self._client.get_instance(instance)).state) != "ACTIVE"
+        return not self._do(lambda: self._client.get_instance(instance)).is_running
 
 
 def _with_ancestor(element: str) -> tuple[str, int]:

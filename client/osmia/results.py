@@ -167,9 +167,10 @@ class Broker:
 
 
 class InstanceState(StrEnum):
-    """The state of a process instance."""
+    """The state of a process instance. SUSPENDED: it runs, and nothing moves until it is resumed."""
 
     ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
     COMPLETED = "COMPLETED"
     CANCELED = "CANCELED"
 
@@ -234,6 +235,11 @@ class ProcessInstance:
     business_id: str = ""
     tags: list[str] = field(default_factory=list)
     suspended_ms: int = 0  # since when it is suspended; 0: it is not
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended: active or suspended."""
+        return self.state in (InstanceState.ACTIVE, InstanceState.SUSPENDED)
 
 
 @dataclass(frozen=True, slots=True)

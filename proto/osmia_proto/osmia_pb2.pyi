@@ -41,6 +41,8 @@ class _ProcessInstanceStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_
     PROCESS_INSTANCE_STATE_ACTIVE: _ProcessInstanceState.ValueType  # 1
     PROCESS_INSTANCE_STATE_COMPLETED: _ProcessInstanceState.ValueType  # 2
     PROCESS_INSTANCE_STATE_CANCELED: _ProcessInstanceState.ValueType  # 3
+    PROCESS_INSTANCE_STATE_SUSPENDED: _ProcessInstanceState.ValueType  # 4
+    """It runs, and nothing moves until it is resumed."""
 
 class ProcessInstanceState(_ProcessInstanceState, metaclass=_ProcessInstanceStateEnumTypeWrapper):
     """Process instances."""
@@ -49,6 +51,8 @@ PROCESS_INSTANCE_STATE_UNSPECIFIED: ProcessInstanceState.ValueType  # 0
 PROCESS_INSTANCE_STATE_ACTIVE: ProcessInstanceState.ValueType  # 1
 PROCESS_INSTANCE_STATE_COMPLETED: ProcessInstanceState.ValueType  # 2
 PROCESS_INSTANCE_STATE_CANCELED: ProcessInstanceState.ValueType  # 3
+PROCESS_INSTANCE_STATE_SUSPENDED: ProcessInstanceState.ValueType  # 4
+"""It runs, and nothing moves until it is resumed."""
 Global___ProcessInstanceState: _TypeAlias = ProcessInstanceState  # noqa: Y015
 
 class _ElementInstanceState:
@@ -413,7 +417,6 @@ class SearchProcessInstancesRequest(_message.Message):
     PARENT_PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
-    IS_SUSPENDED_FIELD_NUMBER: _builtins.int
     bpmn_process_id: _builtins.str
     version: _builtins.int
     """Together with bpmn_process_id."""
@@ -424,8 +427,6 @@ class SearchProcessInstancesRequest(_message.Message):
     """Only those that call activities of this instance have started."""
     limit: _builtins.int
     after: _builtins.str
-    is_suspended: _builtins.bool
-    """Only those that are, or only those that are not, suspended. A suspended one is stored as active."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___ProcessInstanceState.ValueType]: ...
     def __init__(
@@ -439,20 +440,14 @@ class SearchProcessInstancesRequest(_message.Message):
         parent_process_instance_key: _builtins.int = ...,
         limit: _builtins.int = ...,
         after: _builtins.str = ...,
-        is_suspended: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_has_incident", b"_has_incident", "_is_suspended", b"_is_suspended", "has_incident", b"has_incident", "is_suspended", b"is_suspended"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_has_incident", b"_has_incident", "has_incident", b"has_incident"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_has_incident", b"_has_incident", "_is_suspended", b"_is_suspended", "after", b"after", "bpmn_process_id", b"bpmn_process_id", "has_incident", b"has_incident", "is_suspended", b"is_suspended", "limit", b"limit", "parent_process_instance_key", b"parent_process_instance_key", "process_definition_key", b"process_definition_key", "states", b"states", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_has_incident", b"_has_incident", "after", b"after", "bpmn_process_id", b"bpmn_process_id", "has_incident", b"has_incident", "limit", b"limit", "parent_process_instance_key", b"parent_process_instance_key", "process_definition_key", b"process_definition_key", "states", b"states", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__has_incident: _TypeAlias = _typing.Literal["has_incident"]  # noqa: Y015
     _WhichOneofArgType__has_incident: _TypeAlias = _typing.Literal["_has_incident", b"_has_incident"]  # noqa: Y015
-    _WhichOneofReturnType__is_suspended: _TypeAlias = _typing.Literal["is_suspended"]  # noqa: Y015
-    _WhichOneofArgType__is_suspended: _TypeAlias = _typing.Literal["_is_suspended", b"_is_suspended"]  # noqa: Y015
-    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__has_incident) -> _WhichOneofReturnType__has_incident | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__is_suspended) -> _WhichOneofReturnType__is_suspended | None: ...
 
 Global___SearchProcessInstancesRequest: _TypeAlias = SearchProcessInstancesRequest  # noqa: Y015
 

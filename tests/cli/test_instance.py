@@ -34,6 +34,13 @@ def test_a_suspended_instance_hands_out_no_job_until_it_is_resumed(osmia, unique
     key = osmia.create(unique)
     assert osmia.done("instance", "suspend", key) == f"Suspended {key}\n"
     assert "SUSPENDED" in osmia.done("instance", "show", key)
+    assert osmia.json("instance", "show", key)["state"] == "SUSPENDED"
+    seen = osmia.client.get_instance(key)
+    assert (seen.state, seen.is_running) == ("SUSPENDED", True)
+    assert not osmia.client.search_instances(bpmn_process_id=unique, states=["ACTIVE"]).items
+    assert [row["state"] for row in osmia.json("instances", "-p", unique)] == ["SUSPENDED"], (
+        "it is among those that run"
+    )
     assert [row["processInstanceKey"] for row in osmia.json("instances", "--state", "suspended", "-p", unique)] == [
         str(key)
     ]
@@ -45,6 +52,7 @@ def test_a_suspended_instance_hands_out_no_job_until_it_is_resumed(osmia, unique
     assert "resume" not in said
     assert osmia.done("instance", "resume", key, "-o", "key") == f"{key}\n"
     assert osmia.json("instances", "--state", "suspended", "-p", unique) == []
+    assert osmia.client.get_instance(key).state == "ACTIVE"
     assert [job.process_instance_key for job in osmia.client.activate_jobs(unique, max_jobs=1, wait_ms=-1)] == [key]
     assert "not suspended" in osmia.refused(5, "instance", "resume", key)
 

@@ -212,7 +212,7 @@ def test_a_table_shows_an_incident_as_the_state(capsys):
     row = {"state": "ACTIVE", "hasIncident": True, "suspendedDate": None}
     assert state_of_instance(row) == "INCIDENT"
     assert state_of_instance({**row, "state": "COMPLETED"}) == "COMPLETED"
-    assert state_of_instance({**row, "hasIncident": False, "suspendedDate": "x"}) == "SUSPENDED"
+    assert state_of_instance({**row, "hasIncident": False, "state": "SUSPENDED"}) == "SUSPENDED"
     assert state_of_instance({**row, "hasIncident": False}) == "ACTIVE"
 
 

@@ -148,7 +148,7 @@ class World:
             self.definitions = self._deploy()
         has_work = any(row[KINDS[Job].columns.index("state")] in MAY_END for row in self.rows()["Job"])
         found = self._client.get_instance(self.instance)
-        if not has_work or str(found.state) != "ACTIVE":
+        if not has_work or not found.is_running:
             self.instance = self._created()
         elif found.suspended_ms:
             self._client.resume_instance(self.instance)

@@ -50,7 +50,7 @@ LISTS: dict[str, Callable[[Reader], Awaitable[Any]]] = {
     "active of a process": lambda reader: reader.process_instances(bpmn_process_id="p", states=["ACTIVE"]),
     "active, not stopped": lambda reader: reader.process_instances(has_incident=False, states=["ACTIVE"]),
     "stopped": lambda reader: reader.process_instances(has_incident=True),
-    "suspended": lambda reader: reader.process_instances(is_suspended=True, states=["ACTIVE"]),
+    "suspended": lambda reader: reader.process_instances(states=["SUSPENDED"]),
     "stopped of a process": lambda reader: reader.process_instances(has_incident=True, bpmn_process_id="p"),
     "misplaced business ids": lambda reader: reader.has_misplaced_ids(partitions=1),
     "misplaced holder of a business id": lambda reader: reader.misplaced_holder(

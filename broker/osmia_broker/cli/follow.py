@@ -67,14 +67,12 @@ def _until_its_end(client: "SyncClient", key: int, wait: timedelta | None) -> "I
     Raises:
         Failure: as `follow`.
     """
-    from osmia.results import InstanceState
-
     end_s = None if wait is None else monotonic() + wait.total_seconds()
     pause_s = FIRST_LOOK_S
     while True:
         instance = client.get_instance(key)
         yield instance
-        if instance.state is not InstanceState.ACTIVE:
+        if not instance.is_running:
             return
         if stopped := _stopped(client, instance):
             raise _stopped_by(client, key, *stopped)

@@ -325,7 +325,7 @@ def _expect_running(client: "SyncClient", key: int) -> None:
         NotFound: there is none.
     """
     instance = client.get_instance(key)
-    if instance.state != "ACTIVE":
+    if not instance.is_running:
         what = f"Instance {key} has ended ({instance.state.lower()}); its variables stay as they are."
         raise Failure(Exit.CONFLICT, what, mend=f"osmia instance variables {key}", code="FAILED_PRECONDITION")
 

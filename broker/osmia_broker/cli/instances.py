@@ -29,6 +29,11 @@ class Filter(StrEnum):
     ALL = "all"
 
 
+_RUNNING = ["ACTIVE", "SUSPENDED"]
+#: The states of the broker for a filter, if they are not the one of the same name. A suspended instance runs, so it is in the list of those that do.
+_STATES: dict[Filter, list[str]] = {Filter.ACTIVE: _RUNNING, Filter.INCIDENT: _RUNNING, Filter.ALL: []}
+
+
 @app.command()
 @with_session
 def instances(
@@ -52,9 +57,8 @@ def instances(
             client.search_instances,
             bpmn_process_id=process,
             parent_key=parent,
-            states=[] if state is Filter.ALL else [InstanceState(_stored(state).upper())],
+            states=[InstanceState(one) for one in _STATES.get(state, [state.upper()])],
             has_incident=True if state is Filter.INCIDENT else None,
-            is_suspended=True if state is Filter.SUSPENDED else None,
         )
         rows = [instance_row(one) for one in first(session, found, limit)]
         empty = "" if rows else missing_process(client, process) or _why_none(client, process, state)
@@ -71,8 +75,3 @@ def _why_none(client: "SyncClient", process: str, state: Filter) -> str:
         word = "active" if state is Filter.ACTIVE else "such"
         return f"No {word} instances. Those in all states: osmia instances --state all{of_process}"
     return f"No such instances. Start one: osmia start {process or 'PROCESS_ID'}"
-
-
-def _stored(state: Filter) -> str:
-    """Return the state that the broker stores. An instance with an incident, or a suspended one, is stored as active."""
-    return Filter.ACTIVE if state in (Filter.INCIDENT, Filter.SUSPENDED) else state

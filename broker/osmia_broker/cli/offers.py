@@ -69,7 +69,7 @@ def _tasks(client: "SyncClient") -> Iterable[Offer]:
 def _instances(client: "SyncClient") -> Iterable[Offer]:
     from osmia.results import InstanceState
 
-    found = client.search_instances(states=[InstanceState.ACTIVE], limit=OFFERED_MAX).items
+    found = client.search_instances(states=[InstanceState.ACTIVE, InstanceState.SUSPENDED], limit=OFFERED_MAX).items
     return ((str(one.key), one.bpmn_process_id) for one in found)
 
 

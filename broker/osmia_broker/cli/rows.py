@@ -31,11 +31,8 @@ PAGE = 200  # items a request: one round trip fills a screen or two
 
 def state_of_instance(row: Row) -> str:
     """Return the state that a person should see: an instance that nothing moves looks like one that works otherwise."""
-    if row["state"] != "ACTIVE":
-        return str(row["state"])
-    if row["hasIncident"]:
-        return "INCIDENT"
-    return "SUSPENDED" if row["suspendedDate"] else "ACTIVE"
+    runs = row["state"] in ("ACTIVE", "SUSPENDED")
+    return "INCIDENT" if runs and row["hasIncident"] else str(row["state"])
 
 
 def name_of_task(row: Row) -> str:

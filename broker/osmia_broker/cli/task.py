@@ -80,7 +80,7 @@ def _is_suspended(client: "SyncClient", process_instance_key: int) -> bool:
     from osmia.errors import Refused
 
     try:
-        return client.get_instance(process_instance_key).suspended_ms != 0
+        return client.get_instance(process_instance_key).state == "SUSPENDED"
     except Refused:
         return False
 

@@ -42,7 +42,6 @@ class Queries:
             process_definition_key=request.process_definition_key,
             states=_names(queries.ProcessInstanceState, INSTANCE, request.states),
             has_incident=request.has_incident if request.HasField("has_incident") else None,
-            is_suspended=request.is_suspended if request.HasField("is_suspended") else None,
             parent_process_instance_key=request.parent_process_instance_key,
             limit=request.limit,
             after=request.after,

@@ -62,14 +62,11 @@ class SearchCalls(Calls):
         process_definition_key: int = 0,
         states: Iterable[InstanceState | str] = (),
         has_incident: bool | None = None,
-        is_suspended: bool | None = None,
         parent_key: int = 0,
         limit: int = DEFAULT_LIMIT,
         after: str = "",
     ) -> Page[ProcessInstance]:
         """Return process instances, each with its active elements. With *parent_key*, only those that this instance has called.
-
-        A suspended instance has the state ACTIVE: *is_suspended* asks for these alone (True), or leaves them out (False).
 
         Raises:
             InvalidArgument: *limit* is out of range or *after* is no cursor of this list.
@@ -82,7 +79,6 @@ class SearchCalls(Calls):
                 process_definition_key=process_definition_key,
                 states=_numbers(queries.ProcessInstanceState, _INSTANCE, states),
                 has_incident=has_incident,
-                is_suspended=is_suspended,
                 parent_process_instance_key=parent_key,
                 limit=limit,
                 after=after,

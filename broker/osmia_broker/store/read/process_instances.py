@@ -38,9 +38,10 @@ from osmia_broker.store.read.tables import columns_of
 NEWEST_FIRST = (("startDate", True),)
 CHUNK = 100  # instances read at a time, for each has element instances
 USER_TASK = "USER_TASK"  #: the type of an element
-ACTIVE, COMPLETED, CANCELED = "ACTIVE", "COMPLETED", "CANCELED"
+ACTIVE, SUSPENDED, COMPLETED, CANCELED = "ACTIVE", "SUSPENDED", "COMPLETED", "CANCELED"
 STATES = {  #: the states of a process instance, and those of the element instance that is the process
     ACTIVE: RUNNING,
+    SUSPENDED: RUNNING,
     COMPLETED: ("COMPLETED",),
     CANCELED: ("TERMINATED",),
 }
@@ -96,19 +97,20 @@ async def search(
     process_definition_key: int = 0,
     states: Iterable[str] = (),
     has_incident: bool | None = None,
-    is_suspended: bool | None = None,
     parent_process_instance_key: int = 0,
     limit: int = 0,
     after: str = "",
 ) -> Page[SeenInstance]:
     """List the process instances that pass every filter. An empty filter lets all pass. A parent is the instance that has called."""
+    names = frozenset(states)
+    # Indexes have the stored state. It is the same for running and for suspended instances, so only a search for one of the two looks further.
     asked = {
         "processDefinitionId": bpmn_process_id,
         "processDefinitionVersion": version,
         "processDefinitionKey": process_definition_key,
-        "storedState": among(state for name in states for state in STATES[name]),
+        "storedState": among(sorted({state for name in names for state in STATES[name]})),
         "hasIncident": has_incident,
-        "isSuspended": is_suspended,
+        "state": among(sorted(map(_as_searched, names))) if len(names & {ACTIVE, SUSPENDED}) == 1 else None,
         "parentProcessInstanceKey": parent_process_instance_key,
     }
 
@@ -170,7 +172,7 @@ async def _find(sources: Sources, snapshot: Snapshot, instances: list[ElementIns
         SeenInstance(
             row=row,
             definition=definitions[row.process_definition_key],
-            state={"COMPLETED": COMPLETED, "TERMINATED": CANCELED}.get(row.state, ACTIVE),
+            state=_state(row, origins.get(row.key)),
             has_incident=row.key in stopped,
             elements=places[row.key],
             origin=origins.get(row.key),
@@ -214,6 +216,17 @@ async def _names_of_tasks(
         async with part.database.snapshot() as snapshot:
             of_tasks |= dict(map(tuple, await snapshot.values(_TASK_NAMES, {"keys": dialect.array(keys)})))
     return of_tasks
+
+
+def _as_searched(state: str) -> str:
+    return "TERMINATED" if state == CANCELED else state
+
+
+def _state(row: ElementInstance, origin: InstanceOrigin | None) -> str:
+    """Return the state of a process instance. One that has ended while it was suspended has ended."""
+    if row.state in ("COMPLETED", "TERMINATED"):
+        return COMPLETED if row.state == "COMPLETED" else CANCELED
+    return SUSPENDED if origin is not None and origin.suspended_ms else ACTIVE
 
 
 def _size(seen: SeenInstance) -> int:

@@ -115,7 +115,6 @@ def _fields(states: dict[str, Condition], is_running: Condition) -> tuple[Field,
             text(name, dialect.as_text(_item.c.batch_key), nested=_batches, shows=False)
             for name in ("batchOperationKey", "batchOperationId")  # the second is the older name
         ),
-        flag("isSuspended", STATES["SUSPENDED"], shows=False),
         choice("storedState", _process.c.state, ElementState, filters=False, shows=False),
         flag("hasRetriesLeft", _job.c.retries > 0, nested=_failed_jobs, shows=False),
     )
