@@ -1,16 +1,18 @@
 """Find the items of batch operations, by filters as searches have them."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from osmia_broker.base.errors import InvalidArgument
-from osmia_broker.calls.operators import BATCH_ITEMS_MAX
 from osmia_broker.state.batch_rows import BatchType
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import DECISION_INSTANCES, INCIDENTS, JOBS, PROCESS_INSTANCES
+from osmia_broker.store.read.search import filters
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.search import Search, search
 
+BATCH_ITEMS_MAX = 1_000_000  # of one batch operation
 PAGE_ITEMS = 1_000  # read at a time
 KEYS_OF_A_QUESTION = 500  # process instances whose incidents are looked for at a time
 
@@ -24,13 +26,62 @@ SUSPENDED = {"state": "SUSPENDED"}
 ENDED = {"state": {"$in": ["COMPLETED", "TERMINATED"]}}
 OPEN_JOBS = {"state": {"$in": ["CREATED", "FAILED", "TIMED_OUT", "ERROR_THROWN"]}}
 
+#: The process instances that a batch operation of each type can be for, or of which it takes the incidents.
+INSTANCES: Mapping[BatchType, Filter] = MappingProxyType(
+    {
+        BatchType.CANCEL_PROCESS_INSTANCE: RUNNING | ROOTS,
+        BatchType.SUSPEND_PROCESS_INSTANCE: ACTIVE | ROOTS,
+        BatchType.RESUME_PROCESS_INSTANCE: SUSPENDED | ROOTS,
+        BatchType.DELETE_PROCESS_INSTANCE: ENDED,
+        BatchType.MIGRATE_PROCESS_INSTANCE: ACTIVE,
+        BatchType.MODIFY_PROCESS_INSTANCE: ACTIVE,
+        BatchType.RESOLVE_INCIDENT: ACTIVE,
+    }
+)
+
+
+async def find(reader: Reader, type: BatchType, given: Any) -> Items:
+    """Find the items of a batch operation by the filter of a request. Only the resolution of incidents may have none.
+
+    Raises:
+        InvalidArgument: the filter is missing, wrong or without a condition, or more than BATCH_ITEMS_MAX pass it.
+
+    """
+    if type is BatchType.UPDATE_JOB:
+        return await _pairs(reader, JOBS, _filter_of(given, JOBS), OPEN_JOBS, "jobKey")
+    if type is BatchType.DELETE_DECISION_INSTANCE:
+        return await evaluations(reader, _filter_of(given, DECISION_INSTANCES))
+    if type is BatchType.RESOLVE_INCIDENT:
+        wanted = _filter_of(given, PROCESS_INSTANCES) if given else None
+        return await _incidents(reader, wanted, INSTANCES[type])
+    return await instances(reader, _filter_of(given, PROCESS_INSTANCES), INSTANCES[type])
+
+
+def _filter_of(given: Any, entity: Entity) -> Filter:
+    """Return the filter of a request for items of *entity*.
+
+    Raises:
+        InvalidArgument: there is none, or it is wrong, or it has no condition: a batch operation for everything is more likely a mistake.
+
+    """
+    if not isinstance(given, dict):
+        raise InvalidArgument("No filter provided.")
+    if filters.parse(entity.fields, given).is_empty:
+        raise InvalidArgument("At least one criterion of the filter is required.")
+    return given
+
 
 async def instances(reader: Reader, wanted: Filter | None, scope: Filter) -> Items:
     """Find the process instances that pass the filter of a request and *scope*."""
     return await _pairs(reader, PROCESS_INSTANCES, wanted, scope, "processInstanceKey")
 
 
-async def incidents(reader: Reader, wanted: Filter | None, scope: Filter) -> Items:
+async def incidents_of(reader: Reader, process_instance_key: int) -> Items:
+    """Find the open incidents of one process instance."""
+    return await _incidents(reader, None, {"processInstanceKey": str(process_instance_key)})
+
+
+async def _incidents(reader: Reader, wanted: Filter | None, scope: Filter) -> Items:
     """Find the open incidents of the process instances that pass the filter of a request and *scope*."""
     owners = [key for key, _ in await instances(reader, wanted, {**scope, "hasIncident": True})]
     found: Items = []
@@ -39,11 +90,6 @@ async def incidents(reader: Reader, wanted: Filter | None, scope: Filter) -> Ite
         condition = {"state": "ACTIVE", "processInstanceKey": {"$in": some}}
         found += await _pairs(reader, INCIDENTS, None, condition, "incidentKey")
     return found
-
-
-async def jobs(reader: Reader, wanted: Filter) -> Items:
-    """Find the open jobs that pass the filter of a request."""
-    return await _pairs(reader, JOBS, wanted, OPEN_JOBS, "jobKey")
 
 
 async def evaluations(reader: Reader, wanted: Filter) -> Items:

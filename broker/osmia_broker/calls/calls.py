@@ -14,9 +14,11 @@ from osmia_broker.base.errors import InvalidArgument, OsmiaError, Rejection, Tim
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import seconds
 from osmia_broker.calls.batch_items import history_of
+from osmia_broker.calls.batches import BatchBegun, BatchCalls
 from osmia_broker.calls.broker_identity import Member
 from osmia_broker.calls.by_person import OperatedPartition
 from osmia_broker.calls.caller import Caller
+from osmia_broker.calls.cluster_variables import ClusterVariableCalls
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.evaluation import Evaluations
 from osmia_broker.calls.events import EventCalls
@@ -25,7 +27,6 @@ from osmia_broker.calls.job_flow import JobFlowCalls
 from osmia_broker.calls.job_reports import JobReports
 from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
 from osmia_broker.calls.new_instance import NewInstance
-from osmia_broker.calls.operators import BatchBegun, OperatorCalls
 from osmia_broker.calls.results import Results
 from osmia_broker.calls.user_tasks import UserTaskCalls
 from osmia_broker.calls.workers import Asks, Workers
@@ -55,7 +56,7 @@ EARLY_SHARE = 0.05
 EARLY_S = 0.25  # but by no more than this
 
 
-class Calls(EventCalls, InstanceCalls, JobReports, OperatorCalls):
+class Calls(BatchCalls, ClusterVariableCalls, EventCalls, InstanceCalls, JobReports):
     """All calls of one broker; *others* returns the other brokers of the cluster.
 
     They end their waits at `stop`; calls that are being decided are still answered.

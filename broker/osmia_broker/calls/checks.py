@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Sized
 
 from osmia_broker.base.errors import InvalidArgument
+from osmia_broker.state.json_text import Digits
 from osmia_broker.state.storable import INT64, NUL, half_pair
 
 INT32 = range(-(2**31), 2**31)
@@ -141,6 +142,12 @@ def tenants_of_jobs(call: str, tenant_filter: int, tenants: Collection[str]) -> 
         raise InvalidArgument("Expected a tenant filter of PROVIDED (0) or ASSIGNED (1), but found another")
     if tenant_filter == 0:
         default_tenant(call, tenants)
+
+
+def kind_of(value: object) -> str:
+    """Name the kind of a JSON value in words."""
+    numbers = dict.fromkeys((int, float, Digits), "a number")
+    return {dict: "an object", list: "an array", bool: "a boolean", str: "a text", **numbers}.get(type(value), "null")
 
 
 def quoted(text: str) -> str:

@@ -1,14 +1,16 @@
 """Calls that change running process instances."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import PartitionCalls
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine.commands import (
+    ActivateAdHocElements,
     ActivateInstruction,
     AssignBusinessId,
     CancelProcessInstance,
+    ElementToActivate,
     MigrateProcessInstance,
     ModifyProcessInstance,
     MoveInstruction,
@@ -39,6 +41,14 @@ class InstanceCalls(PartitionCalls):
         key = checks.int64("processInstanceKey", process_instance_key)
         checks.few("the instructions", (*activate, *terminate, *move))
         return self._partition.submit(ModifyProcessInstance(key, tuple(activate), tuple(terminate), tuple(move)))
+
+    def activate_ad_hoc_elements(
+        self, ad_hoc_key: int, elements: Iterable[tuple[str, str]], *, cancels_remaining: bool = False
+    ) -> Awaitable[None]:
+        """Activate elements, given as (id, variables), of a running ad-hoc subprocess."""
+        key = checks.int64("adHocSubProcessInstanceKey", ad_hoc_key)
+        wanted = tuple(ElementToActivate(id, parse_variables(variables)) for id, variables in elements)
+        return self._partition.submit(ActivateAdHocElements(key, wanted, cancels_remaining))
 
     def migrate_instance(
         self, process_instance_key: int, target_definition_key: int, mappings: Sequence[tuple[str, str]]

@@ -4,8 +4,8 @@ from collections.abc import Awaitable
 
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import PartitionCalls
+from osmia_broker.calls.batch_plans import job_changes
 from osmia_broker.calls.documents import parse_variables
-from osmia_broker.engine.batch_commands import BatchPlan
 from osmia_broker.engine.commands import (
     AdHocResult,
     CompleteJob,
@@ -108,19 +108,3 @@ class JobReports(PartitionCalls):
         key = checks.int64("jobKey", job_key)
         plan = job_changes(retries=retries, timeout_ms=timeout_ms, priority=priority)
         return self._partition.submit(UpdateJob(key, plan.retries, plan.timeout_ms, plan.priority, lease_token))
-
-
-def job_changes(*, retries: int | None, timeout_ms: int | None, priority: int | None) -> BatchPlan:
-    """Check new values of jobs, for one or for many.
-
-    Raises:
-        InvalidArgument: one of them has too many bits.
-
-    """
-    if retries is not None:
-        checks.int32("retries", retries)
-    if timeout_ms is not None:
-        checks.int64("timeout", timeout_ms)
-    if priority is not None:
-        checks.int32("priority", priority)
-    return BatchPlan(retries=retries, timeout_ms=timeout_ms, priority=priority)

@@ -9,8 +9,8 @@ from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
 from pydantic import ConfigDict, ValidationError
 
+from osmia_broker.calls.checks import kind_of
 from osmia_broker.cli.agent_tools import NAMES
-from osmia_broker.http.types import kind_of
 
 if TYPE_CHECKING:
     from mcp_types import ToolAnnotations

@@ -4,10 +4,12 @@ from typing import Annotated
 
 from msgspec import Raw, field
 
+from osmia_broker.calls.batch_plans import migration_plan
 from osmia_broker.calls.documents import parse_variables
+from osmia_broker.calls.faults import Faults
+from osmia_broker.engine.batch_commands import BatchPlan
 from osmia_broker.engine.commands import ActivateInstruction, MoveInstruction, TerminateInstruction, Variables
 from osmia_broker.http.described import GivenVariables, Referenced, one_of
-from osmia_broker.http.faults import Faults
 from osmia_broker.http.types import Body, Key, Text, variables_text
 
 ANCESTORS = ("direct", "inferred", "sourceParent")
@@ -155,15 +157,12 @@ def _variables(instructions: list[VariableInstruction] | None) -> tuple[tuple[st
     return tuple((one.scope_id or "", parse_variables(variables_text(one.variables))) for one in instructions or ())
 
 
-def check_plan(plan: MigrationPlan, faults: Faults) -> None:
-    """Add the faults of a migration plan."""
-    faults.require("targetProcessDefinitionKey", plan.target_process_definition_key)
-    if not plan.mapping_instructions:
-        faults.require("mappingInstructions", None)
-    elif not all(one.source_element_id and one.target_element_id for one in plan.mapping_instructions):
-        faults.add("[sourceElementId, targetElementId] are required.")
+def migration(plan: MigrationPlan) -> BatchPlan:
+    """Translate a migration plan.
 
+    Raises:
+        InvalidArgument: it lacks something.
 
-def mappings(plan: MigrationPlan) -> list[tuple[str, str]]:
-    """Translate the mappings of a migration plan."""
-    return [(one.source_element_id or "", one.target_element_id or "") for one in plan.mapping_instructions or ()]
+    """
+    mappings = [(one.source_element_id or "", one.target_element_id or "") for one in plan.mapping_instructions or ()]
+    return migration_plan(plan.target_process_definition_key or 0, mappings)

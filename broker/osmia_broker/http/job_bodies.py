@@ -23,7 +23,6 @@ from osmia_broker.http.described import (
     properties,
     schema,
 )
-from osmia_broker.http.faults import Faults
 from osmia_broker.http.types import Body, Long, Text, variables_text
 
 CORRECTIONS = properties(
@@ -59,19 +58,6 @@ class JobChanges(Body):
     retries: Positive32 | None = None
     timeout: Long | None = None
     priority: Int32 | None = None
-
-
-def check_changes(changes: JobChanges) -> None:
-    """Refuse changes that change nothing, or set no tries.
-
-    Raises:
-        HttpRefusal: with all faults.
-
-    """
-    faults = Faults()
-    faults.require_any(retries=changes.retries, timeout=changes.timeout, priority=changes.priority)
-    faults.demand_above("retries", changes.retries)
-    faults.refuse()
 
 
 def result_of(given: JobResult | None) -> AdHocResult | TaskListenerResult | None:

@@ -11,9 +11,8 @@ from typing import Any, Self
 
 import msgspec
 
-from osmia_broker.calls.checks import quoted
+from osmia_broker.calls.checks import kind_of, quoted
 from osmia_broker.http.problem import bad_request
-from osmia_broker.state.json_text import Digits
 from osmia_broker.state.storable import INT64
 
 #: What a JSON value is, by its first character; an object and null are left out.
@@ -58,18 +57,6 @@ class Text(str, metaclass=_Plain):
     def __new__(cls, value: object = "") -> Self:
         """Return the plain text."""
         return str(value)  # type: ignore[return-value]  # see _Plain
-
-
-def raw(value: Any) -> Any:
-    """Return a `Digits` number as JSON, with its digits; the `enc_hook` of msgspec.
-
-    Raises:
-        NotImplementedError: *value* is of another type.
-
-    """
-    if isinstance(value, Digits):
-        return msgspec.Raw(value.text.encode())
-    raise NotImplementedError(type(value))
 
 
 class Body(msgspec.Struct, rename="camel", kw_only=True):
@@ -140,12 +127,6 @@ def convert(type: type, value: Any) -> Any:
 
 
 _EXPECTED: dict[type, str] = {Key: "a key, as text or as a number", Long: "an integer", Text: "a text"}
-
-
-def kind_of(value: object) -> str:
-    """Name the kind of a JSON value in words."""
-    numbers = dict.fromkeys((int, float, Digits), "a number")
-    return {dict: "an object", list: "an array", bool: "a boolean", str: "a text", **numbers}.get(type(value), "null")
 
 
 def schema_of(type: type) -> dict[str, Any]:

@@ -4,16 +4,11 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, UnsetType
 
-from osmia_broker.base.errors import NotFound
-from osmia_broker.calls import batch_items
-from osmia_broker.calls.job_reports import job_changes
-from osmia_broker.engine.batch_commands import BatchPlan
-from osmia_broker.http import batches
-from osmia_broker.http.batches import BatchCreated, InstancesFilter, filter_of
+from osmia_broker.calls.batch_plans import job_changes, modification_plan
+from osmia_broker.http.batches import BatchCreated, InstancesFilter, begin
 from osmia_broker.http.described import Name, Referenced, schema
-from osmia_broker.http.faults import Faults
-from osmia_broker.http.instructions import MigrationPlan, check_plan, mappings
-from osmia_broker.http.job_bodies import JobChanges, check_changes
+from osmia_broker.http.instructions import MigrationPlan, migration
+from osmia_broker.http.job_bodies import JobChanges
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.searching import filter_schema, serve_get, serve_search
 from osmia_broker.http.types import Body, Empty, Key
@@ -23,9 +18,7 @@ from osmia_broker.store.read.entities import (
     BATCH_OPERATIONS,
     DECISION_INSTANCES,
     JOBS,
-    PROCESS_INSTANCES,
 )
-from osmia_broker.store.read.search.search import get
 
 TAG, INSTANCE_TAG = "Batch operation", "Process instance"
 BATCH = "/batch-operations/{batchOperationKey}"
@@ -66,86 +59,57 @@ class EvaluationsFilter(Referenced):
 @operation("POST", "/process-instances/cancellation", tag=INSTANCE_TAG)
 async def cancel_process_instances(call: Call, body: InstancesFilter) -> BatchCreated:
     """Cancel the root process instances that pass a filter."""
-    items = await batch_items.instances(
-        call.reader, filter_of(body.filter, PROCESS_INSTANCES), batch_items.RUNNING | batch_items.ROOTS
-    )
-    return await batches.begin(call, BatchType.CANCEL_PROCESS_INSTANCE, items)
+    return await begin(call, BatchType.CANCEL_PROCESS_INSTANCE, body.filter)
 
 
 @operation("POST", "/process-instances/suspension", tag=INSTANCE_TAG)
 async def suspend_process_instances(call: Call, body: InstancesFilter) -> BatchCreated:
     """Suspend the root process instances that pass a filter."""
-    items = await batch_items.instances(
-        call.reader, filter_of(body.filter, PROCESS_INSTANCES), batch_items.ACTIVE | batch_items.ROOTS
-    )
-    return await batches.begin(call, BatchType.SUSPEND_PROCESS_INSTANCE, items)
+    return await begin(call, BatchType.SUSPEND_PROCESS_INSTANCE, body.filter)
 
 
 @operation("POST", "/process-instances/resumption", tag=INSTANCE_TAG)
 async def resume_process_instances(call: Call, body: InstancesFilter) -> BatchCreated:
     """Let the suspended root process instances that pass a filter go on."""
-    items = await batch_items.instances(
-        call.reader, filter_of(body.filter, PROCESS_INSTANCES), batch_items.SUSPENDED | batch_items.ROOTS
-    )
-    return await batches.begin(call, BatchType.RESUME_PROCESS_INSTANCE, items)
+    return await begin(call, BatchType.RESUME_PROCESS_INSTANCE, body.filter)
 
 
 @operation("POST", "/process-instances/deletion", tag=INSTANCE_TAG)
 async def delete_process_instances(call: Call, body: InstancesFilter) -> BatchCreated:
     """Delete the ended process instances that pass a filter, with their history."""
-    items = await batch_items.instances(call.reader, filter_of(body.filter, PROCESS_INSTANCES), batch_items.ENDED)
-    return await batches.begin(call, BatchType.DELETE_PROCESS_INSTANCE, items)
+    return await begin(call, BatchType.DELETE_PROCESS_INSTANCE, body.filter)
 
 
 @operation("POST", "/process-instances/migration", tag=INSTANCE_TAG)
 async def migrate_process_instances(call: Call, body: Migration) -> BatchCreated:
     """Migrate the process instances that pass a filter."""
-    plan = body.migration_plan or MigrationPlan()
-    faults = Faults()
-    check_plan(plan, faults)
-    faults.refuse()
-    items = await batch_items.instances(call.reader, filter_of(body.filter, PROCESS_INSTANCES), batch_items.ACTIVE)
-    details = BatchPlan(target_definition_key=plan.target_process_definition_key or 0, mappings=tuple(mappings(plan)))
-    return await batches.begin(call, BatchType.MIGRATE_PROCESS_INSTANCE, items, details)
+    plan = migration(body.migration_plan or MigrationPlan())
+    return await begin(call, BatchType.MIGRATE_PROCESS_INSTANCE, body.filter, plan)
 
 
 @operation("POST", "/process-instances/modification", tag=INSTANCE_TAG)
 async def modify_process_instances(call: Call, body: MovesOfAll) -> BatchCreated:
     """Move tokens in the process instances that pass a filter."""
-    moves = body.move_instructions or []
-    faults = Faults()
-    if not moves:
-        faults.require("moveInstructions", None)
-    for move in moves:
-        faults.require("sourceElementId", move.source_element_id)
-        faults.require("targetElementId", move.target_element_id)
-    faults.refuse()
-    items = await batch_items.instances(call.reader, filter_of(body.filter, PROCESS_INSTANCES), batch_items.ACTIVE)
-    details = BatchPlan(moves=tuple((move.source_element_id or "", move.target_element_id or "") for move in moves))
-    return await batches.begin(call, BatchType.MODIFY_PROCESS_INSTANCE, items, details)
+    moves = [(one.source_element_id or "", one.target_element_id or "") for one in body.move_instructions or ()]
+    return await begin(call, BatchType.MODIFY_PROCESS_INSTANCE, body.filter, modification_plan(moves))
 
 
 @operation("POST", "/process-instances/incident-resolution", tag=INSTANCE_TAG)
 async def resolve_incidents(call: Call, body: InstancesFilter | None = None) -> BatchCreated:
     """Resolve the incidents of the process instances that pass a filter; without one, all incidents."""
-    wanted = filter_of(body.filter, PROCESS_INSTANCES) if body is not None and body.filter else None
-    items = await batch_items.incidents(call.reader, wanted, batch_items.ACTIVE)
-    return await batches.begin(call, BatchType.RESOLVE_INCIDENT, items)
+    return await begin(call, BatchType.RESOLVE_INCIDENT, None if body is None else body.filter)
 
 
 @operation("POST", "/process-instances/{processInstanceKey}/incident-resolution", tag=INSTANCE_TAG)
 async def resolve_process_instance_incidents(call: Call, process_instance_key: Key) -> BatchCreated:
     """Resolve all incidents of one process instance."""
-    await get(call.reader, PROCESS_INSTANCES, process_instance_key, "process instance")
-    items = await batch_items.incidents(call.reader, None, {"processInstanceKey": str(int(process_instance_key))})
-    return await batches.begin(call, BatchType.RESOLVE_INCIDENT, items)
+    return BatchCreated.of(await call.calls.resolve_incidents_of(process_instance_key, user=call.caller.user))
 
 
 @operation("POST", "/process-instances/{processInstanceKey}/deletion", tag=INSTANCE_TAG, status=204)
 async def delete_process_instance(call: Call, process_instance_key: Key, body: Referenced | None = None) -> None:
     """Delete a process instance that has ended, with its history."""
     del body
-    await get(call.reader, PROCESS_INSTANCES, process_instance_key, "process instance")
     await call.calls.delete_ended_instance(process_instance_key)
 
 
@@ -153,27 +117,20 @@ async def delete_process_instance(call: Call, process_instance_key: Key, body: R
 async def update_jobs(call: Call, body: ChangesOfJobs) -> BatchCreated:
     """Change the jobs that pass a filter."""
     changes = body.changeset or JobChanges()
-    check_changes(changes)
-    details = job_changes(retries=changes.retries, timeout_ms=changes.timeout, priority=changes.priority)
-    items = await batch_items.jobs(call.reader, filter_of(body.filter, JOBS))
-    return await batches.begin(call, BatchType.UPDATE_JOB, items, details)
+    plan = job_changes(retries=changes.retries, timeout_ms=changes.timeout, priority=changes.priority)
+    return await begin(call, BatchType.UPDATE_JOB, body.filter, plan)
 
 
 @operation("POST", "/decision-instances/deletion", tag="Decision instance")
 async def delete_decision_instances(call: Call, body: EvaluationsFilter) -> BatchCreated:
     """Delete the evaluations of decisions that pass a filter."""
-    items = await batch_items.evaluations(call.reader, filter_of(body.filter, DECISION_INSTANCES))
-    return await batches.begin(call, BatchType.DELETE_DECISION_INSTANCE, items)
+    return await begin(call, BatchType.DELETE_DECISION_INSTANCE, body.filter)
 
 
 @operation("POST", "/decision-instances/{decisionEvaluationKey}/deletion", tag="Decision instance", status=204)
 async def delete_decision_instance(call: Call, decision_evaluation_key: Key, body: Referenced | None = None) -> None:
     """Delete one evaluation of a decision."""
     del body
-    if not await batch_items.evaluations(call.reader, {"decisionEvaluationKey": str(int(decision_evaluation_key))}):
-        raise NotFound(
-            f"Expected to delete decision evaluation with key '{decision_evaluation_key}', but no such evaluation was found"
-        )
     await call.calls.delete_evaluation(decision_evaluation_key)
 
 

@@ -3,8 +3,8 @@
 from typing import Annotated
 
 from osmia_broker.calls.clock import LATEST_MS, ClockControl
+from osmia_broker.calls.faults import Faults
 from osmia_broker.http.described import schema
-from osmia_broker.http.faults import Faults
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.problem import HttpRefusal
 from osmia_broker.http.types import Body, Long

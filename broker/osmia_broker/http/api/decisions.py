@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from msgspec import Raw, field
 
 from osmia_broker.calls import checks
+from osmia_broker.calls.faults import Faults
 from osmia_broker.engine.answers import EvaluatedDecision
 from osmia_broker.http.described import GivenVariables
-from osmia_broker.http.faults import Faults
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.types import Body, Item, Key, Text, variables_text
 

@@ -2,8 +2,8 @@
 
 from msgspec import Raw, field
 
+from osmia_broker.calls.faults import Faults, require
 from osmia_broker.http.described import GivenVariables, Name, Referenced
-from osmia_broker.http.faults import Faults, require
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.types import Body, Key, variables_text
 

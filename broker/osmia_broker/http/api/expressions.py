@@ -6,8 +6,8 @@ from msgspec import Raw, field
 
 from osmia_broker.calls import checks
 from osmia_broker.calls.evaluation import EXPRESSION_CHARACTERS
+from osmia_broker.calls.faults import require
 from osmia_broker.http.described import AnyJson, GivenVariables, schema
-from osmia_broker.http.faults import require
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.types import Body, Item, Key, Text, variables_text
 

@@ -8,6 +8,7 @@ from msgspec import Raw, field
 
 from osmia_broker.calls import checks
 from osmia_broker.calls.calls import WORKER_CHARACTERS
+from osmia_broker.calls.faults import Faults, require
 from osmia_broker.calls.listened_task import listened_task
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.http.described import (
@@ -28,8 +29,7 @@ from osmia_broker.http.described import (
     properties,
     schema,
 )
-from osmia_broker.http.faults import Faults, require
-from osmia_broker.http.job_bodies import JobChanges, JobResult, check_changes, result_of
+from osmia_broker.http.job_bodies import JobChanges, JobResult, result_of
 from osmia_broker.http.operation import Call, Reply, operation
 from osmia_broker.http.types import Body, Item, Key, Long, Text, key_text, variables_text
 from osmia_broker.state.rows import JobKind
@@ -215,7 +215,6 @@ async def throw_job_error(call: Call, job_key: Key, body: Error) -> None:
 async def update_job(call: Call, job_key: Key, body: Update) -> None:
     """Change retries, deadline or priority of a job: all that is given, or nothing."""
     changes = body.changeset or JobChanges()
-    check_changes(changes)
     await call.calls.update_job(
         job_key,
         retries=changes.retries,

@@ -3,8 +3,8 @@
 from msgspec import Raw, field
 
 from osmia_broker.calls import checks
+from osmia_broker.calls.faults import require
 from osmia_broker.http.described import BusinessId, GivenVariables, LongName, Name
-from osmia_broker.http.faults import require
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.types import Body, Item, Key, Long, Text, variables_text
 

@@ -6,6 +6,7 @@ from msgspec import Raw, field
 
 from osmia_broker.calls import checks
 from osmia_broker.calls.checks import quoted
+from osmia_broker.calls.faults import Faults
 from osmia_broker.calls.new_instance import LATEST, TAGS_MAX, Marks, NewInstance
 from osmia_broker.engine.answers import Created
 from osmia_broker.http.described import (
@@ -20,7 +21,6 @@ from osmia_broker.http.described import (
     one_of,
     schema,
 )
-from osmia_broker.http.faults import Faults
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.types import Body, Item, Key, Long, Text, variables_text
 

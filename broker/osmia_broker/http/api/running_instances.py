@@ -1,14 +1,13 @@
 """Commands for running process instances: modify, migrate, suspend, resume, and name them."""
 
+from osmia_broker.calls.faults import Faults, require
 from osmia_broker.http.described import BusinessId, Referenced
-from osmia_broker.http.faults import Faults, require
 from osmia_broker.http.instructions import (
     MigrationPlan,
     Modification,
     activations,
     check_modification,
-    check_plan,
-    mappings,
+    migration,
     moves,
     terminations,
 )
@@ -41,10 +40,8 @@ async def modify_process_instance(call: Call, process_instance_key: Key, body: M
 @operation("POST", "/process-instances/{processInstanceKey}/migration", tag=TAG, status=204)
 async def migrate_process_instance(call: Call, process_instance_key: Key, body: MigrationPlan) -> None:
     """Let a running process instance go on in another definition."""
-    faults = Faults()
-    check_plan(body, faults)
-    faults.refuse()
-    await call.calls.migrate_instance(process_instance_key, body.target_process_definition_key or 0, mappings(body))
+    plan = migration(body)
+    await call.calls.migrate_instance(process_instance_key, plan.target_definition_key, plan.mappings)
 
 
 @operation("POST", "/process-instances/{processInstanceKey}/suspension", tag=TAG, status=204)

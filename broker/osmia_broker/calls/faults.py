@@ -1,13 +1,13 @@
 """The faults of a request's members, collected: a refusal lists all of them at once."""
 
-from osmia_broker.http.problem import invalid
+from osmia_broker.base.errors import InvalidArgument
 
 
 def require(**members: object) -> None:
     """Refuse a request without one of *members*, named as in the request.
 
     Raises:
-        HttpRefusal: one is missing, or is an empty or blank text.
+        InvalidArgument: one is missing, or is an empty or blank text.
 
     """
     faults = Faults()
@@ -61,8 +61,8 @@ class Faults:
         """Refuse the request if there are faults.
 
         Raises:
-            HttpRefusal: with all faults in one text.
+            InvalidArgument: with all faults in one text, as the reference has it.
 
         """
         if self._found:
-            raise invalid(*self._found)
+            raise InvalidArgument(" ".join(self._found))

@@ -1,0 +1,106 @@
+"""Calls of cluster variables, which every expression can read as `camunda.vars.cluster.name`."""
+
+from collections.abc import Awaitable, Mapping
+from math import isfinite
+from typing import Any
+
+import msgspec
+
+from osmia_broker.base.errors import InvalidArgument
+from osmia_broker.calls import checks
+from osmia_broker.calls.base import PartitionCalls
+from osmia_broker.calls.documents import parse_variables
+from osmia_broker.calls.faults import Faults
+from osmia_broker.engine.commands import DeleteClusterVariable, PutClusterVariable
+from osmia_broker.state.batch_rows import ClusterVariable
+from osmia_broker.state.json_text import Digits
+from osmia_broker.state.storable import NUL
+
+NAME_CHARACTERS = 256
+METADATA_MAX = 100  #: members, as the contract has it
+KIND = "JSON"  #: the only kind of cluster variables; the contract has references to secrets, too
+
+
+class ClusterVariableCalls(PartitionCalls):
+    """Create, update and delete cluster variables."""
+
+    def put_cluster_variable(
+        self,
+        name: str,
+        value: str,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        updates: bool = False,
+        kind: str | None = None,
+    ) -> Awaitable[ClusterVariable]:
+        """Create a cluster variable, or update the one with this name. *value* is JSON; without *metadata*, they stay as they are.
+
+        Raises:
+            AlreadyExists: it is to be created, but exists.
+            NotFound: it is to be updated, but does not exist.
+            InvalidArgument: a value breaks a rule; the text has all faults.
+
+        """
+        faults = Faults()
+        if not updates:
+            faults.require("name", name)
+        faults.require("value", value)
+        _check_metadata(metadata or {}, faults)
+        if kind is not None and kind.upper() != KIND:
+            faults.add(f"The value for kind is '{checks.quoted(kind)}' but must be {KIND}.")
+        faults.refuse()
+        if not name.strip():
+            raise InvalidArgument("Expected a cluster variable to have a name, but found a blank one")
+        checks.at_most("name", name, NAME_CHARACTERS)
+        compact = _one_value(value)
+        given = None if metadata is None else msgspec.json.encode(metadata, enc_hook=_digits).decode()
+        return self._partition.submit(PutClusterVariable(name, compact, given, updates))
+
+    def delete_cluster_variable(self, name: str) -> Awaitable[None]:
+        """Delete a cluster variable."""
+        return self._partition.submit(DeleteClusterVariable(name))
+
+
+def _one_value(text: str) -> str:
+    """Return a JSON value in its one spelling.
+
+    Raises:
+        InvalidArgument: *text* is none, or more than one.
+
+    """
+    value = parse_variables(f'{{"value":{text}}}')["value"]
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except msgspec.DecodeError as fault:  # `1,"more":2` is the inside of an object, too
+        raise InvalidArgument(f"Invalid JSON value: {checks.quoted(text)} ({fault})") from fault
+    return value
+
+
+def _check_metadata(metadata: Mapping[str, Any], faults: Faults) -> None:
+    """Add the faults of metadata, whose filters compare texts and numbers."""
+    if len(metadata) > METADATA_MAX:
+        faults.add(f"Expected metadata to have at most {METADATA_MAX} members, but found {len(metadata)}.")
+    for name, value in metadata.items():
+        if NUL in name:
+            faults.add("Expected the names of metadata without NUL characters, but found one.")
+            continue
+        place, kind = f"metadata.{checks.quoted(name)}", checks.kind_of(value)
+        if kind not in ("a text", "a number"):
+            faults.add(f"Expected {place} to be a text or a number, but found {kind}.")
+        elif kind == "a text" and NUL in value:
+            faults.add(f"Expected {place} without NUL characters, but found one.")
+        elif kind == "a number" and not _is_finite(value):
+            faults.add(f"Expected {place} to be a number below 1.8e308, but found a larger one.")
+
+
+def _is_finite(number: float) -> bool:
+    """Whether a filter, and a reader of the answer, can take *number*."""
+    try:
+        return isfinite(number)
+    except OverflowError:  # an integer
+        return False
+
+
+def _digits(value: Digits) -> msgspec.Raw:
+    """Write a number with the digits that it came with."""
+    return msgspec.Raw(value.text.encode())
