@@ -12,11 +12,12 @@ import pytest
 from msgspec.structs import replace
 
 from osmia_broker.base.errors import InvalidArgument
-from osmia_broker.state.cluster_tables import SAME_IN_ALL
+from osmia_broker.state.cluster_tables import CLUSTER_TYPES
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import Job, JobState, Resource
 from osmia_broker.store.read import Reader, instance_history, instance_views
 from osmia_broker.store.read.entities import CLUSTER_VARIABLES, ENTITIES, statistics
+from osmia_broker.store.read.incident_groups import incident_groups
 from osmia_broker.store.read.numbers import error_hash
 from osmia_broker.store.read.on_postgres import sources
 from osmia_broker.store.read.search.entity import Entity
@@ -61,6 +62,7 @@ def everything() -> list[Any]:
         *failed,
         *(stop(number) for number in (1, 2, 3)),
         stop(4, message="other", ended_ms=99),
+        *(stop(number, message="rare") for number in (5, 8)),
         *tasks,
     ]
 
@@ -79,7 +81,8 @@ def batch_of(number: int, partitions: int, unique: list[Any]) -> Any:
     mine = [
         row
         for row in unique
-        if type(row) in SAME_IN_ALL or getattr(row, "process_instance_key", BASE) // 10 % partitions == number - 1
+        if type(row) in (*CLUSTER_TYPES, Resource)
+        or getattr(row, "process_instance_key", BASE) // 10 % partitions == number - 1
     ]
     return changes(*mine, next_key=BASE + 900_000)
 
@@ -249,7 +252,7 @@ async def test_a_search_over_several_partitions_is_the_same(several: tuple[Reade
             await compare(several, lambda reader, entity=entity, asked=following: search(reader, entity, asked))
 
 
-GROUPS = [one for one in vars(statistics).values() if isinstance(one, Entity) and one.is_grouped]
+GROUPS = [one for one in vars(statistics).values() if isinstance(one, Entity) and one.groups]
 GIVEN = {  # the parameters of all groups: a period with everything in it, and what the rows have
     statistics.ERROR_HASH: error_hash(TEXT),
     statistics.DEFINITION_KEY: BASE + 1,
@@ -288,8 +291,61 @@ async def test_numbers_of_groups_are_the_same(readers: tuple[Reader, Reader], en
 
 
 @pytest.mark.parametrize("entity", GROUPS, ids=lambda entity: entity.name)
-async def test_numbers_of_groups_over_several_partitions_are_the_same(several: tuple[Reader, Reader], entity: Entity):
-    assert (await compare(several, lambda reader: search(reader, entity, ALL, given=GIVEN))).items
+async def test_numbers_of_groups_over_several_partitions_are_those_of_one(
+    readers: tuple[Reader, Reader], several: tuple[Reader, Reader], entity: Entity
+):
+    groups = await compare(several, lambda reader: search(reader, entity, ALL, given=GIVEN))
+    assert groups.items
+    for question in (ALL, *questions(entity, groups.items)):
+        found, expected = [
+            await compare(both, lambda reader, asked=question: search(reader, entity, asked, given=GIVEN))
+            for both in (several, readers)
+        ]
+        assert found == expected
+
+
+@pytest.fixture(scope="module")
+def thirteen_files(unique: list[Any], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The files of more partitions than one connection to SQLite reads."""
+    folder = tmp_path_factory.mktemp("thirteen")
+    paths = [folder / f"{number}.db" for number in range(1, 14)]
+
+    async def write() -> None:
+        for number, path in enumerate(paths, 1):
+            store = SqliteStore(path, partition_id=number)
+            await store.open()
+            await store.write(batch_of(number, len(paths), unique), None)
+            await store.close()
+
+    asyncio.run(write())
+    return paths
+
+
+@pytest.fixture
+async def thirteen(thirteen_files: list[Path]) -> AsyncIterator[Reader]:
+    reader = Reader(*thirteen_files)
+    yield reader
+    await reader.close()
+
+
+@pytest.mark.parametrize("entity", GROUPS, ids=lambda entity: entity.name)
+async def test_numbers_of_groups_over_thirteen_partitions_are_those_of_one(
+    readers: tuple[Reader, Reader], thirteen: Reader, entity: Entity
+):
+    expected = await search(readers[0], entity, ALL, given=GIVEN)
+    assert expected.items
+    assert await search(thirteen, entity, ALL, given=GIVEN) == expected
+
+
+async def test_groups_of_incidents_are_those_of_all_partitions(
+    readers: tuple[Reader, Reader], several: tuple[Reader, Reader]
+):
+    groups, goes_on = await compare(several, incident_groups)
+    assert [(one.count, len(one.keys)) for one in groups] == [(4, 4), (2, 2)]
+    assert (groups, goes_on) == await incident_groups(readers[0])
+    assert await compare(several, lambda reader: incident_groups(reader, skipped=1)) == (groups[1:], False)
+    beyond = await compare(several, lambda reader: incident_groups(reader, skipped=1 << 31))
+    assert beyond == "Expected page.from to be an integer from 0 to 2147483647, but found 2147483648"
 
 
 async def test_a_search_of_many_partitions_holds_no_more_connections_than_there_are(several: tuple[Reader, Reader]):

@@ -16,7 +16,6 @@ from osmia_broker.state.rows import (
     DecisionRequirements,
     Form,
     ProcessDefinition,
-    Resource,
     Row,
     StartSubscription,
 )
@@ -35,8 +34,6 @@ CLUSTER_TYPES: tuple[type, ...] = (
     ClusterVariable,
     JobFlow,
 )
-
-SAME_IN_ALL = frozenset({*CLUSTER_TYPES, Resource})  #: with the deployed files
 
 _OVER: dict[type, str] = {
     StartSubscription: "ended_ms",

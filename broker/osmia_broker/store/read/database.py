@@ -64,9 +64,6 @@ class Source(Protocol):
     async def begin(self, connection: "AsyncConnection") -> Any:
         """Begin a transaction that sees one moment, and return the driver's connection for `interrupt`."""
 
-    def joined(self, others: "Sequence[Any]") -> "Source":
-        """Return a source of the rows of this partition and of the *others*, which are of the same kind."""
-
     @property
     def options(self) -> Mapping[str, Any]:
         """The execution options of its statements, once a transaction has begun."""

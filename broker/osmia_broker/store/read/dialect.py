@@ -4,7 +4,7 @@ Each is a small class here; `on_sqlite` and `on_postgres` say how it is written,
 knows a database. Values are the same on both: an array is a text of JSON, a pattern is one of SQLite's GLOB.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -291,15 +291,22 @@ def items(parameter: str, name: str) -> TableValuedAlias:
     return found.table_valued(sql_column("key", BigInteger()), sql_column("value", BigInteger()), name=name)
 
 
+def rows(parameter: str, columns: Mapping[str, bool]) -> FromClause:
+    """Return a table of the items of an array parameter, which are arrays: the named columns, and whether each is an integer or else a text."""
+    item = Items(bindparam(parameter)).table_valued(sql_column("value", Text()), name=f"{parameter}_items").c.value
+    values = (
+        (NumberPart if is_number else Part)(item, literal_column(str(place))).label(name)
+        for place, (name, is_number) in enumerate(columns.items())
+    )
+    return select(*values).subquery(parameter)
+
+
 NAMES = "element_names"  #: the parameter of `names_table`: an array of [definition key, element id, name]
 
 
 def names_table() -> FromClause:
     """Return a table of element names, from the parameter NAMES."""
-    item = Items(bindparam(NAMES)).table_valued(sql_column("value", Text()), name="name_items").c.value
-    kinds: dict[str, type[Part | NumberPart]] = {"definition_key": NumberPart, "element_id": Part, "name": Part}
-    columns = (kind(item, literal_column(str(place))).label(name) for place, (name, kind) in enumerate(kinds.items()))
-    return select(*columns).subquery("element_names")
+    return rows(NAMES, {"definition_key": True, "element_id": False, "name": False})
 
 
 def as_text(column: ColumnElement[Any]) -> ColumnElement[str]:

@@ -5,21 +5,18 @@ They go to the server that the partitions are written on. A standby may lag behi
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import BigInteger, Integer, Table, event
-from sqlalchemy.dialects.postgresql.base import PGCompiler
+from sqlalchemy import BigInteger, Integer, event
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from osmia_broker.base.addresses import without_password
-from osmia_broker.state.cluster_tables import SAME_IN_ALL
-from osmia_broker.state.kinds import KINDS
 from osmia_broker.store.postgres.connection import CONNECT_S, Server, reason
-from osmia_broker.store.postgres.schemas import quoted, schema_of
+from osmia_broker.store.postgres.schemas import schema_of
 from osmia_broker.store.read import dialect
 from osmia_broker.store.schema import Comparable
 
@@ -61,10 +58,6 @@ class PostgresSource:
         # The ids of the server's processes. A pooler reports others.
         self._pids: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
         self.name = without_password(server.url)
-
-    def joined(self, others: "Sequence[PostgresSource]") -> "PostgresSource":
-        """Return a source of the rows of this partition and of the *others*."""
-        return _Joined(self._server, len(others) + 1)
 
     @property
     def schema(self) -> str:
@@ -112,50 +105,6 @@ class PostgresSource:
         except Exception as error:  # noqa: BLE001 - then the connection is shut down instead
             log.debug("interrupted the hard way", extra={"error": reason(error)})
             driver_connection.terminate()
-
-
-class _Joined(PostgresSource):
-    """All partitions of a database, read together. What belongs to the whole cluster is the same in all, so it is read from the first."""
-
-    def __init__(self, server: Server, partitions: int) -> None:
-        super().__init__(server)
-        self._partitions = partitions
-        self._several = {kind.table for kind in KINDS.values() if kind.row_type not in SAME_IN_ALL}
-
-    def open_engine(self, connections: int) -> "AsyncEngine":
-        """Make an engine over a pool of *connections*. It opens none of them yet."""
-        engine = super().open_engine(connections)
-        written_by = engine.dialect.statement_compiler
-        engine.dialect.statement_compiler = type("OfAll", (_OfAll, written_by), {"source": self})
-        return engine
-
-    def rows_of(self, table: Table) -> str:
-        """Return the rows of *table* in all partitions as a part of a statement; empty if the first partition has them all.
-
-        It is no view: whoever migrates the tables would have to remove it first.
-        """
-        if table.name not in self._several:
-            return ""
-        columns = ", ".join(quoted(column.name) for column in table.columns)
-        schemas = (schema_of(self._server.schema, number) for number in range(1, self._partitions + 1))
-        parts = (f"SELECT {columns} FROM {quoted(schema)}.{quoted(table.name)}" for schema in schemas)
-        return f"({' UNION ALL '.join(parts)})"
-
-
-class _OfAll(PGCompiler):
-    """Writes the rows of all partitions in the place of a table."""
-
-    source: _Joined
-
-    def visit_table(self, table: Any, asfrom: Any = False, *given: Any, **options: Any) -> str:
-        rows = self.source.rows_of(table) if asfrom else ""
-        if not rows:
-            return str(super().visit_table(table, asfrom, *given, **options))  # type: ignore[no-untyped-call]  # it has no types
-        linter, alias = options.get("from_linter"), options.get("enclosing_alias")
-        if linter:
-            linter.froms[table] = table.fullname
-        is_named = alias is not None and alias.element is table
-        return rows if is_named else f"{rows} AS {self.preparer.quote(table.name)}"
 
 
 def _check(_adapted: Any, record: "ConnectionPoolEntry", _proxy: Any) -> None:

@@ -5,7 +5,7 @@ SQLAlchemy's asyncio part and the driver are imported at the first question, not
 
 import logging
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +16,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from osmia_broker.base.errors import Unsupported
-from osmia_broker.state.cluster_tables import SAME_IN_ALL
-from osmia_broker.state.kinds import KINDS
 from osmia_broker.store.dialects import text_or_bytes
 from osmia_broker.store.memory import IN_MEMORY
 from osmia_broker.store.read import dialect, numbers
@@ -31,15 +28,8 @@ if TYPE_CHECKING:
 CACHE_KIB = 16_384  # of each connection: the index of 100,000 open user tasks has 13 MB
 
 
-ATTACHED_MAX = 10  # files that SQLite reads beside the first one
-
-
 class SqliteSource:
-    """The file *path* as a database to read.
-
-    With *others*, the rows of process instances in all of these files are read together. What belongs to the whole cluster is the same in
-    all, so it is read from the first.
-    """
+    """The file *path* as a database to read."""
 
     errors: tuple[type[Exception], ...] = (DBAPIError, sqlite3.Error)
     of_nul: tuple[str, ...] = ()
@@ -47,14 +37,9 @@ class SqliteSource:
     shares_connections = False
     options: Mapping[str, Any] = {}
 
-    def __init__(self, path: Path, *others: Path) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._others = others
         self.name = path.name
-
-    def joined(self, others: Sequence["SqliteSource"]) -> "SqliteSource":
-        """Return a source of the rows of this file and of the *others*."""
-        return SqliteSource(self.path, *(one.path for one in others))
 
     def open_engine(self, connections: int) -> "AsyncEngine":
         """Make an engine that reads the file over a pool of *connections*. It opens none of them yet."""
@@ -62,10 +47,6 @@ class SqliteSource:
 
         from osmia_broker.store.read import one_visit
 
-        if len(self._others) > ATTACHED_MAX:
-            raise Unsupported(
-                f"Expected at most {ATTACHED_MAX + 1} partitions for numbers over all of them, but found {len(self._others) + 1}"
-            )
         # At level debug, the driver logs every statement with its values.
         logging.getLogger("aiosqlite").setLevel(logging.WARNING)
         place = {"vfs": "memdb"} if self.path.is_relative_to(IN_MEMORY) else {"mode": "ro"}
@@ -80,21 +61,7 @@ class SqliteSource:
         event.listen(engine.sync_engine, "do_connect", one_visit.connect)
         event.listen(engine.sync_engine, "handle_error", _replace)
         event.listen(engine.sync_engine, "connect", _prepare)
-        if self._others:
-            event.listen(engine.sync_engine, "connect", self._join)
         return engine
-
-    def _join(self, connection: Any, _record: Any) -> None:
-        """Put a view of all files in the place of each table with rows of process instances."""
-        cursor = connection.cursor()
-        for number, path in enumerate(self._others):
-            cursor.execute(f"ATTACH DATABASE ? AS other_{number}", (f"{path.absolute().as_uri()}?mode=ro",))
-        places = ["main", *(f"other_{number}" for number in range(len(self._others)))]
-        for kind in KINDS.values():
-            if kind.row_type not in SAME_IN_ALL:
-                parts = " UNION ALL ".join(f"SELECT * FROM {place}.{kind.table}" for place in places)
-                cursor.execute(f"CREATE TEMP VIEW {kind.table} AS {parts}")
-        cursor.close()
 
     async def begin(self, connection: "AsyncConnection") -> Any:
         """Begin a transaction that sees one moment, and return the driver's connection for `interrupt`.

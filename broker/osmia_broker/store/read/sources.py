@@ -48,13 +48,9 @@ class Sources:
         self.questions_max = questions_max
         self.questions = 0  # being answered or waiting for a connection
         self.parts: tuple[Any, ...] = (self,)
-        #: Reads the rows of all partitions at once: slower for lists, but right for numbers of groups.
-        self.together: Sources = self
         if len(databases) > 1:
-            first, *others = map(_source, places)
-            self.together = self._part(Database(first.joined(others), self._threads, SHARED_CONNECTIONS), 1)
             self.parts = tuple(self._part(one, number) for number, one in enumerate(databases, 1))
-            if not first.shares_connections:
+            if not databases[0].source.shares_connections:
                 for part in self.parts:
                     part.leases = part.database
 
@@ -69,7 +65,7 @@ class Sources:
     def _part(self, database: Database, number: int) -> "Sources":
         """Return the sources of one partition. It shares what is the same in all."""
         part = copy(self)
-        part.database, part.number, part.parts, part.together = database, number, (part,), part
+        part.database, part.number, part.parts = database, number, (part,)
         return part
 
     def part_of(self, key: object) -> "Sources":
@@ -80,7 +76,7 @@ class Sources:
 
     async def close(self) -> None:
         """Refuse new questions, stop the running ones, and close the connections. Safe to call twice."""
-        for part in {*self.parts, self.together}:
+        for part in self.parts:
             await part.database.close()
         await self.element_names.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -98,11 +94,6 @@ Across = Callable[[Any, Ask, dict[str, Any]], Awaitable[Any]]  #: given all sour
 async def of_cluster(sources: Sources, ask: Ask, _given: dict[str, Any]) -> Any:
     """Ask the first partition: it has all definitions and whatever else belongs to the whole cluster."""
     return await ask(sources.parts[0])
-
-
-async def of_groups(sources: Sources, ask: Ask, _given: dict[str, Any]) -> Any:
-    """Ask once about the rows of all partitions."""
-    return await ask(sources.together)
 
 
 def of_key(name: str) -> Across:

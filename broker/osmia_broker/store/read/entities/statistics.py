@@ -14,7 +14,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    cast,
     func,
     literal_column,
     select,
@@ -44,6 +43,7 @@ from osmia_broker.store.read.search.fields import (
     text,
 )
 from osmia_broker.store.read.search.filters import Group
+from osmia_broker.store.read.search.groups import grouped, total
 from osmia_broker.store.read.search.statements import Sight
 from osmia_broker.store.read.search.values import moment
 
@@ -65,7 +65,7 @@ _stopped = (
 )
 _running = select(_definition.c.key, running_of(_definition.c.key).label("number")).subquery("running")
 _with_incident: ColumnElement[int] = func.coalesce(_stopped.c.number, 0)
-_by_version = (
+_active = (
     select(
         _running.c.key.label("process_definition_key"),
         _with_incident.label("with_incident"),
@@ -73,7 +73,6 @@ _by_version = (
     )
     .select_from(_running.outerjoin(_stopped, _stopped.c.process_definition_key == _running.c.key))
     .where(_running.c.number > 0)
-    .subquery("by_version")
 )
 _newer = _definition.alias("newer")
 _latest_name = (
@@ -82,17 +81,6 @@ _latest_name = (
     .order_by(_newer.c.version.desc())
     .limit(1)
     .scalar_subquery()
-)
-_by_process = (
-    select(
-        _definition.c.bpmn_process_id.label("process_id"),
-        func.max(_latest_name).label("name"),
-        (func.count() > 1).label("has_versions"),
-        *(cast(func.sum(_by_version.c[one]), schema.Int64).label(one) for one in ("with_incident", "without_incident")),
-    )
-    .select_from(_by_version.join(_definition, _definition.c.key == _by_version.c.process_definition_key))
-    .group_by(_definition.c.bpmn_process_id)
-    .subquery("by_process")
 )
 
 
@@ -103,83 +91,114 @@ def _with_and_without(table: FromClause) -> tuple[Field, Field]:
     )
 
 
-INSTANCES_BY_PROCESS = Entity(
-    "process instance statistics",
-    _by_process,
-    (_by_process.c.process_id,),
-    (
-        text("processDefinitionId", _by_process.c.process_id, sorts=True),
-        maybe("latestProcessDefinitionName", _by_process.c.name),
-        json("hasMultipleVersions", _by_process.c.has_versions, bool, {"type": "boolean"}),
-        *_with_and_without(_by_process),
-        TENANT,
-    ),
-    key_types=(str,),
-    is_grouped=True,
-)
-INSTANCES_BY_VERSION = Entity(
-    "process instance statistics by version",
-    _by_version.join(_definition, _definition.c.key == _by_version.c.process_definition_key),
-    (_definition.c.key,),
-    (
-        key("processDefinitionKey", _definition.c.key, sorts=True),
-        text("processDefinitionId", _definition.c.bpmn_process_id, sorts=True),
-        maybe("processDefinitionName", _definition.c.name, sorts=True),
-        integer("processDefinitionVersion", _definition.c.version, sorts=True),
-        *_with_and_without(_by_version),
-        TENANT,
-    ),
-    is_grouped=True,
-)
+def _by_version(active: FromClause) -> Entity:
+    key_of_version = active.c.process_definition_key
+    numbers = (
+        select(key_of_version, *(total(active.c[one]).label(one) for one in ("with_incident", "without_incident")))
+        .group_by(key_of_version)
+        .subquery("by_version")
+    )
+    return Entity(
+        "process instance statistics by version",
+        numbers.join(_definition, _definition.c.key == numbers.c.process_definition_key),
+        (_definition.c.key,),
+        (
+            key("processDefinitionKey", _definition.c.key, sorts=True),
+            text("processDefinitionId", _definition.c.bpmn_process_id, sorts=True),
+            maybe("processDefinitionName", _definition.c.name, sorts=True),
+            integer("processDefinitionVersion", _definition.c.version, sorts=True),
+            *_with_and_without(numbers),
+            TENANT,
+        ),
+    )
+
+
+def _by_process(active: FromClause) -> Entity:
+    numbers = (
+        select(
+            _definition.c.bpmn_process_id.label("process_id"),
+            func.max(_latest_name).label("name"),
+            (func.count(_definition.c.key.distinct()) > 1).label("has_versions"),
+            *(total(active.c[one]).label(one) for one in ("with_incident", "without_incident")),
+        )
+        .select_from(active.join(_definition, _definition.c.key == active.c.process_definition_key))
+        .group_by(_definition.c.bpmn_process_id)
+        .subquery("by_process")
+    )
+    return Entity(
+        "process instance statistics",
+        numbers,
+        (numbers.c.process_id,),
+        (
+            text("processDefinitionId", numbers.c.process_id, sorts=True),
+            maybe("latestProcessDefinitionName", numbers.c.name),
+            json("hasMultipleVersions", numbers.c.has_versions, bool, {"type": "boolean"}),
+            *_with_and_without(numbers),
+            TENANT,
+        ),
+        key_types=(str,),
+    )
+
+
+INSTANCES_BY_PROCESS = grouped(_active, _by_process)
+INSTANCES_BY_VERSION = grouped(_active, _by_version)
 
 # --- active process instances with incidents, by error and by definition
 
 ERROR_HASH = "error_hash"  #: the parameter of INSTANCES_BY_DEFINITION
-_by_error = (
-    select(
-        _incident.c.message,
-        func.count(_incident.c.process_instance_key.distinct()).label("instances"),
+# An instance is in one partition, so numbers of different instances add up.
+_instances: ColumnElement[int] = func.count(_incident.c.process_instance_key.distinct()).label("instances")
+
+
+def _by_error(counted: FromClause) -> Entity:
+    numbers = (
+        select(counted.c.message, total(counted.c.instances).label("instances"))
+        .group_by(counted.c.message)
+        .subquery("by_error")
     )
-    .where(_incident_is_open)
-    .group_by(_incident.c.message)
-    .subquery("by_error")
-)
-INSTANCES_BY_ERROR = Entity(
-    "incident statistics by error",
-    _by_error,
-    (_by_error.c.message,),
-    (
-        integer("errorHashCode", dialect.error_hash(_by_error.c.message)),
-        text("errorMessage", _by_error.c.message, sorts=True),
-        integer("activeInstancesWithErrorCount", _by_error.c.instances, sorts=True),
-    ),
-    key_types=(str,),
-    is_grouped=True,
-)
-_with_error = (
-    select(
-        _incident.c.process_definition_key,
-        func.count(_incident.c.process_instance_key.distinct()).label("instances"),
-    )
-    .where(_incident_is_open, dialect.error_hash(_incident.c.message) == bindparam(ERROR_HASH))
-    .group_by(_incident.c.process_definition_key)
-    .subquery("with_error")
-)
-INSTANCES_BY_DEFINITION = Entity(
-    "incident statistics by definition",
-    _with_error.join(_definition, _definition.c.key == _with_error.c.process_definition_key),
-    (_definition.c.key,),
-    (
-        key("processDefinitionKey", _definition.c.key, sorts=True),
-        text("processDefinitionId", _definition.c.bpmn_process_id),
-        text(
-            "processDefinitionName", func.coalesce(func.nullif(_definition.c.name, ""), _definition.c.bpmn_process_id)
+    return Entity(
+        "incident statistics by error",
+        numbers,
+        (numbers.c.message,),
+        (
+            integer("errorHashCode", dialect.error_hash(numbers.c.message)),
+            text("errorMessage", numbers.c.message, sorts=True),
+            integer("activeInstancesWithErrorCount", numbers.c.instances, sorts=True),
         ),
-        integer("processDefinitionVersion", _definition.c.version),
-        integer("activeInstancesWithErrorCount", _with_error.c.instances, sorts=True),
-        SORTED_TENANT,
-    ),
-    is_grouped=True,
+        key_types=(str,),
+    )
+
+
+def _by_definition(counted: FromClause) -> Entity:
+    numbers = (
+        select(counted.c.process_definition_key, total(counted.c.instances).label("instances"))
+        .group_by(counted.c.process_definition_key)
+        .subquery("with_error")
+    )
+    name = func.coalesce(func.nullif(_definition.c.name, ""), _definition.c.bpmn_process_id)
+    return Entity(
+        "incident statistics by definition",
+        numbers.join(_definition, _definition.c.key == numbers.c.process_definition_key),
+        (_definition.c.key,),
+        (
+            key("processDefinitionKey", _definition.c.key, sorts=True),
+            text("processDefinitionId", _definition.c.bpmn_process_id),
+            text("processDefinitionName", name),
+            integer("processDefinitionVersion", _definition.c.version),
+            integer("activeInstancesWithErrorCount", numbers.c.instances, sorts=True),
+            SORTED_TENANT,
+        ),
+    )
+
+
+INSTANCES_BY_ERROR = grouped(
+    select(_incident.c.message, _instances).where(_incident_is_open).group_by(_incident.c.message), _by_error
+)
+INSTANCES_BY_DEFINITION = grouped(
+    select(_incident.c.process_definition_key, _instances)
+    .where(_incident_is_open, dialect.error_hash(_incident.c.message) == bindparam(ERROR_HASH))
+    .group_by(_incident.c.process_definition_key),
+    _by_definition,
 )
 
 # --- open message subscriptions by definition
@@ -200,20 +219,30 @@ def subscriptions_by_definition(shape: Group) -> Entity:
             found.c.kind == literal_column("'MESSAGE'"), found.c.ended_ms == schema.NOT_ENDED, found.c.key.in_(selected)
         )
         .group_by(found.c.process_definition_key)
+    )
+    return grouped(waiting, _subscriptions)
+
+
+def _subscriptions(waiting: FromClause) -> Entity:
+    numbers = (
+        select(
+            waiting.c.process_definition_key,
+            *(total(waiting.c[one]).label(one) for one in ("instances", "subscriptions")),
+        )
+        .group_by(waiting.c.process_definition_key)
         .subquery("waiting")
     )
     return Entity(
         "message subscription statistics",
-        waiting.join(_definition, _definition.c.key == waiting.c.process_definition_key),
+        numbers.join(_definition, _definition.c.key == numbers.c.process_definition_key),
         (_definition.c.key,),
         (
             key("processDefinitionKey", _definition.c.key, filters=False),
             text("processDefinitionId", _definition.c.bpmn_process_id, filters=False),
-            integer("processInstancesWithActiveSubscriptions", waiting.c.instances, filters=False),
-            integer("activeSubscriptions", waiting.c.subscriptions, filters=False),
+            integer("processInstancesWithActiveSubscriptions", numbers.c.instances, filters=False),
+            integer("activeSubscriptions", numbers.c.subscriptions, filters=False),
             TENANT,
         ),
-        is_grouped=True,
     )
 
 
@@ -224,10 +253,15 @@ _variable = schema.variables
 _of_definition = select(_process.c.key).where(
     _process.c.type == schema.PROCESS, _process.c.process_definition_key == bindparam(DEFINITION_KEY)
 )
-_names = select(_variable.c.name).where(_variable.c.scope_key.in_(_of_definition)).distinct().subquery("names")
-VARIABLE_NAMES = Entity(
-    "variable names", _names, (_names.c.name,), (text("name", _names.c.name),), key_types=(str,), is_grouped=True
-)
+_names = select(_variable.c.name).where(_variable.c.scope_key.in_(_of_definition)).distinct()
+
+
+def _different(counted: FromClause) -> Entity:
+    names = select(counted.c.name).distinct().subquery("names")
+    return Entity("variable names", names, (names.c.name,), (text("name", names.c.name),), key_types=(str,))
+
+
+VARIABLE_NAMES = grouped(_names, _different)
 
 # --- jobs by type, worker, error and time
 
@@ -260,6 +294,15 @@ def _measured() -> list[ColumnElement[Any]]:
     return columns
 
 
+def _added_up(counted: FromClause) -> list[ColumnElement[Any]]:
+    """Return the same of some jobs that were counted apart."""
+    columns: list[ColumnElement[Any]] = []
+    for name in _MEASURES:
+        latest = func.coalesce(func.max(counted.c[f"{name}_ms"]), 0)
+        columns += [total(counted.c[name]).label(name), latest.label(f"{name}_ms")]
+    return columns
+
+
 METRIC = object_of(count={"type": "integer", "format": "int64"}, lastUpdatedAt=MAYBE_MOMENT)
 
 
@@ -281,49 +324,72 @@ def _metrics(table: FromClause) -> tuple[Field, ...]:
 
 
 _ANY = and_(_job.c.created_ms < _to, case((_job.c.ended_ms == 0, 1), (_job.c.ended_ms >= _from, 1), else_=0) == 1)
-_workers = func.count(func.nullif(_job.c.worker, "").distinct()).label("workers")
 
 
-def _jobs_by(*columns: Column, where: ColumnElement[bool]) -> Select[Any]:
-    return select(*columns, *_measured(), _workers).where(_ANY, where).group_by(*columns)
+def _counted_by(*columns: Column, where: ColumnElement[bool]) -> Select[Any]:
+    """Count the jobs of each worker apart, so that different workers can be counted over several partitions."""
+    apart = dict.fromkeys((*columns, _job.c.worker))
+    return select(*apart, *_measured()).where(_ANY, where).group_by(*apart)
 
 
-_all = select(literal_column("0", schema.Int64).label("all"), *_measured(), _workers).where(_ANY).subquery("all_jobs")
-_by_type = _jobs_by(_job.c.type, where=true()).subquery("by_type")
-_by_worker = _jobs_by(_job.c.type, _job.c.worker, where=_job.c.worker != "").subquery("by_worker")
-_by_error_of_job = _jobs_by(_job.c.type, _job.c.error_code, _job.c.error_message, where=_has_failed).subquery(
-    "by_job_error"
+def _groups_by(counted: FromClause, *names: str) -> FromClause:
+    """Add up the numbers of all that have the same values in these columns."""
+    workers = func.count(func.nullif(counted.c.worker, "").distinct()).label("workers")
+    columns = [counted.c[name] for name in names]
+    return select(*columns, *_added_up(counted), workers).group_by(*columns).subquery("job_numbers")
+
+
+def _by_type(counted: FromClause) -> Entity:
+    numbers = _groups_by(counted, "type")
+    workers = integer("workers", numbers.c.workers, filters=False)
+    return Entity(
+        "job statistics by type",
+        numbers,
+        (numbers.c.type,),
+        (text("jobType", numbers.c.type), *_metrics(numbers), workers),
+        key_types=(str,),
+    )
+
+
+def _by_worker(counted: FromClause) -> Entity:
+    numbers = _groups_by(counted, "type", "worker")
+    return Entity(
+        "job statistics by worker",
+        numbers,
+        (numbers.c.worker, numbers.c.type),
+        (text("worker", numbers.c.worker), text("jobType", numbers.c.type, shows=False), *_metrics(numbers)),
+        key_types=(str, str),
+    )
+
+
+def _by_job_error(counted: FromClause) -> Entity:
+    numbers = _groups_by(counted, "type", "error_code", "error_message")
+    return Entity(
+        "job statistics by error",
+        numbers,
+        (numbers.c.error_code, numbers.c.error_message, numbers.c.type),
+        (
+            text("errorCode", numbers.c.error_code),
+            text("errorMessage", numbers.c.error_message),
+            text("jobType", numbers.c.type, shows=False),
+            integer("workers", numbers.c.workers, filters=False),
+        ),
+        key_types=(str, str, str),
+    )
+
+
+def _all(counted: FromClause) -> Entity:
+    one = literal_column("0", schema.Int64).label("one")
+    numbers = select(one, *_added_up(counted)).subquery("all_jobs")
+    return Entity("job statistics", numbers, (numbers.c.one,), _metrics(numbers))
+
+
+JOBS_BY_TYPE = grouped(_counted_by(_job.c.type, where=true()), _by_type)
+JOBS_BY_WORKER = grouped(_counted_by(_job.c.type, where=_job.c.worker != ""), _by_worker)
+JOBS_BY_ERROR = grouped(
+    _counted_by(_job.c.type, _job.c.error_code, _job.c.error_message, where=_has_failed), _by_job_error
 )
-
-JOBS_BY_TYPE = Entity(
-    "job statistics by type",
-    _by_type,
-    (_by_type.c.type,),
-    (text("jobType", _by_type.c.type), *_metrics(_by_type), integer("workers", _by_type.c.workers, filters=False)),
-    key_types=(str,),
-    is_grouped=True,
-)
-JOBS_BY_WORKER = Entity(
-    "job statistics by worker",
-    _by_worker,
-    (_by_worker.c.worker, _by_worker.c.type),
-    (text("worker", _by_worker.c.worker), text("jobType", _by_worker.c.type, shows=False), *_metrics(_by_worker)),
-    key_types=(str, str),
-    is_grouped=True,
-)
-JOBS_BY_ERROR = Entity(
-    "job statistics by error",
-    _by_error_of_job,
-    (_by_error_of_job.c.error_code, _by_error_of_job.c.error_message, _by_error_of_job.c.type),
-    (
-        text("errorCode", _by_error_of_job.c.error_code),
-        text("errorMessage", _by_error_of_job.c.error_message),
-        text("jobType", _by_error_of_job.c.type, shows=False),
-        integer("workers", _by_error_of_job.c.workers, filters=False),
-    ),
-    key_types=(str, str, str),
-    is_grouped=True,
-)
+ALL_JOBS = grouped(select(*_measured()).where(_ANY), _all)
 
 # A job counts in the part of the period in which each thing happened, so each measure has rows of its own.
 _happened = [
@@ -336,32 +402,34 @@ _happened = [
     for name, (time, condition) in _MEASURES.items()
 ]
 _events = _happened[0].union_all(*_happened[1:]).subquery("job_events")
-_by_time = (
-    select(
-        _events.c.type,
-        _events.c.bucket,
-        *(
-            column
-            for name in _MEASURES
-            for column in (
-                number_of(_events.c[name] == 1).label(name),
-                func.coalesce(func.max(case((_events.c[name] == 1, _events.c.at_ms))), 0).label(f"{name}_ms"),
-            )
-        ),
-    )
-    .group_by(_events.c.type, _events.c.bucket)
-    .subquery("by_time")
-)
-JOBS_BY_TIME = Entity(
-    "job statistics by time",
-    _by_time,
-    (_by_time.c.bucket, _by_time.c.type),
-    (
-        json("time", _by_time.c.bucket, moment, MAYBE_MOMENT),
-        text("jobType", _by_time.c.type, shows=False),
-        *_metrics(_by_time),
+_counted_by_time = select(
+    _events.c.type,
+    _events.c.bucket,
+    *(
+        column
+        for name in _MEASURES
+        for column in (
+            number_of(_events.c[name] == 1).label(name),
+            func.coalesce(func.max(case((_events.c[name] == 1, _events.c.at_ms))), 0).label(f"{name}_ms"),
+        )
     ),
-    key_types=(int, str),
-    is_grouped=True,
-)
-ALL_JOBS = Entity("job statistics", _all, (_all.c.all,), _metrics(_all), key_types=(int,), is_grouped=True)
+).group_by(_events.c.type, _events.c.bucket)
+
+
+def _by_time(counted: FromClause) -> Entity:
+    columns = (counted.c.type, counted.c.bucket)
+    numbers = select(*columns, *_added_up(counted)).group_by(*columns).subquery("by_time")
+    return Entity(
+        "job statistics by time",
+        numbers,
+        (numbers.c.bucket, numbers.c.type),
+        (
+            json("time", numbers.c.bucket, moment, MAYBE_MOMENT),
+            text("jobType", numbers.c.type, shows=False),
+            *_metrics(numbers),
+        ),
+        key_types=(int, str),
+    )
+
+
+JOBS_BY_TIME = grouped(_counted_by_time, _by_time)

@@ -109,7 +109,7 @@ class Entity:
     narrowed: "Callable[[Group], Entity | None]" = lambda _shape: None
     divided: "tuple[Entity, ...]" = ()  #: smaller entities that have each of its rows once; some have orders by indexes of their own
     is_of_cluster: bool = False  #: all of its rows belong to the whole cluster, and so are the same in each partition
-    is_grouped: bool = False  #: it counts rows, of which each partition has some
+    groups: "Groups | None" = None  #: of one that counts rows, of which each partition has some
     copied: Condition | None = None  #: the rows that are the same in each partition, if only some are
     #: The same for items whose keys are the parameter `keys`, where the table is made of others.
     by_keys: "Entity | None" = None
@@ -159,6 +159,14 @@ class Entity:
     def _writers(self) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
         """The names of the shown fields, each with what makes the value of an answer from a stored one."""
         return tuple((one.name, one.show or values.writer(one.kind, optional=one.optional)) for one in self.shown)
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """The two steps to numbers over several partitions (`groups.grouped`)."""
+
+    rows: Select[Any]  #: what each partition counts
+    of_several: Entity  #: what is made of the rows of all, which are a parameter
 
 
 def joins_of(fields: Iterable[Field]) -> list[Join]:

@@ -25,6 +25,7 @@ from osmia_broker.store.read.search.asked import (
 from osmia_broker.store.read.search.by_creation import Cuts, cuts_behind, cuts_in, descends
 from osmia_broker.store.read.search.entity import Entity, Item
 from osmia_broker.store.read.search.filters import Parsed
+from osmia_broker.store.read.search.groups import ROWS, rows_of
 from osmia_broker.store.read.search.items import Fields, Shows, read_items
 from osmia_broker.store.read.search.keys import keys_of
 from osmia_broker.store.read.search.terms import Order
@@ -93,6 +94,10 @@ async def search(
     order = order_of(entity, asked.sort)
     page = page_of(entity, order, asked.page, cuts_in(entity, order, len(_parts(sources, entity))))
     own = await _prepare(sources, entity, parsed, order) | (given or {})
+    if entity.groups is not None and len(sources.parts) > 1:
+        async with snapshots_of([part.database for part in sources.parts]) as snapshots:
+            own[ROWS] = await rows_of(snapshots, entity.groups, own)
+        entity = entity.groups.of_several
     parsed.parameters.update(own)
     wanted = Question(entity, parsed, order, page, total_max)
     found = await _read(sources, wanted, Fields(entity, own), bytes_max)
@@ -200,6 +205,4 @@ async def _read(sources: Sources, question: Question, shows: Shows[T], bytes_max
 
 def _parts(sources: Sources, entity: Entity) -> Sequence[Sources]:
     """Return the sources of the rows of an entity."""
-    if entity.is_grouped:
-        return (sources.together,)
     return sources.parts[:1] if entity.is_of_cluster else sources.parts
