@@ -20,7 +20,7 @@ import pytest
 
 import osmia
 import osmia.results
-from osmia_broker.base import cluster_id
+from osmia_broker.base import cluster_id, ports
 from osmia_broker.base.errors import OsmiaError
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine import commands
@@ -570,8 +570,10 @@ class RunningBroker:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="broker under test", daemon=True)
         self._thread.start()
-        ports = {"grpc_port": 0, "http_port": 0, "management_port": 0}
-        self._settings = {"data_dir": data_dir, **ports, "grpc_server": GRPC_SERVER, **settings}
+        self._held, held_port = ports.hold("127.0.0.1")  # so that clients find it again after a restart
+        grpc_port = 0 if "processes" in settings else held_port
+        doors = {"grpc_port": grpc_port, "http_port": 0, "management_port": 0}
+        self._settings = {"data_dir": data_dir, **doors, "grpc_server": GRPC_SERVER, **settings}
         self._start(self._settings)
         self.address = self.addresses[-1]
         self.client = osmia.SyncClient(self.address, call_timeout_ms=ANSWER_MS)
@@ -604,7 +606,7 @@ class RunningBroker:
         return [f"127.0.0.1:{one.grpc_port}" for one in self.brokers]
 
     def restart(self, **settings: Any) -> None:
-        """Stop the broker, and start it again on its data, with *settings* over those it had."""
+        """Stop the broker, and start it again on its data and at its gRPC port, with *settings* over those it had."""
         self._stop()
         self._start({**self._settings, **settings})
 
@@ -632,8 +634,9 @@ class RunningBroker:
         self.client.close()
         self._stop()
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join()
         self._loop.close()
+        self._held.close()
 
 
 @contextmanager

@@ -63,12 +63,12 @@ def used_until_now() -> int:
         return int(listener.getsockname()[1])
 
 
-def stranger(port: int, *options: int) -> socket.socket:
-    it = socket.socket()
+def stranger(port: int, *options: int, host: str = "127.0.0.1") -> socket.socket:
+    it = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
         for one in options:
             it.setsockopt(socket.SOL_SOCKET, one, 1)
-        it.bind(("127.0.0.1", port))
+        it.bind((host, port))
         it.listen()
     except OSError:
         it.close()
@@ -78,6 +78,7 @@ def stranger(port: int, *options: int) -> socket.socket:
 
 SHARING = (socket.SO_REUSEADDR, getattr(socket, "SO_REUSEPORT", 0))
 shares_ports = pytest.mark.skipif(not ports.SHARED_PORTS, reason="this system does not spread connections")
+holds_ports = pytest.mark.skipif(not ports.CAN_HOLD, reason="this system gives a port to one socket alone")
 
 
 @shares_ports
@@ -107,6 +108,45 @@ def test_a_port_that_is_kept_is_for_nobody_else(find, options):
 def test_a_port_that_somebody_listens_on_is_not_kept(taken):
     with pytest.raises(OSError, match="in use"):
         ports.reserve("127.0.0.1", taken)
+
+
+@holds_ports
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_port_that_is_held_is_for_one_broker_as_often_as_it_starts(host):
+    held, port = ports.hold(host)
+    with held:
+        for _ in range(2):
+            assert ports.is_free(host, port)
+            with stranger(port, socket.SO_REUSEADDR, host=host), pytest.raises(OSError, match="in use"):
+                stranger(port, socket.SO_REUSEADDR, host=host)
+
+
+@holds_ports
+def test_a_port_that_is_held_can_be_kept_for_several_processes():
+    held, port = ports.hold("127.0.0.1")
+    with held:
+        kept, number = ports.reserve("127.0.0.1", port)
+        with kept, stranger(port, *SHARING), stranger(port, *SHARING):
+            assert number == port
+
+
+@holds_ports
+def test_nobody_listens_at_a_port_that_is_held_nor_gets_it_without_asking_for_it():
+    held, port = ports.hold("127.0.0.1")
+    with held:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+        with pytest.raises(OSError, match="in use"):
+            stranger(port)
+        another, number = ports.hold("127.0.0.1")
+        with another:
+            assert number != port
+
+
+@pytest.mark.parametrize("host", ["203.0.113.7", "no.such.host.invalid"])
+def test_no_port_of_another_machine_is_held(host):
+    with pytest.raises(OSError):
+        ports.hold(host)
 
 
 def test_there_is_no_free_port_behind_the_last():

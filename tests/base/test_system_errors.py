@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from osmia_broker.base import ports
 from osmia_broker.base.system_errors import in_words
 
 
@@ -49,9 +50,10 @@ async def _connect(host, port):
 
 @pytest.fixture
 def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    """A port on which nobody listens, for as long as the test runs."""
+    held, port = ports.hold("127.0.0.1")
+    with held:
+        yield port
 
 
 BROKER = Path(__file__).parents[2] / "broker" / "osmia_broker"

@@ -75,14 +75,13 @@ def test_its_worker_works_on_after_a_restart_of_the_broker(tmp_path: Path, strea
     program = builds.zbctl()
     write_models(tmp_path)
     with running_broker(tmp_path / "data") as broker:
-        port = broker.broker.grpc_port
         _run(program, broker, tmp_path, ("deploy", "resource", "work.bpmn"), False)
         options = ["--handler", "cat", *(["--streamEnabled"] if streams else [])]
         command = [program, "--address", broker.address, "--insecure", "create", "worker", "work", *options]
         worker = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             first = finish_one(program, broker, tmp_path)
-            broker.restart(grpc_port=port)
+            broker.restart()
             assert finish_one(program, broker, tmp_path) != first
         finally:
             worker.kill()

@@ -22,11 +22,13 @@ def environ(**more):
 
 
 def port_base():
-    """A base for the ports of a demo that hardly any other demo of these minutes has, nor a program that asks the system for any port.
+    """A base for the ports of a demo that no demo of another test process has, nor a program that asks the system for any port.
 
     A demo looks which ports are free before it starts its broker, so two demos with one base could both choose the same.
     """
-    return str(random.SystemRandom().randrange(20_000, 26_000, 10))
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    first = 20_000 + int(worker) % 12 * 500
+    return str(random.SystemRandom().randrange(first, first + 500, 10))
 
 
 def osmia(*arguments, address="", stdin=subprocess.DEVNULL, powerless=False, **variables):

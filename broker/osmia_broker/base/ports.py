@@ -55,6 +55,7 @@ def is_free(host: str, port: int) -> bool:
 
 
 SHARED_PORTS = sys.platform == "linux"  # where the system spreads connections over all that listen at one port
+CAN_HOLD = sys.platform == "linux"  # where two sockets may have one port as long as at most one of them listens
 
 
 def reserve(host: str, port: int) -> tuple[socket.socket, int]:
@@ -81,6 +82,27 @@ def reserve(host: str, port: int) -> tuple[socket.socket, int]:
         held.bind((host, port))
         # Otherwise a stranger with the same option could listen there.
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    except OSError:
+        held.close()
+        raise
+    return held, int(held.getsockname()[1])
+
+
+def hold(host: str) -> tuple[socket.socket, int]:
+    """Keep a free port of *host* for one broker that may stop and start again, and return a socket to be held and the port.
+
+    The socket takes no connections. While it is held, the system gives the port to nobody who asks for any, and only who
+    asks for just this one may listen there.
+
+    Raises:
+        OSError: the host is not one of this machine, or none of its ports is free.
+    """
+    host = host.strip("[]")
+    held = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        held.bind((host, 0))
+        # Only now, so that nobody else had the port when it was bound; and a broker may have it beside this socket.
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     except OSError:
         held.close()
         raise

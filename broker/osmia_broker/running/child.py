@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,7 @@ START_S = 60.0  # for a loaded machine, and several processes; a start takes und
 STOP_S = 15.0  # more than the default grace of the broker
 LOOK_S = 0.01
 LOG = "broker.log"
+HOST = "127.0.0.1"
 PROGRAM = (
     "from osmia_broker.running.orphans import end_with; end_with({parent:d}); from osmia_broker.cli import main; main()"
 )
@@ -40,7 +42,10 @@ class NotStarted(Exception):
 
 
 class ChildBroker:
-    """A broker process on *data_dir*. It takes free ports unless they are given, and logs to `broker.log` in *data_dir*."""
+    """A broker process on *data_dir*. It takes free ports unless they are given, and logs to `broker.log` in *data_dir*.
+
+    When it starts again, clients find it at the ports that it had. They are its own also while it does not run.
+    """
 
     def __init__(
         self,
@@ -52,14 +57,15 @@ class ChildBroker:
         flags: Sequence[str] = (),
     ) -> None:
         self.data_dir = data_dir
-        self.ports = Ports(grpc_port, http_port, management_port, 0)
+        self._management_port = management_port  # not held: of several processes, each has the next one
+        self.ports = Ports(self._own(grpc_port), self._own(http_port), management_port, 0)
         self._flags = flags
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
         """The address of its gRPC door."""
-        return f"127.0.0.1:{self.ports.grpc}"
+        return f"{HOST}:{self.ports.grpc}"
 
     @property
     def pid(self) -> int:
@@ -128,13 +134,21 @@ class ChildBroker:
     ) -> None:
         self.stop()
 
+    def _own(self, port: int) -> int:
+        """Return a given *port*, or one that is held for this broker; 0 where the system cannot hold it."""
+        if port or not ports.CAN_HOLD:
+            return port
+        held, found = ports.hold(HOST)
+        weakref.finalize(self, os.close, held.detach())
+        return found
+
     def _command(self) -> list[str]:
         options = {
             "--data-dir": self.data_dir,
-            "--host": "127.0.0.1",
+            "--host": HOST,
             "--grpc-port": self.ports.grpc,
             "--http-port": self.ports.http,
-            "--management-port": self.ports.management,
+            "--management-port": self._management_port,
         }
         flags = [str(word) for pair in options.items() for word in pair]
         return [sys.executable, "-c", PROGRAM.format(parent=os.getpid()), "broker", *flags, *self._flags]
@@ -170,7 +184,7 @@ class ChildBroker:
 
 def ready_status(management_port: int) -> int:
     """Return the HTTP status of `/ready`; 0 while the door is closed."""
-    return status_of(http.client.HTTPConnection("127.0.0.1", management_port, timeout=2), "/ready")
+    return status_of(http.client.HTTPConnection(HOST, management_port, timeout=2), "/ready")
 
 
 def status_of(connection: http.client.HTTPConnection, path: str) -> int:
