@@ -16,6 +16,8 @@ import grpc
 
 from osmia._channel import Channel
 from osmia.access import SignIn
+from osmia.calls.batches import BatchCalls
+from osmia.calls.cluster_variables import ClusterVariableCalls
 from osmia.calls.event_stream import EventStreamCalls
 from osmia.calls.events import EventCalls
 from osmia.calls.instances import InstanceCalls
@@ -76,6 +78,8 @@ class Client(ResourceCalls, InstanceCalls, JobCalls, JobFlowCalls, EventCalls, E
         """Make all calls over *channel*: for clients with a connection of another kind."""
         super().__init__(channel, call_timeout_ms, idempotent_creations=idempotent_creations)
         self.user_tasks = UserTaskCalls(channel, self._timeout_s)
+        self.batches = BatchCalls(channel, call_timeout_ms)
+        self.cluster_variables = ClusterVariableCalls(channel, call_timeout_ms)
 
     @property
     def address(self) -> str:

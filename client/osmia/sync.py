@@ -16,14 +16,16 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack
 
 import grpc
 from grpc import StatusCode
 
 from osmia import errors
 from osmia.access import SignIn
-from osmia.calls.user_tasks import UserTaskCalls, UserTaskChange
+from osmia.calls.batches import BatchCalls
+from osmia.calls.cluster_variables import ClusterVariableCalls
+from osmia.calls.user_tasks import UserTaskCalls
 from osmia.client import CALL_TIMEOUT_MS, Client
 from osmia.job import Job, Outcome
 from osmia.settings import WorkerOptions
@@ -36,6 +38,7 @@ SIGNAL_S = 0.2  # Python runs the handler of a signal in the main thread, and a 
 
 P = ParamSpec("P")
 R = TypeVar("R")
+C = TypeVar("C")
 
 
 class LoopThread:
@@ -149,16 +152,36 @@ def _iterated(stream: AsyncIterator[R], loop: LoopThread) -> Iterator[R]:
         loop.run(_close(stream))
 
 
-def _blocking_task(
-    call: Callable[Concatenate[UserTaskCalls, P], Coroutine[Any, Any, R]],
-) -> Callable[Concatenate["SyncUserTasks", P], R]:
-    """Return a method that makes the same call of `UserTaskCalls` and waits for its result."""
+class _Group(Generic[C]):
+    """A group of calls that have a place of their own in the client, from any thread."""
+
+    def __init__(self, calls: C, loop: LoopThread) -> None:
+        self._calls = calls
+        self._loop = loop
+
+
+def _blocking_in(
+    call: Callable[Concatenate[C, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate[_Group[C], P], R]:
+    """Return a method that makes the same call of a group and waits for its result."""
 
     @functools.wraps(call)
-    def wait(self: "SyncUserTasks", /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def wait(self: _Group[C], /, *args: P.args, **kwargs: P.kwargs) -> R:
         return self._loop.run(call(self._calls, *args, **kwargs))
 
     return wait
+
+
+def _iterating_in(
+    call: Callable[Concatenate[C, P], AsyncIterator[R]],
+) -> Callable[Concatenate[_Group[C], P], Iterator[R]]:
+    """Return a method that iterates over the same stream of a group and waits for each item."""
+
+    @functools.wraps(call)
+    def iterate(self: _Group[C], /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
+        return _iterated(call(self._calls, *args, **kwargs), self._loop)
+
+    return iterate
 
 
 async def _next(stream: AsyncIterator[R]) -> R:
@@ -169,42 +192,68 @@ async def _close(stream: Any) -> None:
     await stream.aclose()
 
 
-class SyncUserTasks:
+class SyncUserTasks(_Group[UserTaskCalls]):
     """The calls on user tasks, from any thread. The parameters are those of `UserTaskCalls`."""
 
-    def __init__(self, calls: UserTaskCalls, loop: LoopThread) -> None:
-        self._calls = calls
-        self._loop = loop
+    follow = _iterating_in(UserTaskCalls.follow)
+    search = _blocking_in(UserTaskCalls.search)
+    get = _blocking_in(UserTaskCalls.get)
+    claim = _blocking_in(UserTaskCalls.claim)
+    claim_next = _blocking_in(UserTaskCalls.claim_next)
+    unclaim = _blocking_in(UserTaskCalls.unclaim)
+    assign = _blocking_in(UserTaskCalls.assign)
+    update = _blocking_in(UserTaskCalls.update)
+    complete = _blocking_in(UserTaskCalls.complete)
+    filters = _blocking_in(UserTaskCalls.filters)
+    save_filter = _blocking_in(UserTaskCalls.save_filter)
+    delete_filter = _blocking_in(UserTaskCalls.delete_filter)
+    undo = _blocking_in(UserTaskCalls.undo)
+    propose = _blocking_in(UserTaskCalls.propose)
+    proposals = _blocking_in(UserTaskCalls.proposals)
+    answer_proposal = _blocking_in(UserTaskCalls.answer_proposal)
+    snooze = _blocking_in(UserTaskCalls.snooze)
+    wake = _blocking_in(UserTaskCalls.wake)
+    snoozed = _blocking_in(UserTaskCalls.snoozed)
+    form = _blocking_in(UserTaskCalls.form)
+    variables = _blocking_in(UserTaskCalls.variables)
+    save_draft = _blocking_in(UserTaskCalls.save_draft)
+    draft = _blocking_in(UserTaskCalls.draft)
+    comment = _blocking_in(UserTaskCalls.comment)
+    comments = _blocking_in(UserTaskCalls.comments)
+    history = _blocking_in(UserTaskCalls.history)
 
-    def follow(self, **filters: Any) -> Iterator[UserTaskChange]:
-        """Iterate over the changes of tasks, as `UserTaskCalls.follow` does."""
-        return _iterated(self._calls.follow(**filters), self._loop)
 
-    search = _blocking_task(UserTaskCalls.search)
-    get = _blocking_task(UserTaskCalls.get)
-    claim = _blocking_task(UserTaskCalls.claim)
-    claim_next = _blocking_task(UserTaskCalls.claim_next)
-    unclaim = _blocking_task(UserTaskCalls.unclaim)
-    assign = _blocking_task(UserTaskCalls.assign)
-    update = _blocking_task(UserTaskCalls.update)
-    complete = _blocking_task(UserTaskCalls.complete)
-    filters = _blocking_task(UserTaskCalls.filters)
-    save_filter = _blocking_task(UserTaskCalls.save_filter)
-    delete_filter = _blocking_task(UserTaskCalls.delete_filter)
-    undo = _blocking_task(UserTaskCalls.undo)
-    propose = _blocking_task(UserTaskCalls.propose)
-    proposals = _blocking_task(UserTaskCalls.proposals)
-    answer_proposal = _blocking_task(UserTaskCalls.answer_proposal)
-    snooze = _blocking_task(UserTaskCalls.snooze)
-    wake = _blocking_task(UserTaskCalls.wake)
-    snoozed = _blocking_task(UserTaskCalls.snoozed)
-    form = _blocking_task(UserTaskCalls.form)
-    variables = _blocking_task(UserTaskCalls.variables)
-    save_draft = _blocking_task(UserTaskCalls.save_draft)
-    draft = _blocking_task(UserTaskCalls.draft)
-    comment = _blocking_task(UserTaskCalls.comment)
-    comments = _blocking_task(UserTaskCalls.comments)
-    history = _blocking_task(UserTaskCalls.history)
+class SyncBatches(_Group[BatchCalls]):
+    """The calls on batch operations, from any thread. The parameters are those of `BatchCalls`."""
+
+    cancel_instances = _blocking_in(BatchCalls.cancel_instances)
+    suspend_instances = _blocking_in(BatchCalls.suspend_instances)
+    resume_instances = _blocking_in(BatchCalls.resume_instances)
+    delete_instances = _blocking_in(BatchCalls.delete_instances)
+    migrate_instances = _blocking_in(BatchCalls.migrate_instances)
+    modify_instances = _blocking_in(BatchCalls.modify_instances)
+    resolve_incidents = _blocking_in(BatchCalls.resolve_incidents)
+    resolve_incidents_of = _blocking_in(BatchCalls.resolve_incidents_of)
+    update_jobs = _blocking_in(BatchCalls.update_jobs)
+    delete_evaluations = _blocking_in(BatchCalls.delete_evaluations)
+    count = _blocking_in(BatchCalls.count)
+    get = _blocking_in(BatchCalls.get)
+    search = _blocking_in(BatchCalls.search)
+    items = _blocking_in(BatchCalls.items)
+    follow = _iterating_in(BatchCalls.follow)
+    suspend = _blocking_in(BatchCalls.suspend)
+    resume = _blocking_in(BatchCalls.resume)
+    cancel = _blocking_in(BatchCalls.cancel)
+
+
+class SyncClusterVariables(_Group[ClusterVariableCalls]):
+    """The calls on cluster variables, from any thread. The parameters are those of `ClusterVariableCalls`."""
+
+    create = _blocking_in(ClusterVariableCalls.create)
+    update = _blocking_in(ClusterVariableCalls.update)
+    delete = _blocking_in(ClusterVariableCalls.delete)
+    get = _blocking_in(ClusterVariableCalls.get)
+    search = _blocking_in(ClusterVariableCalls.search)
 
 
 class SyncClient:
@@ -237,13 +286,16 @@ class SyncClient:
     def _call_with(self, client: Client, loop: LoopThread) -> None:
         """Make all calls with *client* in *loop*: for clients with a connection of another kind."""
         self.asynchronous, self.loop = client, loop
-        self.user_tasks = SyncUserTasks(self.asynchronous.user_tasks, self.loop)
+        self.user_tasks = SyncUserTasks(client.user_tasks, loop)
+        self.batches = SyncBatches(client.batches, loop)
+        self.cluster_variables = SyncClusterVariables(client.cluster_variables, loop)
 
     deploy = _blocking(Client.deploy)
     check_deployment = _blocking(Client.check_deployment)
     deploy_process = _blocking(Client.deploy_process)
     delete_resource = _blocking(Client.delete_resource)
     evaluate_decision = _blocking(Client.evaluate_decision)
+    delete_evaluation = _blocking(Client.delete_evaluation)
     topology = _blocking(Client.topology)
 
     create_instance = _blocking(Client.create_instance)
@@ -251,6 +303,7 @@ class SyncClient:
     cancel_instance = _blocking(Client.cancel_instance)
     suspend_instance = _blocking(Client.suspend_instance)
     resume_instance = _blocking(Client.resume_instance)
+    delete_instance = _blocking(Client.delete_instance)
     set_variables = _blocking(Client.set_variables)
     resolve_incident = _blocking(Client.resolve_incident)
     modify_instance = _blocking(Client.modify_instance)

@@ -47,6 +47,18 @@ def encode(variables: object) -> str:
     return _sized(encoded.decode(), encoded)
 
 
+def encode_value(value: object) -> str:
+    """Write one value of any kind as JSON text, by the same rules.
+
+    Raises:
+        TypeError, ValueError, InvalidArgument: as `encode`.
+    """
+    encoded = _encoder.encode(value)
+    if b"null" in encoded or b"NaN" in encoded or b"Infinity" in encoded:
+        _refuse_non_finite({"value": value})
+    return _sized(encoded.decode(), encoded)
+
+
 def is_object(value: object) -> bool:
     """Return whether *value* is written as a JSON object."""
     return isinstance(value, Mapping | msgspec.Struct) or is_model(type(value))

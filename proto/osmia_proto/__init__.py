@@ -1,7 +1,6 @@
 """The messages of Osmia's contracts, in a descriptor pool of their own.
 
-`gateway` holds the messages of gateway.proto, `queries` those of `osmia.v1.Queries`, `osmia.v1.Events` and
-`osmia.v1.UserTasks`; `osmia_proto.methods` has the calls.
+`gateway` holds the messages of gateway.proto, `queries` those of osmia.proto; `osmia_proto.methods` has the calls.
 The modules are generated: change the .proto file and run `make proto`.
 """
 

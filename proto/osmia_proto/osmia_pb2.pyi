@@ -264,6 +264,105 @@ EVENT_KIND_DEPLOYMENT: EventKind.ValueType  # 7
 """created, deleted: a version of a process, a decision, a form. The name is its id."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
+class _BatchOperationType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BatchOperationTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BatchOperationType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BATCH_OPERATION_TYPE_UNSPECIFIED: _BatchOperationType.ValueType  # 0
+    BATCH_OPERATION_TYPE_CANCEL_PROCESS_INSTANCE: _BatchOperationType.ValueType  # 1
+    """Root process instances that run."""
+    BATCH_OPERATION_TYPE_SUSPEND_PROCESS_INSTANCE: _BatchOperationType.ValueType  # 2
+    """Root process instances that are active."""
+    BATCH_OPERATION_TYPE_RESUME_PROCESS_INSTANCE: _BatchOperationType.ValueType  # 3
+    """Root process instances that are suspended."""
+    BATCH_OPERATION_TYPE_DELETE_PROCESS_INSTANCE: _BatchOperationType.ValueType  # 4
+    """Process instances that have ended, with their history."""
+    BATCH_OPERATION_TYPE_MIGRATE_PROCESS_INSTANCE: _BatchOperationType.ValueType  # 5
+    """Process instances that are active."""
+    BATCH_OPERATION_TYPE_MODIFY_PROCESS_INSTANCE: _BatchOperationType.ValueType  # 6
+    """Process instances that are active."""
+    BATCH_OPERATION_TYPE_RESOLVE_INCIDENT: _BatchOperationType.ValueType  # 7
+    """Open incidents of active process instances. A job without retries gets one."""
+    BATCH_OPERATION_TYPE_UPDATE_JOB: _BatchOperationType.ValueType  # 8
+    """Open jobs."""
+    BATCH_OPERATION_TYPE_DELETE_DECISION_INSTANCE: _BatchOperationType.ValueType  # 9
+    """Evaluations of decisions."""
+
+class BatchOperationType(_BatchOperationType, metaclass=_BatchOperationTypeEnumTypeWrapper):
+    """What is done to each item."""
+
+BATCH_OPERATION_TYPE_UNSPECIFIED: BatchOperationType.ValueType  # 0
+BATCH_OPERATION_TYPE_CANCEL_PROCESS_INSTANCE: BatchOperationType.ValueType  # 1
+"""Root process instances that run."""
+BATCH_OPERATION_TYPE_SUSPEND_PROCESS_INSTANCE: BatchOperationType.ValueType  # 2
+"""Root process instances that are active."""
+BATCH_OPERATION_TYPE_RESUME_PROCESS_INSTANCE: BatchOperationType.ValueType  # 3
+"""Root process instances that are suspended."""
+BATCH_OPERATION_TYPE_DELETE_PROCESS_INSTANCE: BatchOperationType.ValueType  # 4
+"""Process instances that have ended, with their history."""
+BATCH_OPERATION_TYPE_MIGRATE_PROCESS_INSTANCE: BatchOperationType.ValueType  # 5
+"""Process instances that are active."""
+BATCH_OPERATION_TYPE_MODIFY_PROCESS_INSTANCE: BatchOperationType.ValueType  # 6
+"""Process instances that are active."""
+BATCH_OPERATION_TYPE_RESOLVE_INCIDENT: BatchOperationType.ValueType  # 7
+"""Open incidents of active process instances. A job without retries gets one."""
+BATCH_OPERATION_TYPE_UPDATE_JOB: BatchOperationType.ValueType  # 8
+"""Open jobs."""
+BATCH_OPERATION_TYPE_DELETE_DECISION_INSTANCE: BatchOperationType.ValueType  # 9
+"""Evaluations of decisions."""
+Global___BatchOperationType: _TypeAlias = BatchOperationType  # noqa: Y015
+
+class _BatchOperationState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BatchOperationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BatchOperationState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BATCH_OPERATION_STATE_UNSPECIFIED: _BatchOperationState.ValueType  # 0
+    BATCH_OPERATION_STATE_CREATED: _BatchOperationState.ValueType  # 1
+    """Its items are being stored."""
+    BATCH_OPERATION_STATE_ACTIVE: _BatchOperationState.ValueType  # 2
+    BATCH_OPERATION_STATE_SUSPENDED: _BatchOperationState.ValueType  # 3
+    BATCH_OPERATION_STATE_COMPLETED: _BatchOperationState.ValueType  # 4
+    """Every item was tried; some may have failed."""
+    BATCH_OPERATION_STATE_CANCELED: _BatchOperationState.ValueType  # 5
+
+class BatchOperationState(_BatchOperationState, metaclass=_BatchOperationStateEnumTypeWrapper):
+    """The states of a batch operation."""
+
+BATCH_OPERATION_STATE_UNSPECIFIED: BatchOperationState.ValueType  # 0
+BATCH_OPERATION_STATE_CREATED: BatchOperationState.ValueType  # 1
+"""Its items are being stored."""
+BATCH_OPERATION_STATE_ACTIVE: BatchOperationState.ValueType  # 2
+BATCH_OPERATION_STATE_SUSPENDED: BatchOperationState.ValueType  # 3
+BATCH_OPERATION_STATE_COMPLETED: BatchOperationState.ValueType  # 4
+"""Every item was tried; some may have failed."""
+BATCH_OPERATION_STATE_CANCELED: BatchOperationState.ValueType  # 5
+Global___BatchOperationState: _TypeAlias = BatchOperationState  # noqa: Y015
+
+class _BatchOperationItemState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BatchOperationItemStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BatchOperationItemState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BATCH_OPERATION_ITEM_STATE_UNSPECIFIED: _BatchOperationItemState.ValueType  # 0
+    BATCH_OPERATION_ITEM_STATE_ACTIVE: _BatchOperationItemState.ValueType  # 1
+    BATCH_OPERATION_ITEM_STATE_COMPLETED: _BatchOperationItemState.ValueType  # 2
+    BATCH_OPERATION_ITEM_STATE_FAILED: _BatchOperationItemState.ValueType  # 3
+    BATCH_OPERATION_ITEM_STATE_CANCELED: _BatchOperationItemState.ValueType  # 4
+
+class BatchOperationItemState(_BatchOperationItemState, metaclass=_BatchOperationItemStateEnumTypeWrapper): ...
+
+BATCH_OPERATION_ITEM_STATE_UNSPECIFIED: BatchOperationItemState.ValueType  # 0
+BATCH_OPERATION_ITEM_STATE_ACTIVE: BatchOperationItemState.ValueType  # 1
+BATCH_OPERATION_ITEM_STATE_COMPLETED: BatchOperationItemState.ValueType  # 2
+BATCH_OPERATION_ITEM_STATE_FAILED: BatchOperationItemState.ValueType  # 3
+BATCH_OPERATION_ITEM_STATE_CANCELED: BatchOperationItemState.ValueType  # 4
+Global___BatchOperationItemState: _TypeAlias = BatchOperationItemState  # noqa: Y015
+
 class _FairBy:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -3324,6 +3423,735 @@ class ResumeProcessInstanceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResumeProcessInstanceResponse: _TypeAlias = ResumeProcessInstanceResponse  # noqa: Y015
+
+@_typing.final
+class DeleteProcessInstanceRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    process_instance_key: _builtins.int
+    def __init__(
+        self,
+        *,
+        process_instance_key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["process_instance_key", b"process_instance_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteProcessInstanceRequest: _TypeAlias = DeleteProcessInstanceRequest  # noqa: Y015
+
+@_typing.final
+class DeleteProcessInstanceResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteProcessInstanceResponse: _TypeAlias = DeleteProcessInstanceResponse  # noqa: Y015
+
+@_typing.final
+class DeleteDecisionEvaluationRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_EVALUATION_KEY_FIELD_NUMBER: _builtins.int
+    decision_evaluation_key: _builtins.int
+    def __init__(
+        self,
+        *,
+        decision_evaluation_key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision_evaluation_key", b"decision_evaluation_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteDecisionEvaluationRequest: _TypeAlias = DeleteDecisionEvaluationRequest  # noqa: Y015
+
+@_typing.final
+class DeleteDecisionEvaluationResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteDecisionEvaluationResponse: _TypeAlias = DeleteDecisionEvaluationResponse  # noqa: Y015
+
+@_typing.final
+class CreateBatchOperationRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TYPE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    TARGET_PROCESS_DEFINITION_KEY_FIELD_NUMBER: _builtins.int
+    MAPPINGS_FIELD_NUMBER: _builtins.int
+    MOVES_FIELD_NUMBER: _builtins.int
+    RETRIES_FIELD_NUMBER: _builtins.int
+    TIMEOUT_MS_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    type: Global___BatchOperationType.ValueType
+    filter: _builtins.str
+    """A filter of the REST API as JSON text: of POST /v2/jobs/search for jobs, of POST /v2/decision-instances/search for evaluations, of
+    POST /v2/process-instances/search for all others. It needs a condition. Only the resolution of incidents may have none: it is for all of them.
+    """
+    target_process_definition_key: _builtins.int
+    """Of a migration: the process definition in which the instances go on, and each element with the one that takes its place."""
+    retries: _builtins.int
+    """Of an update of jobs: at least one of the three. The time is from now."""
+    timeout_ms: _builtins.int
+    priority: _builtins.int
+    @_builtins.property
+    def mappings(self) -> _containers.RepeatedCompositeFieldContainer[Global___ElementPair]: ...
+    @_builtins.property
+    def moves(self) -> _containers.RepeatedCompositeFieldContainer[Global___ElementPair]:
+        """Of a modification: from which element to which one tokens are moved."""
+
+    def __init__(
+        self,
+        *,
+        type: Global___BatchOperationType.ValueType = ...,
+        filter: _builtins.str = ...,
+        target_process_definition_key: _builtins.int = ...,
+        mappings: _abc.Iterable[Global___ElementPair] | None = ...,
+        moves: _abc.Iterable[Global___ElementPair] | None = ...,
+        retries: _builtins.int | None = ...,
+        timeout_ms: _builtins.int | None = ...,
+        priority: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "_retries", b"_retries", "_timeout_ms", b"_timeout_ms", "priority", b"priority", "retries", b"retries", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "_retries", b"_retries", "_timeout_ms", b"_timeout_ms", "filter", b"filter", "mappings", b"mappings", "moves", b"moves", "priority", b"priority", "retries", b"retries", "target_process_definition_key", b"target_process_definition_key", "timeout_ms", b"timeout_ms", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
+    _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015
+    _WhichOneofReturnType__retries: _TypeAlias = _typing.Literal["retries"]  # noqa: Y015
+    _WhichOneofArgType__retries: _TypeAlias = _typing.Literal["_retries", b"_retries"]  # noqa: Y015
+    _WhichOneofReturnType__timeout_ms: _TypeAlias = _typing.Literal["timeout_ms"]  # noqa: Y015
+    _WhichOneofArgType__timeout_ms: _TypeAlias = _typing.Literal["_timeout_ms", b"_timeout_ms"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__priority) -> _WhichOneofReturnType__priority | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__retries) -> _WhichOneofReturnType__retries | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__timeout_ms) -> _WhichOneofReturnType__timeout_ms | None: ...
+
+Global___CreateBatchOperationRequest: _TypeAlias = CreateBatchOperationRequest  # noqa: Y015
+
+@_typing.final
+class ElementPair(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_ELEMENT_ID_FIELD_NUMBER: _builtins.int
+    TARGET_ELEMENT_ID_FIELD_NUMBER: _builtins.int
+    source_element_id: _builtins.str
+    target_element_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        source_element_id: _builtins.str = ...,
+        target_element_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["source_element_id", b"source_element_id", "target_element_id", b"target_element_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ElementPair: _TypeAlias = ElementPair  # noqa: Y015
+
+@_typing.final
+class CreateBatchOperationResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    items: _builtins.int
+    """Their number."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        items: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateBatchOperationResponse: _TypeAlias = CreateBatchOperationResponse  # noqa: Y015
+
+@_typing.final
+class CountBatchOperationItemsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TYPE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    type: Global___BatchOperationType.ValueType
+    """As of CreateBatchOperationRequest."""
+    filter: _builtins.str
+    def __init__(
+        self,
+        *,
+        type: Global___BatchOperationType.ValueType = ...,
+        filter: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountBatchOperationItemsRequest: _TypeAlias = CountBatchOperationItemsRequest  # noqa: Y015
+
+@_typing.final
+class CountBatchOperationItemsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    items: _builtins.int
+    def __init__(
+        self,
+        *,
+        items: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountBatchOperationItemsResponse: _TypeAlias = CountBatchOperationItemsResponse  # noqa: Y015
+
+@_typing.final
+class ResolveProcessInstanceIncidentsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    process_instance_key: _builtins.int
+    def __init__(
+        self,
+        *,
+        process_instance_key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["process_instance_key", b"process_instance_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveProcessInstanceIncidentsRequest: _TypeAlias = ResolveProcessInstanceIncidentsRequest  # noqa: Y015
+
+@_typing.final
+class SuspendBatchOperationRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_OPERATION_KEY_FIELD_NUMBER: _builtins.int
+    batch_operation_key: _builtins.int
+    def __init__(
+        self,
+        *,
+        batch_operation_key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_operation_key", b"batch_operation_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuspendBatchOperationRequest: _TypeAlias = SuspendBatchOperationRequest  # noqa: Y015
+
+@_typing.final
+class SuspendBatchOperationResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuspendBatchOperationResponse: _TypeAlias = SuspendBatchOperationResponse  # noqa: Y015
+
+@_typing.final
+class ResumeBatchOperationRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_OPERATION_KEY_FIELD_NUMBER: _builtins.int
+    batch_operation_key: _builtins.int
+    def __init__(
+        self,
+        *,
+        batch_operation_key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_operation_key", b"batch_operation_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeBatchOperationRequest: _TypeAlias = ResumeBatchOperationRequest  # noqa: Y015
+
+@_typing.final
+class ResumeBatchOperationResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeBatchOperationResponse: _TypeAlias = ResumeBatchOperationResponse  # noqa: Y015
+
+@_typing.final
+class CancelBatchOperationRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_OPERATION_KEY_FIELD_NUMBER: _builtins.int
+    batch_operation_key: _builtins.int
+    def __init__(
+        self,
+        *,
+        batch_operation_key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_operation_key", b"batch_operation_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelBatchOperationRequest: _TypeAlias = CancelBatchOperationRequest  # noqa: Y015
+
+@_typing.final
+class CancelBatchOperationResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelBatchOperationResponse: _TypeAlias = CancelBatchOperationResponse  # noqa: Y015
+
+@_typing.final
+class BatchOperation(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    START_MS_FIELD_NUMBER: _builtins.int
+    END_MS_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    COMPLETED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    type: Global___BatchOperationType.ValueType
+    state: Global___BatchOperationState.ValueType
+    user: _builtins.str
+    """The person who began it; empty if unknown."""
+    start_ms: _builtins.int
+    end_ms: _builtins.int
+    items: _builtins.int
+    """All of them; those that are done; those that were refused."""
+    completed: _builtins.int
+    failed: _builtins.int
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        type: Global___BatchOperationType.ValueType = ...,
+        state: Global___BatchOperationState.ValueType = ...,
+        user: _builtins.str = ...,
+        start_ms: _builtins.int = ...,
+        end_ms: _builtins.int = ...,
+        items: _builtins.int = ...,
+        completed: _builtins.int = ...,
+        failed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "end_ms", b"end_ms", "failed", b"failed", "items", b"items", "key", b"key", "start_ms", b"start_ms", "state", b"state", "type", b"type", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchOperation: _TypeAlias = BatchOperation  # noqa: Y015
+
+@_typing.final
+class SearchBatchOperationsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TYPES_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    limit: _builtins.int
+    after: _builtins.str
+    @_builtins.property
+    def types(self) -> _containers.RepeatedScalarFieldContainer[Global___BatchOperationType.ValueType]: ...
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___BatchOperationState.ValueType]: ...
+    def __init__(
+        self,
+        *,
+        types: _abc.Iterable[Global___BatchOperationType.ValueType] | None = ...,
+        states: _abc.Iterable[Global___BatchOperationState.ValueType] | None = ...,
+        limit: _builtins.int = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "limit", b"limit", "states", b"states", "types", b"types"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchBatchOperationsRequest: _TypeAlias = SearchBatchOperationsRequest  # noqa: Y015
+
+@_typing.final
+class SearchBatchOperationsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    next: _builtins.str
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchOperation]: ...
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___BatchOperation] | None = ...,
+        next: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "next", b"next"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchBatchOperationsResponse: _TypeAlias = SearchBatchOperationsResponse  # noqa: Y015
+
+@_typing.final
+class GetBatchOperationRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetBatchOperationRequest: _TypeAlias = GetBatchOperationRequest  # noqa: Y015
+
+@_typing.final
+class BatchOperationItem(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_OPERATION_KEY_FIELD_NUMBER: _builtins.int
+    ITEM_KEY_FIELD_NUMBER: _builtins.int
+    PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ERROR_MESSAGE_FIELD_NUMBER: _builtins.int
+    END_MS_FIELD_NUMBER: _builtins.int
+    batch_operation_key: _builtins.int
+    item_key: _builtins.int
+    """The process instance, incident, job or evaluation that it is for."""
+    process_instance_key: _builtins.int
+    """The process instance that it belongs to."""
+    state: Global___BatchOperationItemState.ValueType
+    error_message: _builtins.str
+    """Why it was refused."""
+    end_ms: _builtins.int
+    """When it was worked off."""
+    def __init__(
+        self,
+        *,
+        batch_operation_key: _builtins.int = ...,
+        item_key: _builtins.int = ...,
+        process_instance_key: _builtins.int = ...,
+        state: Global___BatchOperationItemState.ValueType = ...,
+        error_message: _builtins.str = ...,
+        end_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_operation_key", b"batch_operation_key", "end_ms", b"end_ms", "error_message", b"error_message", "item_key", b"item_key", "process_instance_key", b"process_instance_key", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchOperationItem: _TypeAlias = BatchOperationItem  # noqa: Y015
+
+@_typing.final
+class SearchBatchOperationItemsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_OPERATION_KEY_FIELD_NUMBER: _builtins.int
+    PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    batch_operation_key: _builtins.int
+    process_instance_key: _builtins.int
+    limit: _builtins.int
+    after: _builtins.str
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___BatchOperationItemState.ValueType]: ...
+    def __init__(
+        self,
+        *,
+        batch_operation_key: _builtins.int = ...,
+        process_instance_key: _builtins.int = ...,
+        states: _abc.Iterable[Global___BatchOperationItemState.ValueType] | None = ...,
+        limit: _builtins.int = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "batch_operation_key", b"batch_operation_key", "limit", b"limit", "process_instance_key", b"process_instance_key", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchBatchOperationItemsRequest: _TypeAlias = SearchBatchOperationItemsRequest  # noqa: Y015
+
+@_typing.final
+class SearchBatchOperationItemsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    next: _builtins.str
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchOperationItem]: ...
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___BatchOperationItem] | None = ...,
+        next: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "next", b"next"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchBatchOperationItemsResponse: _TypeAlias = SearchBatchOperationItemsResponse  # noqa: Y015
+
+@_typing.final
+class ClusterVariable(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    value: _builtins.str
+    """JSON."""
+    metadata: _builtins.str
+    """A JSON object of texts and numbers."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.str = ...,
+        metadata: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClusterVariable: _TypeAlias = ClusterVariable  # noqa: Y015
+
+@_typing.final
+class CreateClusterVariableRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    value: _builtins.str
+    """JSON."""
+    metadata: _builtins.str
+    """A JSON object of texts and numbers; empty for none."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.str = ...,
+        metadata: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateClusterVariableRequest: _TypeAlias = CreateClusterVariableRequest  # noqa: Y015
+
+@_typing.final
+class UpdateClusterVariableRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    value: _builtins.str
+    """JSON."""
+    metadata: _builtins.str
+    """As of CreateClusterVariableRequest; empty to keep what there is."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.str = ...,
+        metadata: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateClusterVariableRequest: _TypeAlias = UpdateClusterVariableRequest  # noqa: Y015
+
+@_typing.final
+class DeleteClusterVariableRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteClusterVariableRequest: _TypeAlias = DeleteClusterVariableRequest  # noqa: Y015
+
+@_typing.final
+class DeleteClusterVariableResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteClusterVariableResponse: _TypeAlias = DeleteClusterVariableResponse  # noqa: Y015
+
+@_typing.final
+class SearchClusterVariablesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_LIKE_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    name_like: _builtins.str
+    """Only names of this form, in which `*` is any text and `?` any character."""
+    limit: _builtins.int
+    after: _builtins.str
+    def __init__(
+        self,
+        *,
+        name_like: _builtins.str = ...,
+        limit: _builtins.int = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "limit", b"limit", "name_like", b"name_like"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchClusterVariablesRequest: _TypeAlias = SearchClusterVariablesRequest  # noqa: Y015
+
+@_typing.final
+class SearchClusterVariablesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    next: _builtins.str
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClusterVariable]: ...
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___ClusterVariable] | None = ...,
+        next: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "next", b"next"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchClusterVariablesResponse: _TypeAlias = SearchClusterVariablesResponse  # noqa: Y015
+
+@_typing.final
+class GetClusterVariableRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetClusterVariableRequest: _TypeAlias = GetClusterVariableRequest  # noqa: Y015
 
 @_typing.final
 class PauseJobsRequest(_message.Message):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from operator import attrgetter
 from typing import Any
 
 import grpc
@@ -69,14 +70,39 @@ NAMES = {
     "ListWorkers": "workers",
     "FollowEvents": "events",
     "GetEventLog": "event_log",
+    "DeleteProcessInstance": "delete_instance",
+    "DeleteDecisionEvaluation": "delete_evaluation",
+    "CreateBatchOperation": "batches.cancel_instances",
+    "CountBatchOperationItems": "batches.count",
+    "ResolveProcessInstanceIncidents": "batches.resolve_incidents_of",
+    "SuspendBatchOperation": "batches.suspend",
+    "ResumeBatchOperation": "batches.resume",
+    "CancelBatchOperation": "batches.cancel",
+    "GetBatchOperation": "batches.get",
+    "SearchBatchOperations": "batches.search",
+    "SearchBatchOperationItems": "batches.items",
+    "CreateClusterVariable": "cluster_variables.create",
+    "UpdateClusterVariable": "cluster_variables.update",
+    "DeleteClusterVariable": "cluster_variables.delete",
+    "GetClusterVariable": "cluster_variables.get",
+    "SearchClusterVariables": "cluster_variables.search",
 }
 
 
 def test_every_call_of_the_contracts_has_a_method_in_both_clients() -> None:
     assert set(NAMES) == set(METHODS) - set(USER_TASKS)  # those are beside each other in `client.user_tasks`
+    client, blocking = Client("127.0.0.1:9"), SyncClient("127.0.0.1:9")
     for name in NAMES.values():
-        assert callable(getattr(Client, name))
-        assert getattr(SyncClient, name).__doc__ == getattr(Client, name).__doc__
+        assert callable(attrgetter(name)(client))
+        assert attrgetter(name)(blocking).__doc__ == attrgetter(name)(client).__doc__
+
+
+@pytest.mark.parametrize("group", ["user_tasks", "batches", "cluster_variables"])
+def test_every_call_of_a_group_is_in_both_clients(group: str) -> None:
+    calls, blocking = getattr(Client("127.0.0.1:9"), group), getattr(SyncClient("127.0.0.1:9"), group)
+    names = {name for name in dir(calls) if not name.startswith("_")}
+    assert len(names) >= 5
+    assert {name for name in dir(blocking) if not name.startswith("_")} == names
 
 
 CALLS: list[tuple[str, Any, Any]] = [

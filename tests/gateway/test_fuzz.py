@@ -107,6 +107,12 @@ NAMES: dict[str, st.SearchStrategy[Any]] = {
     "content": MODELS,
     "definition": MODELS,
     "maxJobsToActivate": st.sampled_from([1, 100]),
+    "filter": st.sampled_from(
+        ["", '{"processDefinitionId":"p"}', '{"type":"t"}', '{"state":"ACTIVE"}', '{"decisionEvaluationKey":"1"}']
+    ),
+    "value": st.sampled_from(["1", '"a"', "null", '{"x":[1.50]}', "1,2", '1,"more":2']),
+    "metadata": st.sampled_from(["", "null", '{"owner":"ada","rank":7.50}', '{"x":[1]}', "[]"]),
+    "nameLike": st.sampled_from(["n", "*", "?", "\\*"]),
 }
 #: The same for fields that are a text in one request and a number in another.
 TEXTS: dict[str, st.SearchStrategy[str]] = {"after": st.just("")}
@@ -166,6 +172,7 @@ class World:
             "processInstanceKey": [self.instance],
             "key": [self.instance],
             "scopeKey": [self.instance, *elements],
+            "batchOperationKey": [one.key for one in self._client.batches.search(limit=5).items],
         }
         return Keys(named, self.definitions)
 
@@ -273,6 +280,8 @@ def _put(message: Message, field: FieldDescriptor, value: Any) -> None:
 
 def _likely(field: FieldDescriptor, keys: Keys) -> st.SearchStrategy[Any]:
     name = field.camelcase_name  # the fields of osmia.v1 have underscores
+    if field.type == FieldDescriptor.TYPE_ENUM and name in ("type", "types"):
+        return st.sampled_from([one.number for one in field.enum_type.values])
     if name in NAMES:
         return NAMES[name]
     if field.type == FieldDescriptor.TYPE_STRING and name in TEXTS:

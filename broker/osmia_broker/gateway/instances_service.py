@@ -23,3 +23,10 @@ class Instances:
         """Let a suspended process instance go on."""
         await self._calls.by(caller).resume_instance(request.process_instance_key)
         return queries.ResumeProcessInstanceResponse()
+
+    async def DeleteProcessInstance(
+        self, request: queries.DeleteProcessInstanceRequest, caller: Caller
+    ) -> queries.DeleteProcessInstanceResponse:
+        """Delete a process instance that has ended."""
+        await self._calls.by(caller).delete_ended_instance(request.process_instance_key)
+        return queries.DeleteProcessInstanceResponse()

@@ -13,7 +13,18 @@ from osmia_broker.base.untrusted_xml import Unreadable
 from osmia_broker.calls.checks import few, int64
 from osmia_broker.calls.planned import plan
 from osmia_broker.gateway import query_messages
-from osmia_broker.gateway.query_messages import EVALUATION, INCIDENT, INSTANCE, JOB, KIND, SUBSCRIPTION, TIMER
+from osmia_broker.gateway.query_messages import (
+    BATCH,
+    BATCH_TYPE,
+    EVALUATION,
+    INCIDENT,
+    INSTANCE,
+    ITEM,
+    JOB,
+    KIND,
+    SUBSCRIPTION,
+    TIMER,
+)
 from osmia_broker.model import USER_TASK_JOB_TYPE
 from osmia_broker.model.diagrams import with_diagram
 from osmia_broker.partition import Submits
@@ -176,6 +187,51 @@ class Queries:
             items=map(query_messages.decision_evaluation, page.items), next=page.next
         )
 
+    async def SearchBatchOperations(
+        self, request: queries.SearchBatchOperationsRequest
+    ) -> queries.SearchBatchOperationsResponse:
+        """List batch operations."""
+        page = await self._reader.batch_operations(
+            types=_names(queries.BatchOperationType, BATCH_TYPE, request.types),
+            states=_names(queries.BatchOperationState, BATCH, request.states),
+            limit=request.limit,
+            after=request.after,
+        )
+        items = map(query_messages.batch_operation, page.items)
+        return queries.SearchBatchOperationsResponse(items=items, next=page.next)
+
+    async def GetBatchOperation(self, request: queries.GetBatchOperationRequest) -> queries.BatchOperation:
+        """Return one batch operation."""
+        return query_messages.batch_operation(await self._reader.batch_operation(request.key))
+
+    async def SearchBatchOperationItems(
+        self, request: queries.SearchBatchOperationItemsRequest
+    ) -> queries.SearchBatchOperationItemsResponse:
+        """List the items of batch operations."""
+        page = await self._reader.batch_items(
+            batch_key=request.batch_operation_key,
+            process_instance_key=request.process_instance_key,
+            states=_names(queries.BatchOperationItemState, ITEM, request.states),
+            limit=request.limit,
+            after=request.after,
+        )
+        items = map(query_messages.batch_item, page.items)
+        return queries.SearchBatchOperationItemsResponse(items=items, next=page.next)
+
+    async def SearchClusterVariables(
+        self, request: queries.SearchClusterVariablesRequest
+    ) -> queries.SearchClusterVariablesResponse:
+        """List cluster variables by their names."""
+        page = await self._reader.cluster_variables(
+            name_like=request.name_like, limit=request.limit, after=request.after
+        )
+        items = map(query_messages.cluster_variable, page.items)
+        return queries.SearchClusterVariablesResponse(items=items, next=page.next)
+
+    async def GetClusterVariable(self, request: queries.GetClusterVariableRequest) -> queries.ClusterVariable:
+        """Return one cluster variable."""
+        return query_messages.cluster_variable(await self._reader.cluster_variable(request.name))
+
     async def ListTakenSequenceFlows(
         self, request: queries.ListTakenSequenceFlowsRequest
     ) -> queries.ListTakenSequenceFlowsResponse:
@@ -227,4 +283,4 @@ def _names(enum: Any, prefix: str, numbers: Sequence[int]) -> list[str]:
 
 
 def _plural(prefix: str) -> str:
-    return "kinds" if prefix == KIND else "states"
+    return {KIND: "kinds", BATCH_TYPE: "types"}.get(prefix, "states")

@@ -11,6 +11,7 @@ import msgspec
 
 from osmia_broker.calls.checks import INT32
 from osmia_broker.model import RESERVED_HEADERS, USER_TASK_JOB_TYPE
+from osmia_broker.state.batch_rows import BatchItem, BatchOperation, ClusterVariable
 from osmia_broker.state.rows import Message, ProcessDefinition, Variable
 from osmia_broker.store.read import SeenElement, SeenIncident, SeenInstance, SeenJob, SeenSubscription, SeenTimer
 from osmia_broker.store.read.element_names import Drawn
@@ -20,6 +21,7 @@ from osmia_proto import queries
 INSTANCE, ELEMENT, JOB, INCIDENT = "PROCESS_INSTANCE_STATE_", "ELEMENT_INSTANCE_STATE_", "JOB_STATE_", "INCIDENT_STATE_"
 TIMER, KIND, SUBSCRIPTION = "TIMER_STATE_", "SUBSCRIPTION_KIND_", "SUBSCRIPTION_STATE_"
 EVALUATION = "DECISION_EVALUATION_STATE_"
+BATCH_TYPE, BATCH, ITEM = "BATCH_OPERATION_TYPE_", "BATCH_OPERATION_STATE_", "BATCH_OPERATION_ITEM_STATE_"
 
 log = logging.getLogger(__name__)
 
@@ -243,6 +245,38 @@ def _rule(rule: Item) -> queries.MatchedRule:
         for one in rule["evaluatedOutputs"]
     ]
     return queries.MatchedRule(id=rule["ruleId"], index=rule["ruleIndex"], outputs=outputs)
+
+
+def batch_operation(row: BatchOperation) -> queries.BatchOperation:
+    """Translate a batch operation."""
+    return queries.BatchOperation(
+        key=row.key,
+        type=queries.BatchOperationType.Value(BATCH_TYPE + row.type),
+        state=queries.BatchOperationState.Value(BATCH + row.state),
+        user=row.user,
+        start_ms=row.started_ms,
+        end_ms=row.ended_ms,
+        items=row.items,
+        completed=row.completed,
+        failed=row.failed,
+    )
+
+
+def batch_item(row: BatchItem) -> queries.BatchOperationItem:
+    """Translate an item of a batch operation."""
+    return queries.BatchOperationItem(
+        batch_operation_key=row.batch_key,
+        item_key=row.item_key,
+        process_instance_key=row.target_instance_key,
+        state=queries.BatchOperationItemState.Value(ITEM + row.state),
+        error_message=row.error_message,
+        end_ms=row.ended_ms,
+    )
+
+
+def cluster_variable(row: ClusterVariable) -> queries.ClusterVariable:
+    """Translate a cluster variable."""
+    return queries.ClusterVariable(name=row.name, value=row.value, metadata=row.metadata)
 
 
 def taken_flow(id: str, drawn: Drawn) -> queries.TakenSequenceFlow:

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 
 from osmia_broker.calls import Calls
+from osmia_broker.gateway.batch_operations_service import BatchOperations
+from osmia_broker.gateway.cluster_variables_service import ClusterVariables
+from osmia_broker.gateway.decisions_service import Decisions
 from osmia_broker.gateway.events_service import Events
 from osmia_broker.gateway.gateway_service import Gateway
 from osmia_broker.gateway.instances_service import Instances
@@ -11,6 +14,9 @@ from osmia_broker.gateway.messages_service import Messages
 from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.gateway.user_tasks_service import UserTasks
 from osmia_proto.methods import (
+    BATCH_OPERATIONS,
+    CLUSTER_VARIABLES,
+    DECISIONS,
     EVENTS,
     GATEWAY,
     INSTANCES,
@@ -36,4 +42,7 @@ def services_of(
         (JOB_FLOW, JobFlow(calls.job_flow)),
         (MESSAGES, Messages(calls)),
         (INSTANCES, Instances(calls)),
+        (DECISIONS, Decisions(calls)),
+        (BATCH_OPERATIONS, BatchOperations(calls)),
+        (CLUSTER_VARIABLES, ClusterVariables(calls)),
     ]

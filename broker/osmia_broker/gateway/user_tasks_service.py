@@ -5,15 +5,16 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker.base.errors import InvalidArgument, InvalidState
+from osmia_broker.base.errors import InvalidState
 from osmia_broker.calls import Caller, Calls
-from osmia_broker.calls.checks import int64, quoted
+from osmia_broker.calls.checks import int64
 from osmia_broker.calls.event_streams import EventStreams
 from osmia_broker.calls.next_task import claim_next
 from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.calls.task_lists import TaskLists
 from osmia_broker.calls.task_proposals import Undecided
 from osmia_broker.calls.until import until_ms
+from osmia_broker.gateway.json_fields import json_of, object_of
 from osmia_broker.state.event_rows import EventKind, LoggedEvent
 from osmia_broker.state.task_rows import TaskProposal
 from osmia_broker.store.read import EventFilter, Reader, dialect, files, task_views
@@ -48,7 +49,7 @@ class UserTasks:
         self, request: queries.SearchUserTasksRequest, caller: Caller
     ) -> queries.SearchUserTasksResponse:
         """List the user tasks that the caller may read."""
-        asked = Search(_json("filter", request.filter), _json("sort", request.sort), _json("page", request.page))
+        asked = Search(json_of("filter", request.filter), json_of("sort", request.sort), json_of("page", request.page))
         if request.query:
             found = await self._lists(caller).search(request.query, asked, bytes_max=SEARCHED_MAX)
             return _page(found)
@@ -140,9 +141,7 @@ class UserTasks:
 
     async def UpdateUserTask(self, request: queries.UpdateUserTaskRequest, caller: Caller) -> queries.UserTaskChanged:
         """Change attributes of a task."""
-        changeset = _json("changeset", request.changeset)
-        if changeset is not None and not isinstance(changeset, dict):
-            raise InvalidArgument(f"Expected changeset to be a JSON object, but found {quoted(request.changeset)}")
+        changeset = object_of("changeset", request.changeset)
         await self._calls.update(request.key, changeset, caller=caller, action=request.action, wait_ms=request.wait_ms)
         return CHANGED
 
@@ -313,15 +312,6 @@ def _proposal(one: TaskProposal) -> queries.UserTaskProposal:
         answered_ms=one.answered_ms,
         answer=one.answer,
     )
-
-
-def _json(field: str, text: str) -> Any:
-    if not text.strip():
-        return None
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as fault:
-        raise InvalidArgument(f"Expected {field} to be JSON, but found {quoted(text)} ({fault})") from fault
 
 
 def _task(item: dict[str, Any]) -> queries.UserTask:

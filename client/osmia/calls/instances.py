@@ -195,6 +195,20 @@ class InstanceCalls(Calls):
             "ResumeProcessInstance", queries.ResumeProcessInstanceRequest(process_instance_key=process_instance_key)
         )
 
+    async def delete_instance(self, process_instance_key: int) -> None:
+        """Delete an instance that has ended, with its history, for ever.
+
+        Only Osmia's gateway has this call. For many instances, see `client.batches.delete_instances`.
+
+        Raises:
+            NotFound: there is no such instance.
+            InvalidState: it is still running.
+            Unimplemented: the gateway lacks the call.
+        """
+        await self._call(
+            "DeleteProcessInstance", queries.DeleteProcessInstanceRequest(process_instance_key=process_instance_key)
+        )
+
     async def assign_business_id(self, process_instance_key: int, business_id: str) -> None:
         """Give a running instance that has no business id this one (1 to 256 characters).
 

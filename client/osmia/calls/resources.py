@@ -133,6 +133,19 @@ class ResourceCalls(Calls):
         )
         return _evaluation(answer)
 
+    async def delete_evaluation(self, evaluation_key: int) -> None:
+        """Delete the evaluation of a decision, with those of the decisions that it required.
+
+        Only Osmia's gateway has this call. For many of them, see `client.batches.delete_evaluations`.
+
+        Raises:
+            NotFound: there is no such evaluation.
+            Unimplemented: the gateway lacks the call.
+        """
+        await self._call(
+            "DeleteDecisionEvaluation", queries.DeleteDecisionEvaluationRequest(decision_evaluation_key=evaluation_key)
+        )
+
     async def topology(self) -> Topology:
         """Return the brokers behind the gateway. It answers even if no broker can be reached."""
         answer = await self._call("Topology", gateway.TopologyRequest())

@@ -4,13 +4,11 @@ Only Osmia answers these calls. A Zeebe gateway raises `Unimplemented`.
 """
 
 from collections.abc import Iterable
-from typing import Any
-
-import msgspec
 
 from osmia import variables as variables_json
 from osmia.arguments import checks_arguments
 from osmia.calls.call import Calls
+from osmia.calls.fields import fields_of, numbers_of, value_of
 from osmia.history import DecisionEvaluation, DecisionEvaluationState, TakenFlow
 from osmia.results import (
     BufferedMessage,
@@ -77,7 +75,7 @@ class SearchCalls(Calls):
                 bpmn_process_id=bpmn_process_id,
                 version=version,
                 process_definition_key=process_definition_key,
-                states=_numbers(queries.ProcessInstanceState, _INSTANCE, states),
+                states=numbers_of(queries.ProcessInstanceState, _INSTANCE, states),
                 has_incident=has_incident,
                 parent_process_instance_key=parent_key,
                 limit=limit,
@@ -118,7 +116,7 @@ class SearchCalls(Calls):
                 type=type,
                 process_instance_key=process_instance_key,
                 user_tasks_only=user_tasks_only,
-                states=_numbers(queries.JobState, _JOB, states),
+                states=numbers_of(queries.JobState, _JOB, states),
                 limit=limit,
                 after=after,
             ),
@@ -148,7 +146,7 @@ class SearchCalls(Calls):
                 process_instance_key=process_instance_key,
                 bpmn_process_id=bpmn_process_id,
                 error_type=error_type,
-                states=_numbers(queries.IncidentState, _INCIDENT, states),
+                states=numbers_of(queries.IncidentState, _INCIDENT, states),
                 limit=limit,
                 after=after,
             ),
@@ -183,7 +181,7 @@ class SearchCalls(Calls):
                 after=after,
             ),
         )
-        return Page([ProcessDefinition(**_fields(item)) for item in answer.items], answer.next)
+        return Page([ProcessDefinition(**fields_of(item)) for item in answer.items], answer.next)
 
     async def process_xml(self, process_definition_key: int) -> bytes:
         """Return the BPMN file of a process definition. A process without positions gets a layout.
@@ -213,7 +211,7 @@ class SearchCalls(Calls):
                 process_instance_key=process_instance_key, scope_key=scope_key, limit=limit, after=after
             ),
         )
-        return Page([Variable(**_fields(item, value=_value(item.value))) for item in answer.items], answer.next)
+        return Page([Variable(**fields_of(item, value=value_of(item.value))) for item in answer.items], answer.next)
 
     async def search_timers(
         self,
@@ -238,7 +236,7 @@ class SearchCalls(Calls):
                 element_id=element_id,
                 bpmn_process_id=bpmn_process_id,
                 of_start_event=of_start_event,
-                states=_numbers(queries.TimerState, _TIMER, states),
+                states=numbers_of(queries.TimerState, _TIMER, states),
                 limit=limit,
                 after=after,
             ),
@@ -272,9 +270,9 @@ class SearchCalls(Calls):
                 bpmn_process_id=bpmn_process_id,
                 name=name,
                 correlation_key=correlation_key,
-                kinds=_numbers(queries.SubscriptionKind, _KIND, kinds),
+                kinds=numbers_of(queries.SubscriptionKind, _KIND, kinds),
                 of_start_event=of_start_event,
-                states=_numbers(queries.SubscriptionState, _SUBSCRIPTION, states),
+                states=numbers_of(queries.SubscriptionState, _SUBSCRIPTION, states),
                 limit=limit,
                 after=after,
             ),
@@ -324,7 +322,7 @@ class SearchCalls(Calls):
                 key=key,
                 process_instance_key=process_instance_key,
                 decision_id=decision_id,
-                states=_numbers(queries.DecisionEvaluationState, _EVALUATION, states),
+                states=numbers_of(queries.DecisionEvaluationState, _EVALUATION, states),
                 limit=limit,
                 after=after,
             ),
@@ -339,33 +337,14 @@ class SearchCalls(Calls):
         """
         request = queries.ListTakenSequenceFlowsRequest(process_instance_key=process_instance_key)
         answer = await self._call("ListTakenSequenceFlows", request)
-        return [TakenFlow(**_fields(item)) for item in answer.items]
+        return [TakenFlow(**fields_of(item)) for item in answer.items]
 
     async def status(self) -> Status:
         """Return the state of the broker that answers."""
         answer = await self._call("Status", queries.StatusRequest())
-        return Status(**_fields(answer, partitions=[PartitionStatus(**_fields(each)) for each in answer.partitions]))
-
-
-def _numbers(enum: Any, prefix: str, names: Iterable[str]) -> list[Any]:
-    """Return the numbers of *names* in an enum of the contract.
-
-    Raises:
-        ValueError: the enum has no such name.
-    """
-    known = [name.removeprefix(prefix) for name in enum.keys()[1:]]
-    numbers = []
-    for name in names:
-        if name not in known:
-            raise ValueError(f"Expected one of {', '.join(known)}, but found '{name}'")
-        numbers.append(enum.Value(prefix + name))
-    return numbers
-
-
-def _fields(message: Any, **changed: Any) -> dict[str, Any]:
-    """Return the fields of *message* by name, with the values of *changed* instead of those of the message."""
-    values = {name: getattr(message, name) for name in message.DESCRIPTOR.fields_by_name if name not in changed}
-    return values | changed
+        return Status(
+            **fields_of(answer, partitions=[PartitionStatus(**fields_of(each)) for each in answer.partitions])
+        )
 
 
 def _instance(item: queries.ProcessInstance) -> ProcessInstance:
@@ -390,11 +369,11 @@ def _instance(item: queries.ProcessInstance) -> ProcessInstance:
 
 def _element(element: queries.ElementInstance) -> ElementInstance:
     state = queries.ElementInstanceState.Name(element.state).removeprefix(_ELEMENT)
-    return ElementInstance(**_fields(element, state=state))
+    return ElementInstance(**fields_of(element, state=state))
 
 
 def _job(item: queries.Job) -> JobInfo:
-    values = _fields(
+    values = fields_of(
         item,
         state=JobState(queries.JobState.Name(item.state).removeprefix(_JOB)),
         candidate_groups=list(item.candidate_groups),
@@ -406,24 +385,24 @@ def _job(item: queries.Job) -> JobInfo:
 
 def _incident(item: queries.Incident) -> Incident:
     return Incident(
-        **_fields(item, state=IncidentState(queries.IncidentState.Name(item.state).removeprefix(_INCIDENT)))
+        **fields_of(item, state=IncidentState(queries.IncidentState.Name(item.state).removeprefix(_INCIDENT)))
     )
 
 
 def _timer(item: queries.Timer) -> Timer:
-    return Timer(**_fields(item, state=TimerState(queries.TimerState.Name(item.state).removeprefix(_TIMER))))
+    return Timer(**fields_of(item, state=TimerState(queries.TimerState.Name(item.state).removeprefix(_TIMER))))
 
 
 def _subscription(item: queries.Subscription) -> Subscription:
     kind = SubscriptionKind(queries.SubscriptionKind.Name(item.kind).removeprefix(_KIND))
     state = SubscriptionState(queries.SubscriptionState.Name(item.state).removeprefix(_SUBSCRIPTION))
-    return Subscription(**_fields(item, kind=kind, state=state))
+    return Subscription(**fields_of(item, kind=kind, state=state))
 
 
 def _message(item: queries.BufferedMessage) -> BufferedMessage:
-    variables = _value(item.variables)
+    variables = value_of(item.variables)
     return BufferedMessage(
-        **_fields(
+        **fields_of(
             item,
             variables=variables if isinstance(variables, dict) else {},
             correlated_process_ids=list(item.correlated_process_ids),
@@ -434,23 +413,15 @@ def _message(item: queries.BufferedMessage) -> BufferedMessage:
 def _decision_evaluation(item: queries.DecisionEvaluation) -> DecisionEvaluation:
     state = DecisionEvaluationState(queries.DecisionEvaluationState.Name(item.state).removeprefix(_EVALUATION))
     rules = [
-        MatchedRule(rule.id, rule.index, {output.name or output.id: _value(output.value) for output in rule.outputs})
+        MatchedRule(rule.id, rule.index, {output.name or output.id: value_of(output.value) for output in rule.outputs})
         for rule in item.rules
     ]
     return DecisionEvaluation(
-        **_fields(
+        **fields_of(
             item,
             state=state,
-            output=_value(item.output) if item.output else None,
-            inputs={one.name or one.id: _value(one.value) for one in item.inputs},
+            output=value_of(item.output) if item.output else None,
+            inputs={one.name or one.id: value_of(one.value) for one in item.inputs},
             rules=rules,
         )
     )
-
-
-def _value(text: str) -> Any:
-    """Return a JSON value. A text that Python cannot read as one (such as 1e999) stays text, so that it hides no other item."""
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return text

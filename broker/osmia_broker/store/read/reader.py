@@ -8,7 +8,12 @@ activatable jobs without a job type, and subscriptions to conditions without an 
 A corrupt row is left out of every list, with a warning in the log.
 """
 
+from osmia_broker.store.read.batches import find as find_batch_operation
+from osmia_broker.store.read.batches import search as search_batch_operations
+from osmia_broker.store.read.batches import search_items as search_batch_items
 from osmia_broker.store.read.business_ids import has_misplaced_ids, misplaced_holder
+from osmia_broker.store.read.cluster_variables import find as find_cluster_variable
+from osmia_broker.store.read.cluster_variables import search as search_cluster_variables
 from osmia_broker.store.read.counts import count
 from osmia_broker.store.read.decision_evaluations import search as search_decision_evaluations
 from osmia_broker.store.read.ended_instances import ended_instances
@@ -41,6 +46,11 @@ class Reader(Sources):
     subscriptions = search_subscriptions
     messages = search_messages
     decision_evaluations = search_decision_evaluations
+    batch_operations = search_batch_operations
+    batch_operation = find_batch_operation
+    batch_items = search_batch_items
+    cluster_variables = search_cluster_variables
+    cluster_variable = find_cluster_variable
     events = read_events
     oldest_events = oldest_events
     count_events = count_events
