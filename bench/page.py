@@ -151,7 +151,7 @@ def main() -> None:
     given: Any = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data_dir = Path(folder)
-        asyncio.run(build(data_dir / "partition-1.db", given.tasks, 0))
+        asyncio.run(build([data_dir / "partition-1.db"], given.tasks, 0))
         with broker(data_dir) as (pid, site):
             for name, path in LISTS.items():
                 get(site + path)

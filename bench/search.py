@@ -1,10 +1,10 @@
 """Pages of user tasks: the time of each filter and order over 100,000 open tasks of 20 groups, and of a person's pages.
 
-    python -m bench search [--tasks 100000] [--ended 20000] [--unequal] [--repeats 7] [--only NAME] [--cpu] [--instances]
+    python -m bench search [--tasks 100000] [--ended 20000] [--unequal] [--repeats 7] [--only NAME] [--cpu] [--instances] [--partitions 1]
 
-With `--instances`, the lists of their process instances instead.
+With `--instances`, the lists of their process instances instead. With `--partitions`, the rows are divided among so many.
 
-Builds a database (or takes one with `--database PATH`) and asks each question, with its total, over one connection after another. Shown
+Builds a database in a folder (or takes the one in `--folder PATH`) and asks each question, with its total, over one connection after another. Shown
 are the medians of the repeats in milliseconds, of time or of CPU; a mark stands behind those beyond the limit.
 """
 
@@ -37,9 +37,10 @@ PAGE = {"limit": 50}
 TASKS_AT_A_TIME = 500
 
 
-def task_rows(number: int, *, is_open: bool, is_unequal: bool = False) -> list[Any]:
+def task_rows(number: int, *, is_open: bool, is_unequal: bool = False, partitions: int = 1) -> list[Any]:
     """The rows of one process instance that waits, or has waited, at its user task."""
-    key, definition = BASE + 1_000 + number * 10, BASE + 1 + number % DEFINITIONS
+    key = BASE * (1 + number % partitions) + 1_000 + number * 10
+    definition = BASE + 1 + number // partitions % DEFINITIONS
     at_ms, ended_ms = START_MS + number * 7, 0 if is_open else START_MS + number * 7 + 60_000
     chance = number * 7919 % 10_007 / 10_007
     group = f"group-{int(GROUPS * chance**4) if is_unequal else number * 7 % GROUPS}"
@@ -84,24 +85,33 @@ def task_rows(number: int, *, is_open: bool, is_unequal: bool = False) -> list[A
     ]
 
 
-async def build(path: Path, tasks: int, ended: int, *, is_unequal: bool = False) -> None:
-    """Write the rows as a broker does, many to a commit."""
-    store = SqliteStore(path)
-    await store.open()
+async def build(paths: list[Path], tasks: int, ended: int, *, is_unequal: bool = False) -> None:
+    """Write the rows of each partition as a broker does, many to a commit."""
+    for place, path in enumerate(paths):
+        store = SqliteStore(path, partition_id=place + 1)
+        await store.open()
+        await _fill(store, range(place, tasks + ended, len(paths)), ended, is_unequal=is_unequal)
+        await store.close()
+
+
+async def _fill(store: SqliteStore, numbers: range, ended: int, *, is_unequal: bool) -> None:
     definitions = [
         ProcessDefinition(BASE + 1 + n, f"process-{n}", 1, f"Process {n}", "", "p.bpmn", "c" * 64, BASE, START_MS)
         for n in range(DEFINITIONS)
     ]
-    await store.write(batch(definitions), None)
-    for first in range(0, tasks + ended, TASKS_AT_A_TIME):
-        numbers = range(first, min(first + TASKS_AT_A_TIME, tasks + ended))
-        rows = [row for n in numbers for row in task_rows(n, is_open=n >= ended, is_unequal=is_unequal)]
-        await store.write(batch(rows), None)
-    await store.close()
+    await store.write(batch(definitions, numbers.start + 1), None)
+    for first in range(0, len(numbers), TASKS_AT_A_TIME):
+        some = numbers[first : first + TASKS_AT_A_TIME]
+        rows = [
+            row
+            for n in some
+            for row in task_rows(n, is_open=n >= ended, is_unequal=is_unequal, partitions=numbers.step)
+        ]
+        await store.write(batch(rows, numbers.start + 1), None)
 
 
-def batch(rows: list[Any]) -> Changes:
-    changes = Changes(next_key=BASE + 100_000_000, written=defaultdict(list), deleted=defaultdict(list))
+def batch(rows: list[Any], partition: int) -> Changes:
+    changes = Changes(next_key=BASE * partition + 100_000_000, written=defaultdict(list), deleted=defaultdict(list))
     for row in rows:
         changes.written[type(row)].append(astuple(row))
     return changes
@@ -253,7 +263,8 @@ async def main() -> None:
         "--unequal", action="store_true", help="groups of 1,300 to 47,000 open tasks instead of 5,000 each"
     )
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--database", type=Path)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--partitions", type=int, default=1)
     parser.add_argument("--only", default="", help="lists with this in their name")
     parser.add_argument(
         "--cpu", action="store_true", help="CPU of the whole process instead of time; for a busy machine"
@@ -261,12 +272,14 @@ async def main() -> None:
     parser.add_argument("--instances", action="store_true", help="lists of process instances")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        path = options.database or Path(place) / "partition-1.db"
-        if not path.exists():
+        folder = options.folder or Path(place)
+        paths = [folder / f"partition-{number}.db" for number in range(1, options.partitions + 1)]
+        if not paths[-1].exists():
             begun = time.perf_counter()
-            await build(path, options.tasks, options.ended, is_unequal=options.unequal)
-            print(f"built in {time.perf_counter() - begun:.1f} s, {path.stat().st_size / 1e6:.0f} MB")
-        reader = Reader(path)
+            await build(paths, options.tasks, options.ended, is_unequal=options.unequal)
+            size = sum(path.stat().st_size for path in paths)
+            print(f"built in {time.perf_counter() - begun:.1f} s, {size / 1e6:.0f} MB")
+        reader = Reader(*paths)
         clock = time.process_time if options.cpu else time.perf_counter
         await measure(reader, options.repeats, options.only, clock, are_of_instances=options.instances)
         await reader.close()
