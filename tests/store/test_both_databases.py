@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.state.cluster_tables import CLUSTER_TYPES
 from osmia_broker.state.kinds import KINDS
-from osmia_broker.state.rows import Job, JobState, Resource
+from osmia_broker.state.rows import InstanceOrigin, Job, JobState, Resource
 from osmia_broker.store.read import Reader, instance_history, instance_views
 from osmia_broker.store.read.entities import CLUSTER_VARIABLES, ENTITIES, statistics
 from osmia_broker.store.read.incident_groups import incident_groups
@@ -23,6 +23,7 @@ from osmia_broker.store.read.on_postgres import sources
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import Kind
 from osmia_broker.store.read.search.search import ALL, Search, search
+from osmia_broker.store.read.suspended_instances import suspended_of
 from osmia_broker.store.sqlite import SqliteStore
 from tests import postgres
 from tests.store import rows, searched
@@ -37,6 +38,7 @@ NOBODY_HAS: dict[Kind, Any] = {  # values that are large, for fields that have n
     Kind.TEXT: "nobody",
 }
 
+SUSPENDED = [PROCESS + 1_000 * number for number in (1, 2, 3, 6)]
 METADATA = (("texts", '{"a":"1","b b":"x*"}'), ("numbers", '{"a":2.5,"b":1e400}'), ("others", '{"a":true,"b":[1]}'))
 
 
@@ -63,6 +65,7 @@ def everything() -> list[Any]:
         *(stop(number) for number in (1, 2, 3)),
         stop(4, message="other", ended_ms=99),
         *(stop(number, message="rare") for number in (5, 8)),
+        *(InstanceOrigin(key + 900, key, key, "p", suspended_ms=30) for key in SUSPENDED),
         *tasks,
     ]
 
@@ -335,6 +338,15 @@ async def test_numbers_of_groups_over_thirteen_partitions_are_those_of_one(
     expected = await search(readers[0], entity, ALL, given=GIVEN)
     assert expected.items
     assert await search(thirteen, entity, ALL, given=GIVEN) == expected
+
+
+async def test_the_suspended_ones_of_some_instances_are_found(
+    readers: tuple[Reader, Reader], several: tuple[Reader, Reader]
+):
+    some = [PROCESS, *SUSPENDED[1:], 0]
+    for both in (readers, several):
+        assert await compare(both, lambda reader: suspended_of(reader, some)) == {*SUSPENDED[1:]}
+        assert await compare(both, lambda reader: suspended_of(reader, [])) == set()
 
 
 async def test_groups_of_incidents_are_those_of_all_partitions(

@@ -1,7 +1,6 @@
 """Calls of cluster variables, which every expression can read as `camunda.vars.cluster.name`."""
 
 from collections.abc import Awaitable, Mapping
-from math import isfinite
 from typing import Any
 
 import msgspec
@@ -14,7 +13,7 @@ from osmia_broker.calls.faults import Faults
 from osmia_broker.engine.commands import DeleteClusterVariable, PutClusterVariable
 from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.state.json_text import Digits
-from osmia_broker.state.storable import NUL
+from osmia_broker.state.storable import DOUBLE, NUL, is_double
 
 NAME_CHARACTERS = 256
 METADATA_MAX = 100  #: members, as the contract has it
@@ -89,16 +88,8 @@ def _check_metadata(metadata: Mapping[str, Any], faults: Faults) -> None:
             faults.add(f"Expected {place} to be a text or a number, but found {kind}.")
         elif kind == "a text" and NUL in value:
             faults.add(f"Expected {place} without NUL characters, but found one.")
-        elif kind == "a number" and not _is_finite(value):
-            faults.add(f"Expected {place} to be a number below 1.8e308, but found a larger one.")
-
-
-def _is_finite(number: float) -> bool:
-    """Whether a filter, and a reader of the answer, can take *number*."""
-    try:
-        return isfinite(number)
-    except OverflowError:  # an integer
-        return False
+        elif kind == "a number" and not is_double(value):
+            faults.add(f"Expected {place} to be {DOUBLE}, but found a larger one.")
 
 
 def _digits(value: Digits) -> msgspec.Raw:

@@ -1,9 +1,20 @@
 """The values that every store can keep: integers of 64 bits, and texts of whole characters without NUL."""
 
+from math import isfinite
+
 from osmia_broker.base.whole_numbers import INT64_MAX
 
 INT64 = range(-INT64_MAX - 1, INT64_MAX + 1)
 NUL = "\0"
+DOUBLE = "a number below 1.8e308"  #: what `is_double` expects, in refusals
+
+
+def is_double(number: float) -> bool:
+    """Whether *number*, which may be a larger integer, has a nearest floating-point number: filters compare these, and clients read these."""
+    try:
+        return isfinite(number)
+    except OverflowError:
+        return False
 
 
 def half_pair(text: str) -> int | None:

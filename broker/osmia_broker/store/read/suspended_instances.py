@@ -3,17 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import select
-
-from osmia_broker.state.rows import InstanceOrigin
-from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
+from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.sources import Sources, of_all, question
 
-_origin = schema.TABLES[InstanceOrigin]
-_SUSPENDED = select(_origin.c.process_instance_key).where(
-    dialect.among(_origin.c.process_instance_key, "keys"), _origin.c.suspended_ms > schema.NOT_ENDED
-)
+_EVERY = beside.suspended()
+_SUSPENDED = _EVERY.where(dialect.among(_EVERY.selected_columns.process_instance_key, "keys"))
 
 
 def _all(found: list[set[int]], _given: dict[str, Any]) -> set[int]:

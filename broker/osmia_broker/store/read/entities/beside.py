@@ -94,10 +94,15 @@ def _in_any_scope(table: FromClause, name: str, instance_key: Column) -> Nested:
     return Nested(table, table.c.process_instance_key, instance_key, by_row=by_row)
 
 
+def suspended() -> Select[Any]:
+    """Return a selection of the keys of all suspended process instances."""
+    table = schema.TABLES[InstanceOrigin].alias("suspended_origin")
+    return select(table.c.process_instance_key).where(table.c.suspended_ms > schema.NOT_ENDED)
+
+
 def is_suspended(process_instance_key: Column) -> Condition:
     """Return the condition that the process instance of a row is suspended."""
-    table = schema.TABLES[InstanceOrigin].alias("suspended_origin")
-    return process_instance_key.in_(select(table.c.process_instance_key).where(table.c.suspended_ms > schema.NOT_ENDED))
+    return process_instance_key.in_(suspended())
 
 
 def stopped(column: str) -> Select[Any]:

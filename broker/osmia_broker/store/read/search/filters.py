@@ -13,6 +13,7 @@ from typing import Any
 
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.state.json_text import spellings
+from osmia_broker.state.storable import DOUBLE, is_double
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search import values
@@ -420,7 +421,6 @@ def _is_number(value: Any) -> bool:
 
 
 def _size(place: str, number: float) -> float:
-    try:
-        return float(number)
-    except OverflowError:
-        raise refuse(place, "a number below 1.8e308", number) from None
+    if not is_double(number):
+        raise refuse(place, DOUBLE, number)
+    return float(number)
