@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from osmia_broker.base.errors import NotFound, OsmiaError, StoreFailed, Unavailable
+from osmia_broker.base.errors import AlreadyExists, NotFound, OsmiaError, StoreFailed, Unavailable
 from osmia_broker.engine import commands
 from osmia_broker.engine.commands import PublishMessage, PutClusterVariable
 from osmia_broker.links import Links
-from osmia_broker.partition import Listener, RemotePartition, moving, news
+from osmia_broker.partition import Listener, RemotePartition, doubts, moving, news
 from osmia_broker.state.awaited import TICKET_SHIFT
 from osmia_broker.state.batch_rows import ClusterVariable
-from osmia_broker.state.partitioning import partition_of_key
-from osmia_broker.state.rows import ProcessDefinition
+from osmia_broker.state.partitioning import partition_of_key, partition_of_message
+from osmia_broker.state.rows import ElementInstance, Message, ProcessDefinition
 from tests.links.wire import SECRET, identity
 from tests.partition.moving import Sharers, sharers
 from tests.partition.opened import activate, complete, create, deploy
@@ -227,6 +227,109 @@ async def test_what_is_unknown_without_a_link_to_the_first_partition_is_unavaila
         it.all[1].links.dial(2, it.all[1].place(2))
         await it.until(it.all_know)
         assert (await ask(it, 2, create())).process_instance_key
+
+
+def of_second(name: str) -> str:
+    """A correlation key with which the message meets what waits for it in partition 2 of two."""
+    return next(key for key in map(str, range(100)) if partition_of_message(name, key, 2) == 2)
+
+
+def roots(it: Sharers) -> list[str]:
+    """The processes that have instances, one for each."""
+    rows = [row for lease in it.leases for row in lease.rows.living(ElementInstance)]
+    return sorted(row.element_id for row in rows if not row.scope_key)
+
+
+def doubted_events(ttl_ms: int = 0) -> tuple[commands.Command, commands.Command]:
+    return PublishMessage("go", of_second("go"), ttl_ms, "", {}), commands.BroadcastSignal("go", {})
+
+
+STARTS = {
+    "of_message": "begin:start(message=go) > ask:job > end",
+    "of_signal": "begin:start(signal=go) > ask:job > end",
+}
+
+
+@pytest.mark.parametrize("ttl_ms", [0, 60_000])
+async def test_an_event_for_which_a_start_may_be_missing_without_a_link_to_the_first_partition_is_not_lost(
+    tmp_path: Path, ttl_ms: int
+):
+    """Who deployed was answered, and so was whoever published: nothing would start, and nobody would know."""
+    async with sharers(tmp_path, [1, 2]) as it:
+        await cut(it)
+        for id, model in STARTS.items():
+            await ask(it, 1, deploy(model, id=id))
+        for event in doubted_events(ttl_ms):
+            with pytest.raises(Unavailable, match="Expected to learn from partition 1 whether"):
+                await ask(it, 2, event)
+        assert roots(it) == []
+        it.all[1].links.dial(2, it.all[1].place(2))
+        await it.until(it.all_know)
+        for event in doubted_events(ttl_ms):
+            await ask(it, 2, event)
+        assert roots(it) == ["of_message", "of_signal"]
+
+
+async def test_an_event_that_somebody_waits_for_needs_no_link_to_the_first_partition(tmp_path: Path):
+    async with sharers(tmp_path, [1, 2]) as it:
+        for id, model in STARTS.items():
+            await ask(it, 1, deploy(model, id=id))
+        await ask(it, 1, deploy('start > one:catch(message=paid, key="=k") > end', id="waits"))
+        await it.until(it.all_know)
+        key = of_second("paid")
+        await it.all[2].parts[1].submit(create("waits", k=f'"{key}"'))
+        await cut(it)
+        await ask(it, 2, PublishMessage("paid", key, 0, "", {}))
+        for event in doubted_events():
+            await ask(it, 2, event)
+        assert roots(it) == ["of_message", "of_signal"], "the one that waited has ended"
+
+
+async def test_a_message_that_reaches_nobody_is_kept_once_and_asks_for_itself_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Those who come while partition 1 is asked share the next question."""
+    async with sharers(tmp_path, [1, 2]) as it:
+        first = it.all[2].parts[0]
+        asked: list[commands.Command] = []
+        decide_own = first.decide_own
+        monkeypatch.setattr(
+            first, "decide_own", lambda command, waiter: (asked.append(command), decide_own(command, waiter))
+        )
+        key = of_second("go")
+        publish = [PublishMessage("go", key, 60_000, f"m{number}", {}) for number in range(50)]
+        keys = await asyncio.gather(*(ask(it, 2, one) for one in publish))
+        kept = it.leases[1].rows.living(Message)
+        assert sorted(row.key for row in kept) == sorted(keys)
+        assert sorted(row.message_id for row in kept) == sorted(one.message_id for one in publish)
+        assert 1 <= len(asked) <= 3
+        with pytest.raises(AlreadyExists):
+            await ask(it, 2, publish[0])
+
+
+async def test_few_calls_wait_for_the_answer_of_the_first_partition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(doubts, "WAITING_MAX", 2)
+    async with sharers(tmp_path, [1, 2]) as it:
+        asked: list[Any] = []
+        monkeypatch.setattr(it.all[2].parts[0], "decide_own", lambda _, waiter: asked.append(waiter))
+        waiting = [asyncio.ensure_future(ask(it, 2, doubted_events()[0])) for _ in range(2)]
+        await it.until(lambda: asked)
+        with pytest.raises(Unavailable, match="found: 2 calls that wait for that already; try again"):
+            await ask(it, 2, create())
+        monkeypatch.undo()
+        asked[0].set_result(None)
+        assert all(await asyncio.gather(*waiting))
+
+
+async def test_while_the_first_partition_moves_a_message_that_reaches_nobody_waits(tmp_path: Path):
+    async with sharers(tmp_path, [1, 2]) as it:
+        await it.all[1].own[1].hand_over()
+        await it.until(lambda: not it.all[2].parts[0].is_open)
+        publishing = asyncio.ensure_future(ask(it, 2, doubted_events()[0]))
+        await it.until(lambda: not it.all[2].router.is_at_rest)
+        it.all[1].own[1].look()
+        assert await publishing
+        await it.until(it.all_know)
 
 
 async def test_what_the_first_partition_does_not_know_either_is_not_found(tmp_path: Path):

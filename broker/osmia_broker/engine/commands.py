@@ -197,7 +197,8 @@ class PublishMessage(Command, frozen=True, gc=False):
     """Publish a message to the events that wait for its name and key, at most one of each process, and to message start events.
 
     With *time_to_live_ms* above 0 it is kept that long for events that wait later. A second message with the same name, key and non-empty
-    *message_id* is refused while the first is kept. A *traceparent* becomes that of the process instances that the message reaches.
+    *message_id* is refused while the first is kept. A *traceparent* becomes that of the process instances that the message reaches. With
+    *must_reach* it is refused if nothing waits for it now.
     """
 
     intent: ClassVar[str] = "PUBLISH"
@@ -208,6 +209,7 @@ class PublishMessage(Command, frozen=True, gc=False):
     variables: Variables
     business_id: str = ""
     traceparent: str = ""
+    must_reach: bool = False
 
 
 class CorrelateAtOnce(Command, frozen=True, gc=False):
@@ -222,11 +224,15 @@ class CorrelateAtOnce(Command, frozen=True, gc=False):
 
 
 class BroadcastSignal(Command, frozen=True, gc=False):
-    """Send a signal to all events that wait for its name now, and to all signal start events."""
+    """Send a signal to all events that wait for its name now, and to all signal start events.
+
+    With *must_start* it is refused if there is no such start event.
+    """
 
     intent: ClassVar[str] = "BROADCAST"
     name: str
     variables: Variables
+    must_start: bool = False
 
 
 class EvaluateConditional(Command, frozen=True, gc=False):

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from osmia_broker.base.errors import NotLed, OsmiaError, Unavailable
-from osmia_broker.engine.commands import Command
+from osmia_broker.engine.commands import Command, GiveBackJobs
 from osmia_broker.partition.any_partition import AnyPartition
 from osmia_broker.partition.away import AwaySince
 from osmia_broker.partition.batch import pass_on
@@ -20,6 +20,7 @@ from osmia_broker.partition.listener import Listener
 
 MOVE_S = 3.0  # a planned move takes a tenth of a second, and one after a death that is noticed takes one
 WAITING_MAX = 1_000  # commands of this process, for all partitions that move
+_NOTHING = GiveBackJobs(())  # whoever answers it leads
 
 
 class Move(Listener):
@@ -85,13 +86,23 @@ class Moves:
         if move is None or part.is_here:
             return part.submit(command)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        caller = _Caller(self, move, command, future)
+        caller = _Caller(self, move, partial(self._again, command), future)
         try:
             part.decide(command, caller)
         except Unavailable as refusal:
             if part.is_open or asyncio.get_running_loop().time() >= move.ends_s or not self._has_room:
                 raise
             self.wait(caller, refusal)
+        return future
+
+    def ask(self, part: AnyPartition) -> "asyncio.Future[Any]":
+        """Let *part* answer from wherever it is led, which changes nothing; if it moves, wait for it. At most one may be under way."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        move = self._moves.get(part.id)
+        if move is None or part.is_here:
+            part.decide_own(_NOTHING, future)
+        else:
+            part.decide_own(_NOTHING, _Caller(self, move, partial(self.ask, part), future))
         return future
 
     @property
@@ -117,7 +128,7 @@ class Moves:
                     await self._opened(move)
         if not move.part.is_open or self._is_stopped:
             raise refusal
-        return await self._again(caller.command)
+        return await caller.again()
 
     async def _opened(self, move: Move) -> None:
         """Wait for news of *move*, until its partition is open or nobody waits any longer."""
@@ -133,12 +144,18 @@ class Moves:
 
 
 class _Caller:
-    """Waits for the answer to *command*, and again where the partition has moved to."""
+    """Waits for the answer to a command, and *again* where the partition has moved to."""
 
-    __slots__ = ("_moves", "command", "future", "move", "reports")
+    __slots__ = ("_moves", "again", "future", "move", "reports")
 
-    def __init__(self, moves: Moves, move: Move, command: Command, future: "asyncio.Future[Any]") -> None:
-        self._moves, self.move, self.command, self.future = moves, move, command, future
+    def __init__(
+        self,
+        moves: Moves,
+        move: Move,
+        again: "Callable[[], asyncio.Future[Any]]",
+        future: "asyncio.Future[Any]",
+    ) -> None:
+        self._moves, self.move, self.again, self.future = moves, move, again, future
         self.reports = move.reports  #: what was known of the partition when it was asked
 
     def done(self) -> bool:

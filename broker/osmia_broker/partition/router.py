@@ -6,6 +6,7 @@ than with one partition. `routes` has the way of each command.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -16,7 +17,7 @@ from osmia_broker.engine.commands import Command, CreateProcessInstance, Evaluat
 from osmia_broker.engine.flow_commands import ListJobFlow
 from osmia_broker.engine.task_commands import ClaimNextUserTask
 from osmia_broker.partition.any_partition import AnyPartition, Follows
-from osmia_broker.partition.doubts import DOUBTED, Doubts
+from osmia_broker.partition.doubts import DOUBTED, Doubts, at_first
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.moves import Moves
 from osmia_broker.partition.older_ids import OlderIds
@@ -47,7 +48,7 @@ class Router:
         self._turn = 0  # of the partitions that are asked first for a new instance
         self._tasks: set[asyncio.Task[Any]] = set()
         self._moves = Moves(self.parts, self._on_its_way)
-        self._doubts = Doubts(self._first, self._on_its_way, self._begin)
+        self._doubts = Doubts(partial(self._moves.ask, self._first), self._on_its_way, self._begin)
         self._special: dict[type[Command], Callable[[Command, Any], Coroutine[Any, Any, Any]]] = {
             ClaimNextUserTask: self._claim_next,
             ListJobFlow: self._list_flow,
@@ -63,10 +64,9 @@ class Router:
 
         The future raises as that of `Partition.submit`, and Unavailable if a partition cannot be asked meanwhile.
         """
-        deciding = self._on_its_way(command)
-        if self._first.may_move and type(command.inner) in DOUBTED:
-            return self._doubts.judge(command, deciding)
-        return deciding
+        if self._first.may_move and (strict := at_first(command)) is not None:
+            return self._doubts.judge(command, self._on_its_way(strict))
+        return self._on_its_way(command)
 
     def _on_its_way(self, command: Command) -> "asyncio.Future[Any]":
         inner = command.inner

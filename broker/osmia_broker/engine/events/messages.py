@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from osmia_broker.base.errors import AlreadyExists, InvalidState
+from osmia_broker.base.errors import AlreadyExists, InvalidState, NotFound
 from osmia_broker.engine.commands import PublishMessage, Variables
 from osmia_broker.engine.due_commands import ExpireMessage
 from osmia_broker.engine.engine import handles
@@ -65,9 +65,9 @@ def publish_message(turn: Turn, command: PublishMessage) -> int:
                 traceparent=command.traceparent,
             )
         )
-    reached = start_instances(turn, key, command)
+    started = start_instances(turn, key, command)
     name, correlation_key = command.name, command.correlation_key
-    correlate_message(
+    reached, after_page = reach_page(
         turn,
         CorrelateMessage(
             message_key=key,
@@ -75,11 +75,17 @@ def publish_message(turn: Turn, command: PublishMessage) -> int:
             correlation_key=correlation_key,
             variables=command.variables,
             after_key=0,
-            reached=tuple(reached),
+            reached=tuple(started),
             business_id=command.business_id,
             traceparent=command.traceparent,
         ),
     )
+    if after_page is not None:
+        turn.follow(0, after_page)
+    elif command.must_reach and not started and not reached:
+        raise NotFound(
+            f"Expected something to wait for message '{name}' with key '{correlation_key}', but found nothing"
+        )
     return key
 
 

@@ -1,5 +1,6 @@
 """Signals: they reach every event that listens at that moment, in slices, and start an instance per signal start event."""
 
+from osmia_broker.base.errors import NotFound
 from osmia_broker.engine.commands import BroadcastSignal, Command, Variables
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.delivery import deliver, is_taken
@@ -15,6 +16,8 @@ from osmia_broker.state.rows import Subscription, SubscriptionKind
 @handles(BroadcastSignal)
 def broadcast_signal(turn: Turn, command: BroadcastSignal) -> int:
     """Broadcast a signal for a caller; the answer is a key."""
+    if command.must_start and not turn.start_subscriptions.by_name(SubscriptionKind.SIGNAL, command.name):
+        raise NotFound(f"Expected a start event of signal '{command.name}', but found none")
     return broadcast(turn, command.name, command.variables)
 
 
