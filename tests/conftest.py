@@ -13,10 +13,14 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 # A command of a test that has lost its address must reach nobody, least of all the broker of whoever runs the tests.
 os.environ["OSMIA_ADDRESS"] = "127.0.0.1:9"
 
+from osmia_broker.running import child
 from tests import postgres
 from tests.doors import Door, EngineDoor, GrpcDoor, ProcessesDoor, RunningBroker, SeveralDoor, running_broker
 from tests.harness import Scenario
+from tests.patience import ANSWER_S
 from tests.turns import left_out
+
+child.START_S = child.STOP_S = ANSWER_S  # of every broker that a test starts as a process
 
 Play = Callable[..., Scenario]
 

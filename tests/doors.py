@@ -39,8 +39,8 @@ from osmia_broker.state.rows import ElementInstance, Incident, Job, Resource, Va
 from osmia_broker.store.sqlite import SqliteStore, connect
 from tests import postgres
 from tests.memory_store import MemoryStore
+from tests.patience import ANSWER_MS, ANSWER_S
 
-ANSWER_MS = 60_000  # a bound for a busy machine
 START_MS = 1_800_000_000_000
 GRPC_SERVER = os.environ.get("OSMIA_GRPC_SERVER") or NAMES["grpc_server"].default  # of every broker that a test starts
 
@@ -611,7 +611,7 @@ class RunningBroker:
         self._start({**self._settings, **settings})
 
     def run(self, coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(ANSWER_S)
 
     def look_at_clock(self) -> None:
         """Let the broker see the time; on return, everything that was due is done and committed."""

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from osmia_broker.running.child import status_of
+from tests.patience import ANSWER_S
 
 
 @pytest.mark.parametrize(
@@ -33,5 +34,5 @@ def test_an_answer_that_is_none_is_no_status(answer: bytes, status: int):
         serving = threading.Thread(target=serve)
         serving.start()
         port = listening.getsockname()[1]
-        assert status_of(http.client.HTTPConnection("127.0.0.1", port, timeout=60), "/ready") == status
+        assert status_of(http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_S), "/ready") == status
         serving.join()

@@ -11,10 +11,11 @@ import pytest
 from osmia_broker.http.server import HttpServer
 from osmia_broker.running.broker import Broker
 from osmia_broker.settings.config import Settings
+from tests.patience import ANSWER_S
 
 
 def ready(port: int) -> tuple[int, dict[str, str]]:
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_S)) as connection:
         connection.request("GET", "/ready")
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read())

@@ -10,8 +10,7 @@ from osmia_broker.base.errors import InvalidArgument, NotFound, Overloaded
 from osmia_broker.calls import evaluation
 from osmia_broker.calls.evaluation import Evaluated, Evaluations
 from tests.partition.opened import create, deploy, opened
-
-LONG_S = 60  # far more than a busy machine needs
+from tests.patience import ANSWER_S
 
 
 async def test_others_go_on_while_an_expression_is_evaluated(monkeypatch: pytest.MonkeyPatch):
@@ -20,14 +19,14 @@ async def test_others_go_on_while_an_expression_is_evaluated(monkeypatch: pytest
 
     def held(*given: Any) -> Evaluated:
         begun.set()
-        assert others_went_on.wait(LONG_S), "expected others to go on, but the evaluation held the event loop"
+        assert others_went_on.wait(ANSWER_S), "expected others to go on, but the evaluation held the event loop"
         return evaluated(*given)
 
     monkeypatch.setattr(evaluation, "_evaluated", held)
     async with opened() as real:
         await real.do(deploy("start > ask:job > end"))
         asked = asyncio.ensure_future(Evaluations(real.partition).evaluate("=n + 1", variables='{"n":2}'))
-        assert await asyncio.to_thread(begun.wait, LONG_S)
+        assert await asyncio.to_thread(begun.wait, ANSWER_S)
         await real.do(create())
         assert not asked.done()
         others_went_on.set()
@@ -75,7 +74,7 @@ async def test_callers_who_leave_do_not_let_two_expressions_be_evaluated_at_a_ti
         running += 1
         most = max(most, running)
         begun.release()
-        assert may_end.wait(LONG_S)
+        assert may_end.wait(ANSWER_S)
         running -= 1
         return Evaluated("1", ())
 
@@ -83,7 +82,7 @@ async def test_callers_who_leave_do_not_let_two_expressions_be_evaluated_at_a_ti
     async with opened() as real:
         evaluations = Evaluations(real.partition)
         left = asyncio.ensure_future(evaluations.evaluate("=1"))
-        assert await asyncio.to_thread(begun.acquire, timeout=LONG_S)
+        assert await asyncio.to_thread(begun.acquire, timeout=ANSWER_S)
         left.cancel()
         stays = asyncio.ensure_future(evaluations.evaluate("=1"))
         await real.turns()

@@ -14,6 +14,7 @@ from osmia_broker.engine.commands import ActivateJobs
 from osmia_broker.state.store_protocol import PARTITION_BITS
 from tests.calls.scripted import ScriptedPartition
 from tests.partition.opened import Opened, create, deploy, opened
+from tests.patience import ANSWER_S
 
 LEASE_MS = 600_000
 
@@ -726,4 +727,4 @@ async def test_a_parked_poll_gets_the_job_that_a_failed_commit_took_from_another
         parked = asyncio.ensure_future(asking(dispatcher).jobs(60))
         with pytest.raises(StoreFailed):
             await taken
-        assert len(await asyncio.wait_for(parked, 5)) == 1
+        assert len(await asyncio.wait_for(parked, ANSWER_S)) == 1

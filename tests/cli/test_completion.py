@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from osmia_broker.cli.app import run
+from tests.patience import PROGRAM_S
 
 PROGRAM = 'import sys; sys.argv[0] = "osmia"; from osmia_broker.cli import main; main()'
 
@@ -79,7 +80,7 @@ def environ(tmp_path):
 
 
 def told(environ, *command):
-    done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False, timeout=100)
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False, timeout=PROGRAM_S)
     assert done.stderr == ""
     return done.stdout
 

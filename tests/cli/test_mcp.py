@@ -13,6 +13,7 @@ import pytest
 import osmia as sdk
 from osmia_broker.cli.agent_tools import NAMES, READING, AgentTools, as_key
 from osmia_broker.cli.mcp import server
+from tests.patience import ANSWER_S
 
 
 def works(osmia: Any, doing: Any, user: str = "agent") -> Any:
@@ -238,5 +239,5 @@ def test_ctrl_c_ends_it_although_it_waits_for_its_input(osmia):
         process.stdin.flush()
         assert json.loads(process.stdout.readline())["id"] == 1  # it waits for the next line now
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(ANSWER_S) == 0
         assert process.stderr.read() == ""

@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 
 from osmia_proto import gateway
 from osmia_proto.methods import GATEWAY, GATEWAY_SERVICE, JOB_FLOW, JOB_FLOW_SERVICE, QUERIES, QUERIES_SERVICE, Method
+from tests.patience import ANSWER_S
 
 FIRST_KEY = 1 << 51
 
@@ -89,7 +90,7 @@ class ScriptedGateway:
 
     async def until(self, holds: Any) -> None:
         """Wait until *holds()* is true; looked at whenever a call came in or a job changed."""
-        async with asyncio.timeout(10), self._changed:
+        async with asyncio.timeout(ANSWER_S), self._changed:
             await self._changed.wait_for(holds)
 
     # ---- the calls

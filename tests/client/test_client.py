@@ -20,6 +20,7 @@ from osmia._channel import Channel
 from osmia_proto import gateway as wire
 from osmia_proto import queries
 from osmia_proto.methods import METHODS, USER_TASKS
+from tests.patience import ANSWER_S
 
 NAMES = {
     "ActivateJobs": "activate_jobs",
@@ -650,7 +651,7 @@ async def test_a_call_of_another_thread_ends_when_the_client_is_closed(gateway: 
     await gateway.until(lambda: len(gateway.asked("CreateProcessInstance")) > 1)
     await asyncio.to_thread(client.close)
     with pytest.raises(errors.Unavailable):
-        await asyncio.wait_for(creating, 10)
+        await asyncio.wait_for(creating, ANSWER_S)
 
 
 async def test_the_blocking_worker_works_and_stops(gateway: ScriptedGateway) -> None:

@@ -12,6 +12,7 @@ from osmia.errors import InvalidState
 from osmia.results import JobInfo, JobState
 from osmia_broker.running.child import ChildBroker
 from tests.bpmn import bpmn
+from tests.patience import ANSWER_MS, ANSWER_S
 
 pytestmark = pytest.mark.process
 LEASE_MS = 300_000  # longer than a test may take: a job that is not given back fails the test
@@ -55,12 +56,12 @@ class Site:
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait until *holds()*; each look costs a round trip, so that others go on meanwhile."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(ANSWER_S):
             while not holds():
                 await self.client.topology()
 
     async def until_jobs(self, state: JobState, count: int) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(ANSWER_S):
             while len(await self.jobs(state)) != count:
                 pass
 
@@ -103,7 +104,7 @@ async def test_a_streaming_worker_holds_no_more_jobs_than_it_works_on(site: Site
     await site.create(60)
     await site.until_jobs(JobState.ACTIVATED, max_jobs)
     await helper.start(streaming=False)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(ANSWER_S):
         await site.until(lambda: len(helper.begun) == 50)
     assert len(hoarder.begun) == max_jobs
     helper.go_on.set()
@@ -139,7 +140,7 @@ async def test_stopping_gives_back_all_that_was_pushed(site: Site) -> None:
     await site.until_jobs(JobState.ACTIVATED, 0)
     left: set[int] = set()
     while len(left) < 60 - len(busy.begun):  # a job that was not given back would not come within this time
-        jobs = await site.client.activate_jobs(site.type, max_jobs=60, timeout_ms=LEASE_MS, wait_ms=10_000)
+        jobs = await site.client.activate_jobs(site.type, max_jobs=60, timeout_ms=LEASE_MS, wait_ms=ANSWER_MS)
         assert jobs, f"Expected {60 - len(busy.begun)} jobs to be there for others, but found {len(left)}"
         left |= {job.key for job in jobs}
     assert not left & set(busy.begun)
@@ -188,7 +189,7 @@ async def test_a_task_list_of_others_sees_the_tasks_that_no_handler_here_is_for(
         await people.create(3, "dinner")
         seen: set[int] = set()
         while len(seen) < 3:
-            jobs = await people.client.activate_jobs(USER_TASK_TYPE, timeout_ms=LEASE_MS, wait_ms=10_000)
+            jobs = await people.client.activate_jobs(USER_TASK_TYPE, timeout_ms=LEASE_MS, wait_ms=ANSWER_MS)
             assert jobs, f"Expected 3 user tasks to be visible, but found {len(seen)}"
             seen |= {job.key for job in jobs}
 
@@ -218,7 +219,7 @@ async def test_a_worker_that_stops_leaves_no_task_of_others_behind(people: Site)
     await worker.stop()
     seen: set[int] = set()
     while len(seen) < 40:
-        jobs = await people.client.activate_jobs(USER_TASK_TYPE, max_jobs=40, timeout_ms=LEASE_MS, wait_ms=10_000)
+        jobs = await people.client.activate_jobs(USER_TASK_TYPE, max_jobs=40, timeout_ms=LEASE_MS, wait_ms=ANSWER_MS)
         assert jobs, f"Expected 40 user tasks to be there for others, but found {len(seen)}"
         seen |= {job.key for job in jobs}
 
@@ -236,7 +237,7 @@ async def test_the_worker_of_an_ad_hoc_subprocess_decides_what_is_activated(site
         return AdHocResult(is_fulfilled=True)
 
     async with worker:
-        done = await site.client.create_instance_with_result(f"{site.type}-p", business_id="b", wait_ms=30_000)
+        done = await site.client.create_instance_with_result(f"{site.type}-p", business_id="b", wait_ms=ANSWER_MS)
     assert (done.variables, done.business_id) == ({"chosen": "a", "seen": 1}, "b")
     assert seen == [("AD_HOC_SUB_PROCESS", "b")] * 2
 

@@ -9,6 +9,7 @@ import pytest
 from scripted_gateway import ScriptedGateway
 
 from osmia import BpmnError, Client, Job, JobFailure, SyncClient, SyncWorker, Worker
+from tests.patience import ANSWER_S
 
 TYPE = "charge"
 USER_TASK = "io.camunda.zeebe:userTask"
@@ -183,7 +184,7 @@ async def test_handlers_that_are_not_async_run_beside_each_other(gateway: Script
     import threading
 
     worker = worker_for(client)
-    both = threading.Barrier(2, timeout=5)  # one alone would break it, and fail its job
+    both = threading.Barrier(2, timeout=ANSWER_S / 2)  # one alone would break it, and fail its job
 
     @worker.job(TYPE)
     def work() -> dict[str, bool]:

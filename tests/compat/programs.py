@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.compat import builds
+from tests.patience import PROGRAM_S
 from tests.process.program import environ
 
-PLAY_S = 120
 PROGRAMS: dict[str, Callable[[], list[str]]] = {
     "go": builds.go_program,
     "zeebe-rs": builds.rust_program,
@@ -57,7 +57,7 @@ def play(
                 program.stdin.flush()
             elif found:
                 said[found["scenario"]] = found.get("saw", found.get("failed"))
-        program.wait(PLAY_S)
+        program.wait(PROGRAM_S)
         if program.returncode:
             said["end"] = program.stderr.read() if program.stderr else ""
     except AssertionError as failure:

@@ -13,15 +13,15 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from osmia_broker.gateway.server import rpc_server
 from osmia_broker.rpc import STATUSES, Call, Refusal, Rpc, Shape
 from tests.compat import builds
+from tests.patience import ANSWER_S
 
 CASES = (
     *("empty_unary", "large_unary", "client_streaming", "server_streaming", "ping_pong", "empty_stream"),
     *("timeout_on_sleeping_server", "cancel_after_begin", "cancel_after_first_response"),
     *("status_code_and_message", "special_status_message", "unimplemented_method", "unimplemented_service"),
 )
-PLAY_S = 60  # for one of them; it takes a tenth of a second
 
-pytestmark = pytest.mark.timeout(builds.BUILD_S + PLAY_S)
+pytestmark = pytest.mark.timeout(builds.BUILD_S + ANSWER_S)
 
 _BYTES, _INT32, _STRING = (
     getattr(descriptor_pb2.FieldDescriptorProto, f"TYPE_{one}") for one in ("BYTES", "INT32", "STRING")
@@ -122,7 +122,7 @@ async def test_the_interop_client_sees_what_it_expects(grpc_server: str, case: s
     try:
         command = [program, "--server_host=127.0.0.1", f"--server_port={port}", f"--test_case={case}"]
         playing = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-        async with asyncio.timeout(PLAY_S):
+        async with asyncio.timeout(ANSWER_S):
             _, said = await playing.communicate()
         assert playing.returncode == 0, said.decode()[-2_000:]
     finally:

@@ -6,11 +6,12 @@ import pytest
 
 from tests.auth import certificates
 from tests.compat import builds
-from tests.compat.programs import PLAY_S, PROGRAMS, play
+from tests.compat.programs import PROGRAMS, play
 from tests.compat.scenarios import SEEN, write_models
 from tests.doors import running_broker
+from tests.patience import PROGRAM_S
 
-pytestmark = pytest.mark.timeout(builds.BUILD_S + PLAY_S)
+pytestmark = pytest.mark.timeout(builds.BUILD_S + PROGRAM_S)
 
 WITHOUT = {  # calls that a client does not have
     "go": {"modify", "migrate"},

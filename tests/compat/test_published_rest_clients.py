@@ -6,11 +6,12 @@ import pytest
 
 from tests.auth.conftest import store
 from tests.compat import builds
-from tests.compat.programs import PLAY_S, REST_PROGRAMS, play
+from tests.compat.programs import REST_PROGRAMS, play
 from tests.compat.scenarios import SEEN_BY_REST, write_models
 from tests.doors import running_broker
+from tests.patience import PROGRAM_S
 
-pytestmark = pytest.mark.timeout(builds.BUILD_S + PLAY_S)
+pytestmark = pytest.mark.timeout(builds.BUILD_S + PROGRAM_S)
 
 WITHOUT = {  # calls that a client does not have, or makes in another form
     "orchestration-cluster-api": {"modify"},

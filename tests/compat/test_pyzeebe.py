@@ -17,8 +17,7 @@ from pyzeebe.errors import (
 
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
-
-STEP_S = 60
+from tests.patience import ANSWER_S
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +64,7 @@ async def test_a_worker_completes_what_was_created(channel: grpc.aio.Channel, tm
 
     async with working(worker):
         results = await asyncio.wait_for(
-            asyncio.gather(*(client.run_process_with_result(id, {"n": n}, timeout=60_000) for n in range(10))), STEP_S
+            asyncio.gather(*(client.run_process_with_result(id, {"n": n}, timeout=60_000) for n in range(10))), ANSWER_S
         )
     assert [result.variables["doubled"] for result in results] == [2 * n for n in range(10)]
 
@@ -84,7 +83,7 @@ async def test_a_failing_handler_is_tried_again(channel: grpc.aio.Channel, tmp_p
         return {"tries": len(tries)}
 
     async with working(worker):
-        result = await asyncio.wait_for(client.run_process_with_result("flaky", timeout=60_000), STEP_S)
+        result = await asyncio.wait_for(client.run_process_with_result("flaky", timeout=60_000), ANSWER_S)
     assert result.variables["tries"] == 3
 
 
@@ -100,7 +99,7 @@ async def test_a_user_task_is_a_job(channel: grpc.aio.Channel, tmp_path: Path):
         return {"dinner": "pizza"}
 
     async with working(worker):
-        result = await asyncio.wait_for(client.run_process_with_result("dine", timeout=60_000), STEP_S)
+        result = await asyncio.wait_for(client.run_process_with_result("dine", timeout=60_000), ANSWER_S)
     assert result.variables["dinner"] == "pizza"
     assert seen == [{"io.camunda.zeebe:candidateGroups": '["family"]'}]
 
@@ -139,7 +138,7 @@ async def test_an_error_is_caught_by_a_boundary_event(channel: grpc.aio.Channel,
         raise ValueError("no")
 
     async with working(worker):
-        result = await asyncio.wait_for(client.run_process_with_result(id, timeout=60_000), STEP_S)
+        result = await asyncio.wait_for(client.run_process_with_result(id, timeout=60_000), ANSWER_S)
     assert result.variables["outcome"] == "refused"
 
 
@@ -149,7 +148,7 @@ async def test_a_message_reaches_the_instance_that_waits_for_its_key(channel: gr
     waiting = asyncio.ensure_future(client.run_process_with_result("parcel", {"order": "7"}, timeout=60_000))
     for order, weight in (("8", 1), ("7", 2)):
         await client.publish_message("arrived", order, {"weight": weight}, time_to_live_in_milliseconds=60_000)
-    result = await asyncio.wait_for(waiting, STEP_S)
+    result = await asyncio.wait_for(waiting, ANSWER_S)
     assert result.variables == {"order": "7", "weight": 2}
 
 
@@ -173,7 +172,7 @@ async def test_a_signal_reaches_all_that_listen(channel: grpc.aio.Channel, tmp_p
         visits.put_nowait((job.process_instance_key, by))
 
     async with working(worker):
-        seen = [await asyncio.wait_for(visits.get(), STEP_S) for _ in created]
+        seen = [await asyncio.wait_for(visits.get(), ANSWER_S) for _ in created]
     assert sorted(seen) == [(key, "ada") for key in created]
 
 

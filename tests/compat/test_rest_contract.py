@@ -8,11 +8,11 @@ import pytest
 
 from tests.compat import builds
 from tests.doors import running_broker
+from tests.patience import PROGRAM_S
 
 EXAMPLES = 5  # for each operation; about 25 s for all of them
-RUN_S = 240
 
-pytestmark = pytest.mark.timeout(builds.BUILD_S + RUN_S)
+pytestmark = pytest.mark.timeout(builds.BUILD_S + PROGRAM_S)
 
 
 # What is left out: the document itself, which the tool has read already, and the long poll for jobs.
@@ -23,7 +23,7 @@ def test_no_request_that_a_document_describes_is_answered_with_a_defect(tmp_path
         address = f"http://127.0.0.1:{broker.broker.http_port}{base}"
         described = httpx.get(f"{address}/openapi.json").json()["paths"]
         done = subprocess.run(
-            [*program, address, str(EXAMPLES)], capture_output=True, text=True, timeout=RUN_S, check=False
+            [*program, address, str(EXAMPLES)], capture_output=True, text=True, timeout=PROGRAM_S, check=False
         )
     assert done.returncode == 0, done.stdout[-4_000:]
     assert "generated" in done.stdout

@@ -12,10 +12,11 @@ import osmia
 from osmia_broker.running.child import ChildBroker
 from tests.bpmn import bpmn
 from tests.compat import builds
-from tests.compat.programs import PLAY_S, PROGRAMS, play
+from tests.compat.programs import PROGRAMS, play
 from tests.compat.scenarios import MODELS, write_models
+from tests.patience import PROGRAM_S
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(builds.BUILD_S + 2 * PLAY_S)]
+pytestmark = [pytest.mark.process, pytest.mark.timeout(builds.BUILD_S + 2 * PROGRAM_S)]
 
 TRIES, TRY_MS = 60, 1_000  # the longest pause of a client between two tries is 10 s
 #: The first and the last have no streams, and the second does not open a stream again.

@@ -9,11 +9,11 @@ import pytest
 from tests.bpmn import bpmn
 from tests.compat import builds
 from tests.doors import running_broker
+from tests.patience import PROGRAM_S
 
 PAGE = Path(__file__).parents[2] / "docs" / "workers.md"
-RUN_S = 60
 
-pytestmark = pytest.mark.timeout(builds.BUILD_S + RUN_S)
+pytestmark = pytest.mark.timeout(builds.BUILD_S + PROGRAM_S)
 
 
 def test_the_worker_for_node_completes_a_job(tmp_path: Path):
@@ -29,6 +29,12 @@ def test_the_worker_for_node_completes_a_job(tmp_path: Path):
             "OSMIA_REST": f"http://127.0.0.1:{broker.broker.http_port}",
         }
         done = subprocess.run(
-            ["node", "worker.js"], cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=RUN_S, check=False
+            ["node", "worker.js"],
+            cwd=tmp_path,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=PROGRAM_S,
+            check=False,
         )
     assert "r-12" in done.stdout, done.stdout + done.stderr

@@ -11,6 +11,7 @@ import pytest
 from tests.compat import builds
 from tests.compat.scenarios import write_models
 from tests.doors import RunningBroker, running_broker
+from tests.patience import ANSWER_S
 
 pytestmark = pytest.mark.timeout(builds.BUILD_S + 60)
 
@@ -27,7 +28,7 @@ def zbctl(tmp_path: Path) -> Any:
 
 def _run(program: str, broker: RunningBroker, folder: Path, words: tuple[object, ...], refused: bool) -> str:
     command = [program, "--address", broker.address, "--insecure", *map(str, words)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=ANSWER_S, check=False)
     assert bool(done.returncode) == refused, done.stdout + done.stderr
     return done.stderr if refused else done.stdout
 
@@ -165,7 +166,9 @@ def _commands_of(program: str) -> set[tuple[str, ...]]:
 
 
 def _listed(program: str, *command: str) -> list[str]:
-    text = subprocess.run([program, "help", *command], capture_output=True, text=True, timeout=60, check=True).stdout
+    text = subprocess.run(
+        [program, "help", *command], capture_output=True, text=True, timeout=ANSWER_S, check=True
+    ).stdout
     listed = text.partition("Available Commands:\n")[2].partition("\n\n")[0]
     return [line.split()[0] for line in listed.splitlines()]
 

@@ -18,6 +18,7 @@ from osmia_broker.running.management import ManagementServer
 from osmia_broker.settings import config
 from osmia_broker.settings.config import Settings
 from osmia_broker.settings.values import duration
+from tests.patience import ANSWER_S, PROGRAM_S
 
 yaml = pytest.importorskip("yaml", reason="PyYAML is not installed; `make setup` brings it")
 
@@ -85,7 +86,7 @@ def test_systemd_finds_the_unit_right_and_well_protected(tmp_path: Path):
     text = (DEPLOY / "osmia.service").read_text()
     installed.write_text(text.replace("/opt/osmia/bin/osmia", sys.executable))
     command = ["systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", str(installed)]
-    judged = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    judged = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S, check=False)
     assert judged.returncode == 0, judged.stdout + judged.stderr  # an exposure of 2.0 of 10 at most
     assert "nknown" not in judged.stderr, judged.stderr
 
@@ -97,7 +98,9 @@ def test_the_broker_runs_without_memory_that_is_written_and_executed():
         "import asyncio, grpc, lxml.etree, msgspec, re2, sqlalchemy, uvloop, jwt.algorithms, osmia_broker.running.broker\n"
         "import osmia_broker.http.server\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=PROGRAM_S, check=False
+    )
     if done.returncode == 77:
         pytest.skip("this kernel cannot deny such memory")
     assert done.returncode == 0, done.stderr
@@ -191,7 +194,7 @@ def rendered(changes: dict[str, Any], release: str = "office") -> dict[str, str]
 @cache
 def _rendered(data: str) -> dict[str, str]:
     command = ["go", "run", str(Path(__file__).with_name("render.go"))]
-    done = subprocess.run(command, input=data, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, input=data, capture_output=True, text=True, timeout=PROGRAM_S, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, str] = json.loads(done.stdout)
     return found

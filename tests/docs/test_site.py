@@ -18,6 +18,7 @@ from osmia_broker.http import api
 from osmia_broker.http.operation import OPERATIONS
 from osmia_broker.settings import config
 from tests.metric_names import NAME, families
+from tests.patience import PROGRAM_S
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -38,7 +39,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (shots / "tasks-light.png").write_bytes(b"a picture")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder / "site")]
     environ = os.environ | {"OSMIA_SHOTS": str(shots), "NO_MKDOCS_2_WARNING": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=PROGRAM_S, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "site"
 

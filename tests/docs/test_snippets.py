@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.doors import running_broker
+from tests.patience import PROGRAM_S
 from tests.process.program import environ
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +24,6 @@ BLOCK = re.compile(
     r"(?:^ *<!-- (?P<kind>not run|file): (?P<note>.+?) -->\n)?(?P<indent>^ *)```(?P<language>sh|python)\n(?P<code>.*?)^ *```",
     re.MULTILINE | re.DOTALL,
 )
-RUN_S = 100
 FIRST_STEPS = DOCS / "start.md"
 
 pytestmark = pytest.mark.process
@@ -83,7 +83,7 @@ def play(page: Path, tmp_path: Path, times: int = 1) -> None:
             elif snippet.kind != "not run":
                 command = ["bash", "-e", "-c", code] if snippet.language == "sh" else [sys.executable, "-c", code]
                 done = subprocess.run(
-                    command, cwd=folder, env=variables, capture_output=True, text=True, timeout=RUN_S, check=False
+                    command, cwd=folder, env=variables, capture_output=True, text=True, timeout=PROGRAM_S, check=False
                 )
                 assert done.returncode == 0, f"{snippet.code}\n{done.stdout}\n{done.stderr}"
 

@@ -7,8 +7,7 @@ import pytest
 
 from tests.doors import RunningBroker
 from tests.gateway.conftest import Wire
-
-STEP_S = 60  # how long a test waits for what must come; never for time to pass
+from tests.patience import ANSWER_S
 
 
 async def process(wire: Wire, type: str) -> None:
@@ -16,11 +15,11 @@ async def process(wire: Wire, type: str) -> None:
 
 
 async def first(call: grpc.aio.UnaryStreamCall) -> object:
-    return await asyncio.wait_for(call.read(), STEP_S)
+    return await asyncio.wait_for(call.read(), ANSWER_S)
 
 
 async def test_an_empty_poll_that_does_not_wait_is_answered_at_once(wire: Wire, unique: str):
-    assert await asyncio.wait_for(wire.activate(unique), STEP_S) == []
+    assert await asyncio.wait_for(wire.activate(unique), ANSWER_S) == []
 
 
 async def test_a_waiting_poll_gets_the_job_that_comes(wire: Wire, unique: str):
@@ -28,7 +27,7 @@ async def test_a_waiting_poll_gets_the_job_that_comes(wire: Wire, unique: str):
     poll = asyncio.ensure_future(wire.activate(unique, requestTimeout=60_000))
     await wire.activate(unique)  # the poll has been parked before this answer
     key = await wire.create(unique, '{"a":1}')
-    (job,) = await asyncio.wait_for(poll, STEP_S)
+    (job,) = await asyncio.wait_for(poll, ANSWER_S)
     assert (job.processInstanceKey, job.variables, job.worker, job.retries) == (key, '{"a":1}', "w", 3)
     assert (job.customHeaders, job.tenantId, job.bpmnProcessId, job.elementId) == ("{}", "<default>", unique, "ask")
 
@@ -45,7 +44,7 @@ async def test_many_polls_share_jobs_without_repeats(wire: Wire, unique: str):
     polls = [asyncio.ensure_future(wire.activate(unique, requestTimeout=60_000, maxJobsToActivate=1)) for _ in range(5)]
     await wire.activate(unique)
     await asyncio.gather(*(wire.create(unique) for _ in range(5)))
-    jobs = [job.key for batch in await asyncio.wait_for(asyncio.gather(*polls), STEP_S) for job in batch]
+    jobs = [job.key for batch in await asyncio.wait_for(asyncio.gather(*polls), ANSWER_S) for job in batch]
     assert len(set(jobs)) == 5
 
 
@@ -85,7 +84,7 @@ async def test_no_job_is_lost_when_polls_are_cancelled(wire: Wire, unique: str, 
     await asyncio.to_thread(gateway_broker.look_at_clock)
     seen: set[int] = set()
     while seen != created:
-        jobs = await asyncio.wait_for(wire.activate(unique, requestTimeout=60_000, maxJobsToActivate=100), STEP_S)
+        jobs = await asyncio.wait_for(wire.activate(unique, requestTimeout=60_000, maxJobsToActivate=100), ANSWER_S)
         seen |= {job.processInstanceKey for job in jobs}
 
 
@@ -98,7 +97,7 @@ async def test_a_poll_wakes_when_a_lease_ends(wire: Wire, unique: str, gateway_b
     await wire.activate(unique)
     gateway_broker.clock.ms += 1_000
     await asyncio.to_thread(gateway_broker.look_at_clock)
-    (again,) = await asyncio.wait_for(poll, STEP_S)
+    (again,) = await asyncio.wait_for(poll, ANSWER_S)
     assert (again.key, again.retries) == (held.key, held.retries)
 
 
@@ -152,7 +151,7 @@ async def test_streams_share_without_repeats(wire: Wire, unique: str):
             pushed.put_nowait(job.key)
 
     readers = [asyncio.ensure_future(read(stream)) for stream in streams]
-    jobs = [await asyncio.wait_for(pushed.get(), STEP_S) for _ in range(10)]
+    jobs = [await asyncio.wait_for(pushed.get(), ANSWER_S) for _ in range(10)]
     assert len(set(jobs)) == 10
     assert pushed.empty()
     for reader in readers:
@@ -167,7 +166,7 @@ async def test_what_a_closed_stream_was_not_given_goes_to_others(wire: Wire, uni
     created = {await wire.create(unique) for _ in range(5)}
     seen: set[int] = set()
     while seen != created:
-        jobs = await asyncio.wait_for(wire.activate(unique, requestTimeout=60_000), STEP_S)
+        jobs = await asyncio.wait_for(wire.activate(unique, requestTimeout=60_000), ANSWER_S)
         seen |= {job.processInstanceKey for job in jobs}
 
 
@@ -240,7 +239,7 @@ async def test_a_parked_poll_with_the_largest_lease_and_wait_gets_its_job(wire: 
     poll = asyncio.ensure_future(wire.activate(unique, timeout=LARGEST, requestTimeout=LARGEST))
     await wire.activate(unique)
     key = await wire.create(unique)
-    (job,) = await asyncio.wait_for(poll, STEP_S)
+    (job,) = await asyncio.wait_for(poll, ANSWER_S)
     assert (job.processInstanceKey, job.deadline) == (key, LARGEST)
 
 

@@ -20,8 +20,7 @@ from osmia_proto import gateway
 from osmia_proto.methods import GATEWAY
 from tests.calls.scripted import job
 from tests.gateway.conftest import Wire
-
-STEP_S = 60
+from tests.patience import ANSWER_S
 
 
 class Scripted:
@@ -114,7 +113,7 @@ async def test_a_call_that_is_admitted_while_the_door_closes_is_waited_for():
         await asyncio.sleep(0)
     assert not closing.done()
     servicer.may_go_on.set()
-    await asyncio.wait_for(asyncio.gather(carrying, closing), STEP_S)
+    await asyncio.wait_for(asyncio.gather(carrying, closing), ANSWER_S)
 
 
 # --- the log
@@ -164,7 +163,7 @@ async def test_a_caller_without_metadata_has_no_name(it: Served):
 
 async def test_a_stream_has_a_caller_too(it: Served):
     stream = call(it, "StreamActivatedJobs", (("osmia-user", "bob"),))
-    assert (await asyncio.wait_for(stream.read(), STEP_S)).worker == "bob"
+    assert (await asyncio.wait_for(stream.read(), ANSWER_S)).worker == "bob"
     stream.cancel()
 
 
@@ -173,17 +172,17 @@ async def test_a_caller_who_cancels_is_gone(it: Served, name: str):
     running = call(it, name)
     if GATEWAY[name].server_streaming:
         await running.read()
-    await asyncio.wait_for(it.servicer.entered.wait(), STEP_S)
+    await asyncio.wait_for(it.servicer.entered.wait(), ANSWER_S)
     (caller,) = it.servicer.callers
     assert not caller.is_gone
     running.cancel()
-    await asyncio.wait_for(it.door.idle(), STEP_S)
+    await asyncio.wait_for(it.door.idle(), ANSWER_S)
     assert caller.is_gone
 
 
 async def test_a_caller_who_is_answered_is_not_reported_as_gone(it: Served):
     running = call(it, "FailJob")
-    await asyncio.wait_for(it.servicer.entered.wait(), STEP_S)
+    await asyncio.wait_for(it.servicer.entered.wait(), ANSWER_S)
     it.servicer.may_go_on.set()
     await running
     await call(it, "CompleteJob")
@@ -262,12 +261,12 @@ async def test_a_call_without_a_method_is_unimplemented(it: Served):
 async def test_the_door_knows_when_no_call_is_being_answered(it: Served):
     await it.door.idle()
     running = call(it, "FailJob")
-    await asyncio.wait_for(it.servicer.entered.wait(), STEP_S)
+    await asyncio.wait_for(it.servicer.entered.wait(), ANSWER_S)
     idle = asyncio.ensure_future(it.door.idle())
     await asyncio.sleep(0)
     assert not idle.done()
     it.servicer.may_go_on.set()
-    await asyncio.wait_for(idle, STEP_S)
+    await asyncio.wait_for(idle, ANSWER_S)
     await running
 
 

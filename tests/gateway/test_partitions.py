@@ -30,6 +30,7 @@ from tests import postgres
 from tests.bpmn import bpmn
 from tests.doors import ANSWER_MS, RunningBroker, running_broker
 from tests.gateway.conftest import Wire
+from tests.patience import ANSWER_S
 
 MODEL = "start > ask:job > end"
 OLDEST = re.compile(r'osmia_outbox_oldest_seconds\{partition="(\d)"\} (\S+)')
@@ -647,7 +648,7 @@ def test_events_of_a_partition_that_moves_are_followed_on(sharing: RunningBroker
                     changed.set()
 
             following = asyncio.ensure_future(follow())
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(ANSWER_S):
                 while not seen:
                     await client.create_instance("process")
                 await asyncio.to_thread(move_away, sharing)

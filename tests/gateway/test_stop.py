@@ -23,8 +23,8 @@ from osmia_broker.metrics import GatewayCounters
 from tests.calls.scripted import ScriptedPartition
 from tests.doors import running_broker
 from tests.gateway.conftest import Wire
+from tests.patience import ANSWER_S
 
-STEP_S = 60  # how long a test waits for an end that comes at once
 GRACE = timedelta(hours=1)
 POLL = {"type": "ask", "worker": "w", "timeout": 60_000, "maxJobsToActivate": 1, "requestTimeout": 3_600_000}
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
@@ -62,7 +62,7 @@ class Served:
 
     async def arrived(self) -> None:
         """Until everything that was sent before has arrived: one connection, in order."""
-        await asyncio.wait_for(self.wire.call("Topology"), STEP_S)
+        await asyncio.wait_for(self.wire.call("Topology"), ANSWER_S)
 
     def begin_stop(self) -> None:
         self.calls.stop(Unavailable("over"))
@@ -71,7 +71,7 @@ class Served:
     async def stop(self) -> None:
         if self.stopped is None:
             self.begin_stop()
-        await asyncio.wait_for(self.stopped, STEP_S)
+        await asyncio.wait_for(self.stopped, ANSWER_S)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ async def it(grpc_server: str) -> AsyncIterator[Served]:
 
 async def refused(call: Any, words: str = "") -> grpc.StatusCode:
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        await asyncio.wait_for(call, STEP_S)
+        await asyncio.wait_for(call, ANSWER_S)
     assert words in (error.value.details() or "")
     code: grpc.StatusCode = error.value.code()
     return code
@@ -130,7 +130,7 @@ async def test_a_caller_who_waits_for_a_result_is_sent_away(it: Served):
 @pytest.mark.parametrize("service", ["", "gateway_protocol.Gateway", "nobody"])
 async def test_a_watch_of_the_health_hears_of_the_stop_and_ends(it: Served, service: str):
     watch = health_pb2_grpc.HealthStub(it.channel).Watch(health_pb2.HealthCheckRequest(service=service))
-    heard = [(await asyncio.wait_for(watch.read(), STEP_S)).status]
+    heard = [(await asyncio.wait_for(watch.read(), ANSWER_S)).status]
 
     async def read_on() -> None:
         while True:
@@ -147,11 +147,11 @@ async def test_many_watches_all_note_epoch_the_stop(it: Served):
     stub = health_pb2_grpc.HealthStub(it.channel)
     watches = [stub.Watch(health_pb2.HealthCheckRequest(service="")) for _ in range(5)]
     for watch in watches:
-        await asyncio.wait_for(watch.read(), STEP_S)
+        await asyncio.wait_for(watch.read(), ANSWER_S)
     watches[0].cancel()
     reading = [asyncio.ensure_future(watch.read()) for watch in watches[1:]]
     await it.stop()
-    answers = await asyncio.wait_for(asyncio.gather(*reading), STEP_S)
+    answers = await asyncio.wait_for(asyncio.gather(*reading), ANSWER_S)
     assert {answer.status for answer in answers} == {health_pb2.HealthCheckResponse.NOT_SERVING}
 
 
@@ -181,7 +181,7 @@ async def test_a_job_stream_whose_client_does_not_read_does_not_hold_the_door(it
             await it.arrived()
             it.partition.offer(1)
         it.partition.answer()
-        await asyncio.wait_for(reading, STEP_S)  # the first job, and no other: half a megabyte each
+        await asyncio.wait_for(reading, ANSWER_S)  # the first job, and no other: half a megabyte each
         for first in range(10, 74, 16):
             it.partition.offer(*range(first, first + 16))
             it.partition.answer()
@@ -202,7 +202,7 @@ async def test_a_call_in_flight_is_answered(it: Served):
     assert it.stopped is not None
     assert not it.stopped.done()
     it.partition.answer()
-    await asyncio.wait_for(call, STEP_S)
+    await asyncio.wait_for(call, ANSWER_S)
     await it.stop()
 
 
@@ -213,7 +213,7 @@ async def test_a_poll_in_flight_gets_its_jobs(it: Served):
     it.begin_stop()
     await asyncio.sleep(0)
     it.partition.answer()
-    answer = await asyncio.wait_for(reading, STEP_S)
+    answer = await asyncio.wait_for(reading, ANSWER_S)
     assert [job.key for job in answer.jobs] == [1]
     await it.stop()
     assert it.partition.given_back == []
@@ -236,7 +236,7 @@ async def test_new_calls_are_refused_while_others_are_still_answered(it: Served)
     status = await refused(it.wire.call("ActivateJobs", **POLL).read())
     assert status in (UNAVAILABLE, grpc.StatusCode.CANCELLED)  # on a slow machine the last words are over by then
     it.partition.answer()
-    await asyncio.wait_for(call, STEP_S)
+    await asyncio.wait_for(call, ANSWER_S)
     await it.stop()
 
 

@@ -25,6 +25,7 @@ from osmia_broker.settings.config import ConfigError, Settings
 from osmia_proto.methods import GATEWAY
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
+from tests.patience import ANSWER_S
 from tests.rest.conftest import Rest
 
 ROOT, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -341,10 +342,10 @@ def test_a_collector_that_hangs_beyond_the_end_of_the_broker_is_no_defect(monkey
             return None
 
         def shutdown(self) -> None:
-            answers.wait(20)
+            answers.wait(ANSWER_S)
 
     asyncio.run(tracing.Tracing(Provider()).stop(0))
     (sending,) = [one for one in threading.enumerate() if one.name == "osmia-traces" and one not in before]
     answers.set()
-    sending.join(20)
+    sending.join(ANSWER_S)
     assert defects == []

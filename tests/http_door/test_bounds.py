@@ -17,8 +17,8 @@ from osmia_broker.http.protocol import HEAD_BYTES_MAX, Connections
 from osmia_broker.http.server import HttpServer
 from osmia_broker.http.web.live import Live
 from osmia_broker.metrics import HttpCounters
+from tests.patience import ANSWER_S
 
-STEP_S = 60  # how long a test waits for an answer that comes at once
 START = b"GET / HTTP/1.1\r\nhost: x\r\n"
 ENDLESS = 100 * HEAD_BYTES_MAX
 
@@ -60,7 +60,7 @@ async def answer_to(port: int, pieces: list[bytes]) -> bytes:
         pass  # the door has closed it already
     answer = b""
     try:
-        while part := await asyncio.wait_for(reader.read(65_536), STEP_S):
+        while part := await asyncio.wait_for(reader.read(65_536), ANSWER_S):
             answer += part
     except ConnectionError:
         pass
@@ -120,7 +120,7 @@ async def test_lines_after_a_body_are_passed_over(server: HttpServer, port: int)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(CHUNKED + b"1\r\nx\r\n0\r\na: b\r\n")
     writer.write(b"c: d\r\n\r\n")
-    assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n1"), STEP_S)).startswith(b"HTTP/1.1 200")
+    assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n1"), ANSWER_S)).startswith(b"HTTP/1.1 200")
     [connection] = server._connections()
     assert [name for name, _ in connection.headers] == [b"host", b"transfer-encoding"]
     writer.close()
@@ -138,7 +138,7 @@ async def test_a_body_may_take_its_time(port: int, monkeypatch: pytest.MonkeyPat
     writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\nconnection: close\r\n\r\nab")
     assert await answer_to(port, [b""]) == b""  # another one was cut off meanwhile
     writer.write(b"cd")
-    assert (await asyncio.wait_for(reader.read(), STEP_S)).endswith(b"4")
+    assert (await asyncio.wait_for(reader.read(), ANSWER_S)).endswith(b"4")
     writer.close()
 
 
@@ -157,7 +157,7 @@ async def test_a_body_that_comes_octet_by_octet_is_not_waited_for(port: int, mon
     monkeypatch.setattr("osmia_broker.http.protocol.BODY_S", 0.2)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(POST.replace(b"100", b"1000000"))
-    async with asyncio.timeout(STEP_S):
+    async with asyncio.timeout(ANSWER_S):
         while not reader.at_eof():
             writer.write(b"x")
             with suppress(TimeoutError):
@@ -174,7 +174,7 @@ async def test_each_piece_of_a_body_gives_time_for_the_next(port: int, monkeypat
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(reader.read(1), 0.05)
         writer.write(b"x" * 10)
-    assert (await asyncio.wait_for(reader.read(), STEP_S)).endswith(b"100")
+    assert (await asyncio.wait_for(reader.read(), ANSWER_S)).endswith(b"100")
     writer.close()
 
 
@@ -196,7 +196,7 @@ async def answered_early(server: HttpServer, port: int, head: bytes) -> Streams:
     server._config.loaded_app = refuse  # type: ignore[assignment]
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"POST / HTTP/1.1\r\nhost: x\r\n" + head)
-    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n0"), STEP_S)
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n0"), ANSWER_S)
     return reader, writer
 
 
@@ -207,7 +207,7 @@ async def test_a_body_that_comes_after_its_answer_does_not_keep_the_connection(
     monkeypatch.setattr("osmia_broker.http.protocol.HEAD_S", 0.05)
     reader, writer = await answered_early(server, port, head)
     writer.write(rest)
-    assert await asyncio.wait_for(reader.read(), STEP_S) == b""
+    assert await asyncio.wait_for(reader.read(), ANSWER_S) == b""
     writer.close()
 
 
@@ -217,7 +217,7 @@ async def test_who_has_sent_a_body_after_its_answer_makes_room(server: HttpServe
     _, writer = await answered_early(server, port, head)
     writer.write(rest)
     [connection] = server._connections()
-    async with asyncio.timeout(STEP_S):
+    async with asyncio.timeout(ANSWER_S):
         while not connection._is_head:
             await asyncio.sleep(0)
     assert (await answer_to(port, [START + b"connection: close\r\n\r\n"])).endswith(b"0")
@@ -239,10 +239,10 @@ async def test_the_next_request_after_such_a_body_has_all_its_time(
     [connection] = server._connections()
     connection.app = slow  # type: ignore[assignment]
     writer.write(b"x" + START + b"\r\n")
-    await asyncio.wait_for(entered.wait(), STEP_S)
+    await asyncio.wait_for(entered.wait(), ANSWER_S)
     assert await answer_to(port, [b""]) == b""  # another one was cut off meanwhile
     may_go_on.set()
-    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n0"), STEP_S)
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n0"), ANSWER_S)
     writer.close()
 
 
@@ -258,7 +258,7 @@ async def test_who_does_not_read_and_sends_another_request_makes_room(server: Ht
     _, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(START + b"\r\n")
     [connection] = await connections_of(server, 1)
-    async with asyncio.timeout(STEP_S):
+    async with asyncio.timeout(ANSWER_S):
         while connection.flow is None or not connection.flow.write_paused:
             await asyncio.sleep(0)
         writer.write(START + b"\r\n")
@@ -270,7 +270,7 @@ async def test_who_does_not_read_and_sends_another_request_makes_room(server: Ht
 
 
 async def connections_of(server: HttpServer, count: int) -> list[Any]:
-    async with asyncio.timeout(STEP_S):
+    async with asyncio.timeout(ANSWER_S):
         while len(server._connections()) < count:
             await asyncio.sleep(0)
     return server._connections()
@@ -287,11 +287,11 @@ async def test_the_one_that_waits_longest_for_its_client_makes_room(server: Http
         opened.append(await asyncio.open_connection("127.0.0.1", port))
         opened[-1][1].write(sent)
         if sent.startswith(b"GET") and sent.endswith(b"\r\n\r\n"):
-            await asyncio.wait_for(opened[-1][0].readuntil(b"\r\n\r\n0"), STEP_S)
+            await asyncio.wait_for(opened[-1][0].readuntil(b"\r\n\r\n0"), ANSWER_S)
     answer = await answer_to(port, [POST, b"x" * 100])
     assert answer.endswith(b"100")
     with suppress(ConnectionError):
-        await asyncio.wait_for(opened[0][0].read(), STEP_S)  # closed
+        await asyncio.wait_for(opened[0][0].read(), ANSWER_S)  # closed
     assert server._bounds.count == 2
     for _, writer in opened:
         writer.close()
@@ -308,7 +308,7 @@ async def test_who_is_being_answered_makes_no_room(server: HttpServer, port: int
     server._config.loaded_app = slow  # type: ignore[assignment]
     server._bounds = Connections(1)
     answering = asyncio.ensure_future(answer_to(port, [POST, b"x" * 100]))
-    await asyncio.wait_for(entered.wait(), STEP_S)
+    await asyncio.wait_for(entered.wait(), ANSWER_S)
     assert await answer_to(port, [START]) == b""
     may_go_on.set()
     assert (await answering).endswith(b"100")

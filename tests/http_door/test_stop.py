@@ -14,8 +14,8 @@ from osmia_broker.http.server import HttpServer
 from osmia_broker.http.web.live import Live
 from osmia_broker.metrics import HttpCounters
 from osmia_broker.state.store_protocol import Changes
+from tests.patience import ANSWER_S
 
-STEP_S = 60  # how long a test waits for an end that comes at once
 GRACE = timedelta(hours=1)
 HEAD = b"POST / HTTP/1.1\r\nhost: x\r\n"
 
@@ -34,7 +34,7 @@ class Served:
         return await asyncio.open_connection("127.0.0.1", port, limit=1_024)
 
     async def stop(self) -> None:
-        await asyncio.wait_for(self.server.stop(GRACE), STEP_S)
+        await asyncio.wait_for(self.server.stop(GRACE), ANSWER_S)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ async def test_half_a_request_does_not_hold_up_the_end(it: Served):
 
     _, writer = await it.start(app)
     writer.write(HEAD + b"content-length: 100\r\n\r\nhalf")
-    await asyncio.wait_for(it.entered.wait(), STEP_S)
+    await asyncio.wait_for(it.entered.wait(), ANSWER_S)
     await it.stop()
     writer.close()
 
@@ -66,7 +66,7 @@ async def test_a_client_who_takes_no_answer_does_not_hold_up_the_end(it: Served)
 
     _, writer = await it.start(app)
     writer.write(HEAD + b"content-length: 0\r\n\r\n")
-    await asyncio.wait_for(it.entered.wait(), STEP_S)
+    await asyncio.wait_for(it.entered.wait(), ANSWER_S)
     await it.stop()
     writer.close()
 
@@ -82,11 +82,11 @@ async def test_an_answer_that_is_on_its_way_arrives(it: Served):
 
     reader, writer = await it.start(app)
     writer.write(HEAD + b"content-length: 0\r\n\r\n")
-    await asyncio.wait_for(it.entered.wait(), STEP_S)
+    await asyncio.wait_for(it.entered.wait(), ANSWER_S)
     ending = asyncio.ensure_future(it.stop())
     await asyncio.sleep(0)
     stopping.set()
-    assert b"done" in await asyncio.wait_for(reader.read(), STEP_S)
+    assert b"done" in await asyncio.wait_for(reader.read(), ANSWER_S)
     await ending
     writer.close()
 
@@ -97,9 +97,9 @@ async def test_a_page_that_rests_after_a_change_ends_at_once(monkeypatch: pytest
     stream = live.follow(["instances"])
     assert b"event: ready" in await anext(stream)
     live.changes_committed(Changes(1, erased=[7]))
-    assert b"event: changed" in await asyncio.wait_for(anext(stream), STEP_S)
+    assert b"event: changed" in await asyncio.wait_for(anext(stream), ANSWER_S)
     rest = asyncio.ensure_future(anext(stream, b""))
     await asyncio.sleep(0)
     live.stop()
-    assert await asyncio.wait_for(rest, STEP_S) == b""
+    assert await asyncio.wait_for(rest, ANSWER_S) == b""
     assert [one async for one in live.follow(["instances"])] == []

@@ -8,7 +8,8 @@ import pytest
 from osmia_broker.links.limits import Limits
 from osmia_broker.links.messages import Answer, Cancel, Credit, End, Failure, Piece, Ping, Request, frame
 from osmia_broker.rpc import Refusal
-from tests.links.wire import STEP_S, Pair, read_all, refused, turns
+from tests.links.wire import Pair, read_all, refused, turns
+from tests.patience import ANSWER_S
 
 KB = 1024
 
@@ -406,7 +407,7 @@ async def test_a_link_without_calls_ends_as_soon_as_it_is_left(it: Pair):
     it.b.link.leave()
     await turns()
     assert (it.a.has_ended, it.b.has_ended) == (True, True)
-    async with asyncio.timeout(STEP_S):
+    async with asyncio.timeout(ANSWER_S):
         await it.a.link.closed()
 
 

@@ -18,7 +18,8 @@ from osmia_broker.links.greeting import Handshake
 from osmia_broker.links.links import LONGEST_DELAY_S, STRANGERS_MAX, delay_s
 from osmia_broker.rpc import Refusal
 from osmia_broker.tls import TlsFiles
-from tests.links.wire import SECRET, STEP_S, Service, Transport, identity, read_all, refused, turns
+from tests.links.wire import SECRET, Service, Transport, identity, read_all, refused, turns
+from tests.patience import ANSWER_S
 
 LOOPBACK = TcpPlace("127.0.0.1", 0)
 
@@ -37,7 +38,7 @@ async def process(number: int, *, place=None, service: Service | None = None, **
 
 
 async def within(awaited):
-    async with asyncio.timeout(STEP_S):
+    async with asyncio.timeout(ANSWER_S):
         return await awaited
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from osmia_broker.links import Limits, Links, UnixPlace
 from tests.links.wire import identity, refused
+from tests.patience import ANSWER_S
 
 pytestmark = pytest.mark.process
-START_S = 60  # for a loaded machine
 
 
 class Other:
@@ -52,14 +52,14 @@ def other(tmp_path: Path) -> Iterator[Other]:
 
 
 async def within(awaited):
-    async with asyncio.timeout(START_S):
+    async with asyncio.timeout(ANSWER_S):
         return await awaited
 
 
 async def held(links: Links, other: Other, word: bytes) -> "asyncio.Future[bytes]":
     """Ask a call that the other process has taken and does not answer."""
     call = asyncio.ensure_future(links.call(2, "/t.T/Hold", word))
-    async with asyncio.timeout(START_S):
+    async with asyncio.timeout(ANSWER_S):
         while word.decode() not in other.has_taken:
             await asyncio.sleep(0)
     return call

@@ -9,8 +9,8 @@ from osmia_broker.links.limits import Limits
 from osmia_broker.links.link import Link
 from osmia_broker.rpc import Call, Refusal, Rpc, Shape
 from tests.clock import Clock
+from tests.patience import ANSWER_S
 
-STEP_S = 60  # a test's own bound: what it waits for comes at once
 TURNS = 40  # of the loop, after which everything has happened that can
 CLUSTER = "8d7f1c0a-4f0e-4e0b-9d5e-2f6f6a1b0c3d"
 SECRET = b"sixteen bytes or more of secret"
@@ -220,7 +220,7 @@ class Pair:
 async def refused(awaited) -> tuple[str, str]:
     """The status and the details of a call that is refused."""
     try:
-        async with asyncio.timeout(STEP_S):
+        async with asyncio.timeout(ANSWER_S):
             answer = await awaited
     except Refusal as refusal:
         return refusal.status, str(refusal)
@@ -228,5 +228,5 @@ async def refused(awaited) -> tuple[str, str]:
 
 
 async def read_all(parts: AsyncIterator[bytes]) -> list[bytes]:
-    async with asyncio.timeout(STEP_S):
+    async with asyncio.timeout(ANSWER_S):
         return [one async for one in parts]

@@ -24,9 +24,10 @@ from osmia_broker.partition import (
 from osmia_broker.state.rows import Resource
 from osmia_broker.state.store_protocol import Changes, Start, Wanted, Written
 from tests.doors import FakeClock
-from tests.links.wire import CLUSTER, STEP_S
+from tests.links.wire import CLUSTER
 from tests.memory_store import MemoryStore
 from tests.partition.opened import compile_now, steps_only
+from tests.patience import ANSWER_S
 
 
 class Lease:
@@ -124,7 +125,7 @@ class Sharers:
         self.all = {n: Sharer(n, self.leases, self.clock, folder) for n in sorted(set(owners))}
 
     async def until(self, holds: Callable[[], Any]) -> None:
-        async with asyncio.timeout(STEP_S):
+        async with asyncio.timeout(ANSWER_S):
             while not holds():
                 await asyncio.sleep(0)
 

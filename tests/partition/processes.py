@@ -23,7 +23,8 @@ from osmia_broker.partition import (
 from osmia_broker.running.share import Share
 from osmia_broker.state.rows import Resource
 from osmia_broker.state.store_protocol import Store
-from tests.links.wire import CLUSTER, STEP_S
+from tests.links.wire import CLUSTER
+from tests.patience import ANSWER_S
 
 
 class Process:
@@ -113,12 +114,12 @@ class Processes:
         """Start all; on return each can use all partitions."""
         for one in self.all:
             await one.start()
-        async with asyncio.timeout(STEP_S):
+        async with asyncio.timeout(ANSWER_S):
             while not (self.is_at_rest and all(part.is_open for one in self.all for part in one.parts)):
                 await asyncio.sleep(0)
 
     async def settled(self) -> None:
-        async with asyncio.timeout(STEP_S):
+        async with asyncio.timeout(ANSWER_S):
             while not self.is_at_rest:
                 await asyncio.sleep(0)
 

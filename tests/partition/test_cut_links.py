@@ -17,11 +17,11 @@ from osmia_broker.state.rows import ElementInstance, FollowUp
 from tests.doors import FakeClock
 from tests.partition.opened import WatchedStore, activate, compile_now, complete, create, deploy, steps_only
 from tests.partition.processes import Processes, processes
+from tests.patience import ANSWER_S
 
 SEEDS, STEPS = 12, 60
 PROCESSES = 3
 WAIT_S = 60.0
-END_S = 30.0
 TIMEOUT_MS = 10_000_000  # longer than any job is held
 
 
@@ -150,7 +150,7 @@ async def played(seed: int, folder: Path) -> None:
         clients = Clients(it, random.Random(seed))
         for _ in range(STEPS):
             await clients.step()
-        async with asyncio.timeout(END_S):
+        async with asyncio.timeout(ANSWER_S):
             await clients.end()
             for one in it.led:
                 while found := await one.submit(activate("ask", 100)):

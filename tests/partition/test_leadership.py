@@ -10,6 +10,7 @@ from osmia_broker.engine import commands
 from osmia_broker.partition import opening
 from osmia_broker.state.store_protocol import Alone, Start
 from tests.partition.opened import WatchedStore, activate, complete, create, deploy, opened
+from tests.patience import ANSWER_S
 
 UNKNOWN = commands.CompleteJob(7, {})
 
@@ -123,7 +124,7 @@ async def test_a_partition_that_another_broker_leads_waits_for_it(monkeypatch: p
         await it.turns()
         assert not it.partition.is_open
         store.is_held = False
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(ANSWER_S):
             await it.wait_open()
         assert it.heard.opened == 1
         await it.do(deploy("start > ask:job > end"))

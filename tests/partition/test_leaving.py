@@ -10,6 +10,7 @@ from osmia_broker.engine.commands import GiveBackJobs
 from osmia_broker.partition import Listener
 from osmia_broker.state.store_protocol import Changes, Start, Wanted, Written
 from tests.partition.opened import Opened, WatchedStore, activate, complete, create, deploy, opened
+from tests.patience import ANSWER_S
 
 MODEL = "start > ask:job > end"
 
@@ -121,7 +122,7 @@ async def test_a_hand_over_goes_on_when_whoever_asked_for_it_has_left(store: Sha
         assert taken is None or (await taken).process_instance_key
         assert [closings for _, closings in away.whys] == [1]
         it.partition.look()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(ANSWER_S):
             await it.wait_open()
 
 
@@ -144,7 +145,7 @@ async def test_a_partition_whose_store_fails_to_close_comes_back_too(store: Shar
             await it.partition.hand_over()
         store.fails_to_close = False
         it.partition.look()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(ANSWER_S):
             await it.wait_open()
 
 
@@ -248,7 +249,7 @@ async def test_it_comes_back_when_its_turn_has_come(store: SharedStore):
         assert "broker 'two' leads it" in it.partition.why_away
         store.is_turn = True
         it.partition.look()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(ANSWER_S):
             await it.wait_open()
         assert (await it.do(create())).process_instance_key
         assert it.heard.opened == 2
@@ -261,7 +262,7 @@ async def test_what_becomes_due_after_it_came_back_is_carried_out(store: SharedS
         [job] = await it.do(activate(timeout_ms=1_000))
         await it.partition.hand_over()
         it.partition.look()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(ANSWER_S):
             await it.wait_open()
         await it.advance(1_001)
         assert [again.key for again in await it.do(activate())] == [job.key]
@@ -288,7 +289,7 @@ async def test_a_store_that_fails_meanwhile_is_opened_again_here(store: SharedSt
         with pytest.raises(StoreFailed):
             await taken
         assert store.closings == 0
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(ANSWER_S):
             await it.wait_open()
 
 
@@ -303,7 +304,7 @@ async def test_a_failure_at_the_very_beginning_ends_the_move(store: SharedStore)
         with pytest.raises(StoreFailed):
             await taken
         assert store.closings == 0
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(ANSWER_S):
             await it.wait_open()
 
 
@@ -353,7 +354,7 @@ async def test_a_value_that_is_refused_meanwhile_lets_the_partition_serve_on_wit
         outcomes = await asyncio.gather(*taken, return_exceptions=True)
         assert [type(one).__name__ for one in outcomes] == ["Created", "InvalidArgument"]
         assert store.closings == 0
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(ANSWER_S):
             await it.wait_open()
         await it.advance(1_001)
         assert job.key in [again.key for again in await it.do(activate())]

@@ -12,8 +12,9 @@ from osmia_broker.calls.jobs import Dispatcher, Poll
 from osmia_broker.engine import commands
 from osmia_broker.partition import moves
 from osmia_broker.state.rows import ElementInstance, ProcessDefinition
-from tests.partition.moving import STEP_S, Sharers, sharers
+from tests.partition.moving import Sharers, sharers
 from tests.partition.opened import activate, create, deploy
+from tests.patience import ANSWER_S
 
 MODEL = "start > ask:job > end"
 
@@ -85,7 +86,7 @@ async def test_a_command_waits_until_its_partition_is_led_again(it: Sharers, bro
     waiting = cancel(it, broker, key)
     assert not it.all[broker].router.is_at_rest
     await taken(it)
-    await asyncio.wait_for(waiting, STEP_S)
+    await asyncio.wait_for(waiting, ANSWER_S)
     assert it.all[broker].router.is_at_rest
 
 
@@ -102,14 +103,14 @@ async def test_a_command_that_comes_while_the_leader_finishes_goes_where_the_par
     may_write.set()
     await left
     await taken(it)
-    await asyncio.wait_for(waiting, STEP_S)
+    await asyncio.wait_for(waiting, ANSWER_S)
 
 
 async def test_a_poll_that_asks_a_leader_that_finishes_gets_its_jobs_where_the_partition_is_then(it: Sharers):
     key = await begun(it)
     may_write = held_up(it)
     left = await leaving(it)
-    polled = asyncio.ensure_future(Poll(Dispatcher(it.all[1].parts), activate(), waits=True).jobs(STEP_S))
+    polled = asyncio.ensure_future(Poll(Dispatcher(it.all[1].parts), activate(), waits=True).jobs(ANSWER_S))
     await it.until(lambda: not it.all[1].parts[1].has_activatable("ask"))
     may_write.set()
     await left
@@ -128,13 +129,13 @@ async def test_a_poll_passes_over_the_partitions_of_a_broker_that_stops(tmp_path
             await it.all[2].own[partition].close()
         assert all(part.is_open for part in it.all[1].parts)
         poll = Poll(Dispatcher(it.all[1].parts), activate(), waits=waits)
-        polled = asyncio.ensure_future(poll.jobs(10 * STEP_S))
+        polled = asyncio.ensure_future(poll.jobs(10 * ANSWER_S))
         await it.until(lambda: not any(part.has_activatable("ask") for part in it.all[1].parts))
         if waits:
             assert not polled.done()
             it.leases[2].owner = 1
             it.all[1].own[3].look()
-        jobs = await asyncio.wait_for(polled, STEP_S)
+        jobs = await asyncio.wait_for(polled, ANSWER_S)
         assert [job.process_instance_key for job in jobs] == ([key] if waits else [])
 
 
@@ -142,7 +143,7 @@ async def test_a_command_waits_for_a_link_that_is_made_again(it: Sharers):
     """Nothing was sent over the one that has ended."""
     key = await begun(it)
     it.all[1].links.to(2).cut("the test cuts it")
-    await asyncio.wait_for(cancel(it, 1, key), STEP_S)
+    await asyncio.wait_for(cancel(it, 1, key), ANSWER_S)
     assert cancelled(it) == 1
 
 
@@ -150,7 +151,7 @@ async def test_a_definition_is_known_everywhere_though_the_first_partition_moved
     await given_up(it, partition=1, by=1)
     waiting = it.all[2].router.submit(deploy("start > b:job > end", id="other"))
     await taken(it, partition=1, by=2)
-    await asyncio.wait_for(waiting, STEP_S)
+    await asyncio.wait_for(waiting, ANSWER_S)
     assert [len(lease.rows.rows(ProcessDefinition)) for lease in it.leases] == [2, 2]
 
 
@@ -174,7 +175,7 @@ async def test_no_more_than_a_number_of_commands_wait(it: Sharers, monkeypatch: 
     with pytest.raises(Unavailable):
         cancel(it, 1, key)
     await taken(it)
-    await asyncio.wait_for(first, STEP_S)
+    await asyncio.wait_for(first, ANSWER_S)
 
 
 async def test_a_caller_who_leaves_takes_the_command_along(it: Sharers):
@@ -209,6 +210,6 @@ async def test_a_call_whose_outcome_is_unknown_is_not_sent_again(it: Sharers):
     await it.until(lambda: it.all[2].own[2].queued)
     await it.all[1].links.stop(0)
     with pytest.raises(Unavailable):
-        await asyncio.wait_for(asked, STEP_S)
+        await asyncio.wait_for(asked, ANSWER_S)
     assert it.all[1].router._moves.waiting == 0
     may_write.set()

@@ -17,9 +17,9 @@ from osmia_broker.state.awaited import TICKET_SHIFT
 from osmia_broker.state.partitioning import partition_of_key
 from osmia_broker.state.rows import ElementInstance, FollowUp, ProcessDefinition, RemoteSubscription, Subscription
 from tests.doors import FakeClock
-from tests.links.wire import STEP_S
 from tests.partition.opened import Heard, WatchedStore, activate, compile_now, complete, create, deploy, steps_only
 from tests.partition.processes import Process, Processes, processes
+from tests.patience import ANSWER_S
 
 ASK = "start > ask:job > end"
 WAIT_S = 60.0  # of a poll; longer than any test
@@ -39,7 +39,7 @@ class Played:
         return self.it.all[0]
 
     async def until(self, holds: Callable[[], Any]) -> None:
-        async with asyncio.timeout(STEP_S):
+        async with asyncio.timeout(ANSWER_S):
             while not holds():
                 await asyncio.sleep(0)
 
@@ -78,7 +78,7 @@ async def test_a_waiting_poll_gets_the_job_of_any_partition(it: Played, partitio
     waiting = it.poll(2)
     await it.parked(2)
     created = await it.create_at(partition)
-    async with asyncio.timeout(STEP_S):
+    async with asyncio.timeout(ANSWER_S):
         (job,) = await waiting
     assert job.process_instance_key == created.process_instance_key
 
@@ -95,7 +95,7 @@ async def test_those_in_the_process_of_the_partition_come_first(it: Played):
     await it.parked(2)
     await it.parked(1)
     await it.create_at(1)
-    async with asyncio.timeout(STEP_S):
+    async with asyncio.timeout(ANSWER_S):
         assert len(await near) == 1
     await it.it.settled()
     assert not far.done()
@@ -112,12 +112,12 @@ async def test_one_job_wakes_one_process(it: Played):
         one.jobs_waiting = lambda _types, process=process: asked.append(process)  # type: ignore[method-assign]
         it.it.all[process - 1].remotes[1].add_listener(one)
     await it.create_at(1)
-    async with asyncio.timeout(STEP_S):
+    async with asyncio.timeout(ANSWER_S):
         done, left = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     await it.it.settled()
     assert (len(done), len(left), len(asked)) == (1, 1, 1)
     await it.create_at(1)  # and the next one wakes the other
-    async with asyncio.timeout(STEP_S):
+    async with asyncio.timeout(ANSWER_S):
         await left.pop()
     assert sorted(asked) == [2, 3]
 
@@ -130,7 +130,7 @@ async def test_many_jobs_wake_as_many_processes_as_wait(it: Played):
     creating = [asyncio.ensure_future(it.create_at(1)) for _ in range(2)]
     await it.until(lambda: it.it.led[0].queued == 2)
     it.stores[0].may_write.set()
-    async with asyncio.timeout(STEP_S):
+    async with asyncio.timeout(ANSWER_S):
         await asyncio.gather(*creating, *waiting)
 
 
@@ -141,7 +141,7 @@ async def test_a_process_whose_callers_have_left_passes_the_news_on(it: Played):
     leaves.cancel()
     await it.until(lambda: not it.waiting[1].polls)
     created = await it.create_at(1)
-    async with asyncio.timeout(STEP_S):
+    async with asyncio.timeout(ANSWER_S):
         (job,) = await stays
     assert job.process_instance_key == created.process_instance_key
 
@@ -156,7 +156,7 @@ async def test_a_process_that_dies_with_the_news_leaves_the_job_to_another(it: P
     await it.it.settled()
     if not stays.done():
         it.it.all[1].links.to(1).cut("the test cuts it")
-    async with asyncio.timeout(STEP_S):
+    async with asyncio.timeout(ANSWER_S):
         assert len(await stays) == 1
     dies.cancel()
 
@@ -165,7 +165,7 @@ async def test_a_stream_is_given_jobs_of_all_partitions(it: Played):
     with JobStream(it.waiting[1], activate(max_jobs=32)) as stream:
         await it.it.settled()
         keys = [(await it.create_at(partition)).process_instance_key for partition in (1, 2, 3, 1, 3)]
-        async with asyncio.timeout(STEP_S):
+        async with asyncio.timeout(ANSWER_S):
             found = [(await anext(stream)).process_instance_key for _ in keys]
     assert sorted(found) == sorted(keys)
 
@@ -194,7 +194,7 @@ async def test_after_an_outage_waiting_callers_ask_again(it: Played):
     it.it.all[1].links.to(1).cut("the test cuts it")
     await it.until(lambda: not it.it.all[1].parts[0].is_open)
     await it.create_at(1)
-    async with asyncio.timeout(STEP_S):
+    async with asyncio.timeout(ANSWER_S):
         assert len(await waiting) == 1
 
 

@@ -33,8 +33,9 @@ from osmia_broker.partition.serving import DECIDE
 from osmia_broker.rpc import Refusal
 from osmia_broker.state.awaited import TICKET_SHIFT
 from osmia_broker.state.task_rows import UserTask
-from tests.links.wire import STEP_S, identity
+from tests.links.wire import identity
 from tests.partition.opened import Heard, Opened, activate, complete, create, deploy, opened
+from tests.patience import ANSWER_S
 
 ASK = "start > ask:job > end"
 JOB = "ask"  #: the type of its job
@@ -67,12 +68,12 @@ class Both:
 
     async def until(self, holds: Callable[[], Any]) -> None:
         """Let the loop go round until something holds."""
-        async with asyncio.timeout(STEP_S):
+        async with asyncio.timeout(ANSWER_S):
             while not holds():
                 await asyncio.sleep(0)
 
     async def ask(self, command: commands.Command) -> Any:
-        async with asyncio.timeout(STEP_S):
+        async with asyncio.timeout(ANSWER_S):
             return await self.remote.submit(command)
 
     async def jobs(self) -> list[Any]:
@@ -185,7 +186,7 @@ async def test_too_many_waiting_commands_are_refused_here_and_own_ones_are_not(i
     own: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     it.remote.decide_own(create(), own)
     it.here.store.may_write.set()
-    async with asyncio.timeout(STEP_S):
+    async with asyncio.timeout(ANSWER_S):
         assert len(await asyncio.gather(*waiting, own)) == 4
 
 

@@ -20,6 +20,7 @@ from osmia_broker.state.store_protocol import PARTITION_BITS
 from osmia_broker.state.task_rows import GlobalTaskListener
 from tests.partition.opened import WatchedStore, activate, complete, create, deploy
 from tests.partition.several import Several, several
+from tests.patience import ANSWER_S
 
 DEPLOY = deploy("start > ask:job > end")
 
@@ -157,7 +158,7 @@ async def test_a_partition_that_opens_in_the_moment_in_which_it_has_caught_up_ca
         while not was_working:
             await asyncio.sleep(0)
         assert was_working[0]
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(ANSWER_S):
             await it.settled()
         assert not follower.is_behind
 
@@ -173,7 +174,7 @@ async def test_partitions_catch_up_with_a_leader_that_was_away_for_less_than_a_t
         it.following.partition_away("")
         it.following.partition_opened()
         it.stores[1].may_write.set()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(ANSWER_S):
             await it.settled()
         assert it.following.lagging == []
 

@@ -11,9 +11,9 @@ import osmia
 from osmia_broker.running.child import ChildBroker
 from osmia_broker.state.partitioning import partition_of_key
 from tests.bpmn import bpmn
+from tests.patience import ANSWER_S
 
 LEASE_MS = 600_000  # longer than any test: a job that is handed out twice was handed out wrongly
-BOUND_S = 90  # what a test waits for something
 CALLERS = 3  # of each sort, under load
 AWAY = (osmia.Unavailable, osmia.BrokerFailed)
 
@@ -54,7 +54,7 @@ class Books:
         """Wait until so many more instances have been created."""
         self._goal = len(self.created) + number
         self._enough.clear()
-        await asyncio.wait_for(self._enough.wait(), BOUND_S)
+        await asyncio.wait_for(self._enough.wait(), ANSWER_S)
 
     async def check(self, broker: ChildBroker, *, partitions: int = 1, unanswered: int | None = None) -> None:
         """Compare the books with what *broker* has; *unanswered* is how many creations may have had no answer."""

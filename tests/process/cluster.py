@@ -10,7 +10,7 @@ from time import monotonic
 
 from osmia_broker.running.child import ChildBroker
 from tests import postgres
-from tests.process.books import BOUND_S
+from tests.patience import ANSWER_S
 
 PARTITIONS = 4
 SLACK = 2.0  # the machine that plays the tests may be busy
@@ -54,7 +54,7 @@ class Cluster:
     async def until(self, holds: Callable[[], bool]) -> float:
         """Ask the database again and again; return how long it took until something held of it."""
         begun = monotonic()
-        async with asyncio.timeout(BOUND_S):
+        async with asyncio.timeout(ANSWER_S):
             while not await asyncio.to_thread(holds):
                 pass
         return monotonic() - begun

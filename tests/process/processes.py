@@ -7,7 +7,8 @@ from contextlib import suppress
 import osmia
 from osmia_broker.base import ports
 from osmia_broker.running.child import ChildBroker
-from tests.process.books import AWAY, BOUND_S
+from tests.patience import ANSWER_S
+from tests.process.books import AWAY
 
 FLAGS = ("--partitions", "3", "--processes", "2")
 
@@ -28,7 +29,7 @@ async def ended(descriptor: int) -> None:
     has_ended, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.add_reader(descriptor, has_ended.set)
     try:
-        await asyncio.wait_for(has_ended.wait(), BOUND_S)
+        await asyncio.wait_for(has_ended.wait(), ANSWER_S)
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
@@ -36,7 +37,7 @@ async def ended(descriptor: int) -> None:
 
 async def all_lead(broker: ChildBroker) -> None:
     """Wait until the broker reaches all partitions from the process that answers."""
-    async with asyncio.timeout(BOUND_S):
+    async with asyncio.timeout(ANSWER_S):
         while True:
             async with osmia.Client(broker.address) as client:
                 with suppress(*AWAY):

@@ -5,7 +5,7 @@ import random
 import subprocess
 import sys
 
-PROGRAM_S = 100  # a test's own bound; a call takes about a second
+from tests.patience import PROGRAM_S
 
 # A process of root without the powers that let root ignore permissions; those of another user have none to lose.
 POWERLESS = """

@@ -11,9 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.patience import ANSWER_S
 from tests.process.program import environ, port_base
-
-SEEN_S = 60  # a loaded machine; what is waited for takes about a second
 
 
 class Terminal:
@@ -44,7 +43,7 @@ class Terminal:
 
     def sees(self, pattern: str) -> "re.Match[str]":
         """Wait until *pattern* is on the screen behind what was seen before."""
-        end = time.monotonic() + SEEN_S
+        end = time.monotonic() + ANSWER_S
         while not (found := re.search(pattern, self.text)):
             left = end - time.monotonic()
             assert left > 0, f"never saw {pattern!r} in:\n{self.text}"
@@ -65,7 +64,7 @@ class Terminal:
     def end(self) -> None:
         if self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(SEEN_S)
+            self.process.wait(ANSWER_S)
         os.close(self._master)
 
 

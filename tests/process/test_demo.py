@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import ANSWER_S
 from tests.process.program import environ, osmia, port_base
-from tests.process.terminal import SEEN_S, Terminal
+from tests.process.terminal import Terminal
 
 pytestmark = pytest.mark.process
 
@@ -42,7 +43,7 @@ def test_a_person_completes_both_tasks_and_the_next_demo_goes_on(tmp_path: Path)
         at.sees(r"Commands of osmia can be typed here")
         at.types("\x04")  # Ctrl-D
         at.sees(r"Stopped\. Your data stays in \./osmia-demo; osmia demo goes on with it\.")
-        assert at.process.wait(SEEN_S) == 0
+        assert at.process.wait(ANSWER_S) == 0
     with demo(tmp_path) as at:
         address = at.sees(r"gRPC (127\.0\.0\.1:\d+)")[1]
         at.sees(r"unchanged +dinner\.bpmn")
@@ -53,7 +54,7 @@ def test_a_person_completes_both_tasks_and_the_next_demo_goes_on(tmp_path: Path)
         at.sees(rf"Done: instance {instance} completed\.")
         at.sees(r"osmia deploy FILE\.bpmn")
         os.killpg(at.process.pid, signal.SIGINT)  # as a terminal does for Ctrl-C
-        assert at.process.wait(SEEN_S) == 0
+        assert at.process.wait(ANSWER_S) == 0
     with demo(tmp_path) as at:
         assert at.sees(r"started +(\d+)")[1] != instance
 
@@ -70,5 +71,5 @@ def test_a_demo_that_is_ended_from_outside_leaves_nothing_behind(tmp_path: Path)
                 break
         process.send_signal(signal.SIGTERM)
         process.stdout.read()
-        assert process.wait(SEEN_S) != 0  # it has not shown what it is for
+        assert process.wait(ANSWER_S) != 0  # it has not shown what it is for
     assert list(tmp_path.iterdir()) == []

@@ -12,6 +12,7 @@ import pytest
 
 from osmia import OsmiaError, SyncClient
 from osmia_broker.running.child import ChildBroker
+from tests.patience import ANSWER_S
 from tests.process.program import osmia
 
 pytestmark = [
@@ -29,7 +30,7 @@ def broker(tmp_path, request):
 
 def asked(broker, path):
     """The status and the body of the management door's answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", broker.ports.management, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", broker.ports.management, timeout=ANSWER_S)
     connection.request("GET", path)
     answer = connection.getresponse()
     body = json.loads(answer.read())

@@ -14,7 +14,7 @@ import pytest
 import osmia
 from osmia_broker.running.child import ChildBroker
 from tests.bpmn import bpmn
-from tests.process.books import BOUND_S
+from tests.patience import ANSWER_S
 from tests.process.processes import FLAGS, all_lead, ended, pid_of, watched
 
 pytestmark = pytest.mark.process
@@ -86,7 +86,7 @@ async def follow(client: osmia.Client, books: Books) -> None:
 
 async def until(holds: Callable[[], bool], tasks: "list[asyncio.Task[None]]") -> None:
     """Wait until something *holds*; a client that has failed ends the wait."""
-    async with asyncio.timeout(BOUND_S):
+    async with asyncio.timeout(ANSWER_S):
         while not holds():
             for task in tasks:
                 if task.done() and not task.cancelled():

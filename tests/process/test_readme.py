@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from osmia_broker.running.child import ChildBroker
+from tests.patience import PROGRAM_S
 from tests.process.program import environ
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +40,7 @@ def test_the_rest_block_claims_and_completes_the_task_of_its_own_dinner(tmp_path
                 env=variables,
                 capture_output=True,
                 text=True,
-                timeout=100,
+                timeout=PROGRAM_S,
                 check=False,
             )
             assert done.returncode == 0, done.stdout + done.stderr

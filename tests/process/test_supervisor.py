@@ -17,10 +17,10 @@ import pytest
 
 from osmia_broker.running.child import NotStarted
 from osmia_broker.running.supervisor import LONGEST_PAUSE_S, PROBES_MAX, Supervisor, bound_to, marked, pause_s
+from tests.patience import ANSWER_S
 from tests.process.supervising import is_ready, programs
 
 pytestmark = pytest.mark.process
-BOUND_S = 60  # a test's own; a start takes a tenth of a second
 
 
 class Log:
@@ -36,7 +36,7 @@ class Log:
 
     async def has(self, text: str, times: int = 1) -> None:
         """Wait until *text* was said so often."""
-        async with asyncio.timeout(BOUND_S):
+        async with asyncio.timeout(ANSWER_S):
             while sum(text.encode() in line for line in self.lines) < times:
                 self.more.clear()
                 await self.more.wait()
@@ -44,19 +44,19 @@ class Log:
 
 @asynccontextmanager
 async def supervised(
-    folder: Path, *words: str, grace_s: float = BOUND_S, start_s: float = BOUND_S
+    folder: Path, *words: str, grace_s: float = ANSWER_S, start_s: float = ANSWER_S
 ) -> AsyncIterator[tuple[Supervisor, Log]]:
     """Processes that do what *words* say, all of them ready."""
     log = Log()
     it = Supervisor(programs(folder, *words), grace_s=grace_s, start_s=start_s, write=log, pause_s=lambda _: 0.0)
     running = asyncio.ensure_future(it.run())
     try:
-        async with asyncio.timeout(BOUND_S):
+        async with asyncio.timeout(ANSWER_S):
             await it.ready()
         yield it, log
     finally:
         it.stop()
-        await asyncio.wait_for(running, BOUND_S)
+        await asyncio.wait_for(running, ANSWER_S)
 
 
 def lives(pid: int) -> bool:
@@ -118,9 +118,9 @@ async def test_a_process_that_the_system_cannot_start_again_now_is_tried_once_mo
 
 async def test_a_process_that_cannot_start_ends_all_with_its_last_words(tmp_path: Path):
     log = Log()
-    it = Supervisor(programs(tmp_path, "", "fail", ""), grace_s=BOUND_S, write=log)
+    it = Supervisor(programs(tmp_path, "", "fail", ""), grace_s=ANSWER_S, write=log)
     with pytest.raises(NotStarted, match=r"process 2 did not start:\n.*start 1.*\n.*the port is taken") as failure:
-        await asyncio.wait_for(it.run(), BOUND_S)
+        await asyncio.wait_for(it.run(), ANSWER_S)
     assert failure.value.exit_code == 3
     assert (tmp_path / "2.starts").read_text() == "1"
     assert [it.pid(number) for number in (1, 2, 3)] == [0, 0, 0]
@@ -135,11 +135,11 @@ async def test_the_question_whether_a_process_is_ready_may_block(tmp_path: Path)
         threads.add(threading.get_ident())
         return is_ready(tmp_path, 1, pid)
 
-    it = Supervisor([replace(one, is_ready=ready)], grace_s=BOUND_S, write=Log())
+    it = Supervisor([replace(one, is_ready=ready)], grace_s=ANSWER_S, write=Log())
     running = asyncio.ensure_future(it.run())
-    await asyncio.wait_for(it.ready(), BOUND_S)
+    await asyncio.wait_for(it.ready(), ANSWER_S)
     it.stop()
-    await asyncio.wait_for(running, BOUND_S)
+    await asyncio.wait_for(running, ANSWER_S)
     assert threads
     assert threading.get_ident() not in threads
 
@@ -148,15 +148,15 @@ async def test_a_process_that_is_not_ready_in_time_ends_all(tmp_path: Path):
     one = programs(tmp_path, "")[0]
     never = type(one)(1, one.command, lambda _pid: False)
     with pytest.raises(NotStarted, match="process 1 did not start"):
-        await asyncio.wait_for(Supervisor([never], grace_s=0, start_s=0.5, write=Log()).run(), BOUND_S)
+        await asyncio.wait_for(Supervisor([never], grace_s=0, start_s=0.5, write=Log()).run(), ANSWER_S)
 
 
 async def test_a_command_that_is_not_there_ends_all(tmp_path: Path):
     one = programs(tmp_path, "")[0]
     missing = type(one)(2, [str(tmp_path / "nothing")], lambda _pid: False)
-    it = Supervisor([one, missing], grace_s=BOUND_S, write=Log())
+    it = Supervisor([one, missing], grace_s=ANSWER_S, write=Log())
     with pytest.raises(FileNotFoundError):
-        await asyncio.wait_for(it.run(), BOUND_S)
+        await asyncio.wait_for(it.run(), ANSWER_S)
     assert it.pid(1) == 0
 
 
@@ -186,16 +186,16 @@ async def test_a_process_that_hangs_is_killed_and_started_again(tmp_path: Path):
 
     log = Log()
     program = replace(programs(tmp_path, "")[0], is_well=is_well)
-    it = Supervisor([program], grace_s=BOUND_S, write=log, pause_s=lambda _: 0.0, probe_s=0.0)
+    it = Supervisor([program], grace_s=ANSWER_S, write=log, pause_s=lambda _: 0.0, probe_s=0.0)
     running = asyncio.ensure_future(it.run())
-    await asyncio.wait_for(it.ready(), BOUND_S)
+    await asyncio.wait_for(it.ready(), ANSWER_S)
     first = it.pid(1)
     os.kill(first, signal.SIGSTOP)
     hung.add(first)
     await log.has("start 2")
     assert not lives(first)
     it.stop()
-    await asyncio.wait_for(running, BOUND_S)
+    await asyncio.wait_for(running, ANSWER_S)
 
 
 @pytest.mark.parametrize("answer", ["no", "error", "noise", "never"])
@@ -219,7 +219,7 @@ async def test_a_process_is_given_a_few_chances_to_say_that_it_is_well(
 
     it = Supervisor([], grace_s=0, probe_s=0.0)
     probing = asyncio.ensure_future(it._probe(1, is_well, None))  # type: ignore[arg-type]  # it is never killed
-    async with asyncio.timeout(BOUND_S):
+    async with asyncio.timeout(ANSWER_S):
         while len(asked) < 3 * PROBES_MAX:
             await asyncio.sleep(0)
     assert not probing.done()
@@ -293,7 +293,7 @@ def test_a_signal_stops_all_in_order(program: Program, how):
     program.process.send_signal(how)
     assert program.process.stderr is not None
     said = program.process.stderr.read()
-    assert (program.process.wait(BOUND_S), said.count(b"drained")) == (0, 2)
+    assert (program.process.wait(ANSWER_S), said.count(b"drained")) == (0, 2)
     assert not any(map(lives, pids))
 
 
@@ -307,7 +307,7 @@ def test_children_end_when_their_parent_is_killed(program: Program):
 
 def test_a_child_whose_parent_has_gone_already_does_not_start(tmp_path: Path):
     command = bound_to(1, "tests.process.supervised", [str(tmp_path), "1"])
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=BOUND_S, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S, check=False)
     assert ended.returncode == 1
     assert "Expected the process that has started this one to live" in ended.stderr
     assert not is_ready(tmp_path, 1, os.getpid())

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import osmia
-from osmia_broker.running import child
 from osmia_broker.running.child import ChildBroker
 from tests import postgres
 from tests.bpmn import bpmn
+from tests.patience import ANSWER_S
 
 pytestmark = pytest.mark.process
 
@@ -38,19 +38,18 @@ class Pair:
 
     def wait_for_other(self) -> None:
         """Return when the other broker is ready: it leads."""
-        assert self._is_ready.wait(100)
+        assert self._is_ready.wait(ANSWER_S)
 
     def close(self) -> None:
         self.leader.kill()
-        self._is_ready.wait(100)
+        self._is_ready.wait(ANSWER_S)
         self.other.kill()
         self._is_over.set()
         self._starting.join()
 
 
 @pytest.fixture(params=[1, 3])
-def pair(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
-    monkeypatch.setattr(child, "START_S", 100.0)  # the other broker is ready only when it leads
+def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pair]:
     with postgres.database(partitions=request.param) as url:
         made = Pair(tmp_path, url, request.param)
         yield made

@@ -11,6 +11,7 @@ import pytest
 
 from osmia_broker.running.child import ChildBroker, NotStarted, ready_status
 from tests.bpmn import bpmn
+from tests.patience import ANSWER_S
 from tests.process.program import environ, osmia, port_base
 
 pytestmark = pytest.mark.process
@@ -157,6 +158,6 @@ def test_a_program_works_on_jobs_until_ctrl_c(broker, tmp_path):
             assert done.returncode == 0, done.stdout + done.stderr
             assert json.loads(done.stdout)["variables"]["charged"] == 42
             worker.send_signal(signal.SIGINT)
-            assert worker.wait(30) in (0, 130), worker.stderr.read()
+            assert worker.wait(ANSWER_S) in (0, 130), worker.stderr.read()
         finally:
             worker.kill()

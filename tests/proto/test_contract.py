@@ -11,6 +11,7 @@ from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
 from osmia_proto import POOL, gateway, methods, queries
+from tests.patience import ANSWER_S
 
 PROTO_DIR = Path(__file__).parents[2] / "proto"
 SCALARS = {
@@ -167,5 +168,7 @@ def test_the_committed_modules_are_what_the_contracts_make() -> None:
 
 
 def run(program: str) -> None:
-    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=ANSWER_S
+    )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -8,6 +8,7 @@ import pytest
 
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
+from tests.patience import ANSWER_S
 
 
 class Rest:
@@ -15,7 +16,7 @@ class Rest:
 
     def __init__(self, broker: RunningBroker, base: str = "/v2") -> None:
         self.broker = broker
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{broker.broker.http_port}{base}", timeout=30)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{broker.broker.http_port}{base}", timeout=ANSWER_S)
 
     def ask(self, method: str, path: str, body: Any = None, **options: Any) -> httpx.Response:
         """The answer to a request, refused or not. A *body* is sent as JSON."""

@@ -13,6 +13,7 @@ from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.gateway.door import GrpcCaller
 from osmia_proto import queries
 from tests.doors import running_broker
+from tests.patience import ANSWER_S
 from tests.rest.conftest import Rest
 
 Given = list[tuple[str, bytes]]
@@ -48,7 +49,7 @@ def ask(request: pytest.FixtureRequest, rest: Rest, unique: str) -> Iterator[Ask
 def over_http(rest: Rest, given: Given) -> tuple[str, Any]:
     """No client in between: it would refuse or mend what it sends."""
     lines = b"".join(b"%s: %s\r\n" % (name.encode(), value) for name, value in given)
-    with socket.create_connection(("127.0.0.1", rest.broker.broker.http_port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", rest.broker.broker.http_port), timeout=ANSWER_S) as connection:
         connection.sendall(
             b"GET /v2/authentication/me HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n" + lines + b"\r\n"
         )
@@ -71,12 +72,12 @@ def over_grpc(channel: grpc.Channel, key: int, given: Given) -> tuple[str, Any]:
         "/osmia.v1.UserTasks/GetUserTask", queries.GetUserTaskRequest.SerializeToString, queries.UserTask.FromString
     )
     try:
-        claim(queries.ClaimUserTaskRequest(key=key), metadata=metadata, timeout=30)
+        claim(queries.ClaimUserTaskRequest(key=key), metadata=metadata, timeout=ANSWER_S)
     except grpc.RpcError as refusal:
         if "No assignee" in refusal.details():
             return "OK", ""
         return refusal.code().name, refusal.details()
-    return "OK", get(queries.GetUserTaskRequest(key=key), timeout=30).assignee
+    return "OK", get(queries.GetUserTaskRequest(key=key), timeout=ANSWER_S).assignee
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from osmia_broker.http.types import Body, Key, Text, convert
 from tests.bpmn import bpmn
+from tests.patience import ANSWER_S
 from tests.rest.conftest import Rest
 
 CANCEL = "/process-instances/{}/cancellation"
@@ -198,7 +199,7 @@ def test_head_is_get_without_the_body(rest: Rest):
 
 
 def test_garbage_instead_of_http_harms_nobody(rest: Rest):
-    with socket.create_connection(("127.0.0.1", rest.broker.broker.http_port), timeout=60) as raw:
+    with socket.create_connection(("127.0.0.1", rest.broker.broker.http_port), timeout=ANSWER_S) as raw:
         raw.sendall(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
         assert b"400" in raw.recv(1_000)
     assert rest.get("/topology")

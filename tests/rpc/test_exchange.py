@@ -11,6 +11,7 @@ from osmia_broker.h2.frames import END_STREAM
 from osmia_broker.rpc import STATUSES, Refusal
 from osmia_broker.rpc.encoding import TIMEOUT_S_MAX, escaped, metadata, timeout_s, unpacked, written
 from tests.h2.peer import MESSAGE_BYTES_MAX, House, Peer, framed
+from tests.patience import ANSWER_S
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ async def test_messages_that_were_written_when_the_client_left_are_not_counted(h
 
 async def test_messages_before_the_end_of_the_deadline_reach_the_client_and_are_not_counted(house: House, peer: Peer):
     id = peer.call("/t.T/Some", b"123", [("grpc-timeout", "1n")])
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(ANSWER_S):
         while not (answer := await peer.answer(id)).is_over:
             pass
     assert (answer.status, house.served.undelivered) == (status("DEADLINE_EXCEEDED"), 0)

@@ -11,9 +11,9 @@ from osmia_broker.base import ports
 from osmia_broker.h2 import Limits
 from osmia_broker.rpc.python_server import PythonServer, limits_for
 from tests.h2.peer import Served
+from tests.patience import ANSWER_S
 
 MB = 1024**2
-STEP_S = 60
 
 
 class Running:
@@ -76,8 +76,8 @@ async def test_a_stop_with_grace_waits_for_the_answer_and_one_without_does_not(i
     stopping = asyncio.ensure_future(it.server.stop(3600))
     await asyncio.sleep(0)
     it.served.may_go_on.set()
-    assert await asyncio.wait_for(call, STEP_S) == b"kept"
-    await asyncio.wait_for(stopping, STEP_S)
+    assert await asyncio.wait_for(call, ANSWER_S) == b"kept"
+    await asyncio.wait_for(stopping, ANSWER_S)
 
     other = Running()
     port = await other.server.start("127.0.0.1", 0)
@@ -85,7 +85,7 @@ async def test_a_stop_with_grace_waits_for_the_answer_and_one_without_does_not(i
         call = asyncio.ensure_future(channel.unary_unary("/t.T/Hold")(b"lost"))
         while not other.served.running:
             await asyncio.sleep(0)
-        await asyncio.wait_for(other.server.stop(None), STEP_S)
+        await asyncio.wait_for(other.server.stop(None), ANSWER_S)
         with pytest.raises(grpc.aio.AioRpcError):
             await call
     assert other.served.cancelled == 1
@@ -95,7 +95,7 @@ async def test_a_server_that_stops_takes_no_more_connections(it: Running):
     await it.server.stop(None)
     host, _, port = it.address.rpartition(":")  # type: ignore[attr-defined]
     with pytest.raises(OSError, match="refused"):
-        socket.create_connection((host, int(port)), STEP_S)
+        socket.create_connection((host, int(port)), ANSWER_S)
 
 
 def test_the_bounds_grow_with_the_largest_message():
@@ -126,7 +126,7 @@ async def echo(port: int) -> bytes:
     async with grpc.aio.insecure_channel(
         f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)]
     ) as channel:
-        answer: bytes = await asyncio.wait_for(channel.unary_unary("/t.T/Echo")(b"x"), STEP_S)
+        answer: bytes = await asyncio.wait_for(channel.unary_unary("/t.T/Echo")(b"x"), ANSWER_S)
         return answer
 
 

@@ -16,10 +16,9 @@ from osmia_broker.store.postgres.store import PostgresStore
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.on_postgres import sources
 from tests import postgres
+from tests.patience import ANSWER_S
 from tests.store import rows
 from tests.store.rows import changes
-
-END_S = 60.0
 
 
 class Pair:
@@ -44,7 +43,7 @@ class Pair:
 
     async def until(self, number: int) -> None:
         """Wait until so many are acknowledged."""
-        async with asyncio.timeout(END_S):
+        async with asyncio.timeout(ANSWER_S):
             while len(self.acknowledged) < number:
                 await asyncio.sleep(0)
 
@@ -81,7 +80,7 @@ async def test_a_primary_that_is_killed_under_load_loses_nothing_and_service_ret
     writing = asyncio.ensure_future(pair.write(store, 0, 200))
     await pair.until(40)
     await pair.fail_over()
-    async with asyncio.timeout(END_S):
+    async with asyncio.timeout(ANSWER_S):
         await writing
     assert pair.acknowledged == [*range(200)]
     assert count(pair.standby) == "200 of 200"
@@ -98,7 +97,7 @@ async def test_nothing_is_acknowledged_that_only_the_primary_has(pair: Pair):
     done, _ = await asyncio.wait([writing], timeout=1.0)
     assert not done
     pair.standby.signal(signal.SIGCONT)
-    async with asyncio.timeout(END_S):
+    async with asyncio.timeout(ANSWER_S):
         await writing
     await store.close()
     pair.replay()
@@ -111,12 +110,12 @@ async def test_an_old_primary_that_comes_back_first_is_passed_over(pair: Pair):
     await store.open()
     await pair.write(store, 0, 5)
     await pair.fail_over()
-    async with asyncio.timeout(END_S):
+    async with asyncio.timeout(ANSWER_S):
         await pair.write(store, 5, 10)
     pair.primary.start()
     assert count(pair.primary) == "5 of 5"
     pair.standby.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'osmia'")
-    async with asyncio.timeout(END_S):
+    async with asyncio.timeout(ANSWER_S):
         await pair.write(store, 10, 15)
     assert count(pair.standby) == "15 of 15"
     assert count(pair.primary) == "5 of 5"
@@ -128,12 +127,12 @@ async def test_a_broker_that_starts_while_the_old_primary_is_back_uses_the_new_o
     await store.open()
     await pair.write(store, 0, 5)
     await pair.fail_over()
-    async with asyncio.timeout(END_S):
+    async with asyncio.timeout(ANSWER_S):
         await pair.write(store, 5, 10)
     await store.close()
     pair.primary.start()
     later = pair.store("two")
-    async with asyncio.timeout(END_S):
+    async with asyncio.timeout(ANSWER_S):
         await _opened(later)
         await pair.write(later, 10, 12)
     assert count(pair.standby) == "12 of 12"
@@ -157,7 +156,7 @@ async def test_a_standby_that_has_not_all_commits_is_noticed(pair: Pair):
     pair.primary.sql("ALTER SYSTEM SET synchronous_standby_names = ''")
     pair.primary.sql("SELECT pg_reload_conf()")
     pair.standby.kill()
-    async with asyncio.timeout(END_S):
+    async with asyncio.timeout(ANSWER_S):
         await pair.write(store, 5, 10)
     pair.primary.kill()
     pair.standby.start()
@@ -192,7 +191,7 @@ async def test_lists_are_read_where_partitions_are_written(pair: Pair):
     await pair.write(store, 0, 5)
     assert len((await reader.process_instances()).items) == 5
     await pair.fail_over()
-    async with asyncio.timeout(END_S):
+    async with asyncio.timeout(ANSWER_S):
         await pair.write(store, 5, 10)
     assert len((await reader.process_instances()).items) == 10, "no question meets a connection of the past"
     pair.primary.start()

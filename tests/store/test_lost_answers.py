@@ -14,6 +14,7 @@ from osmia_broker.store.postgres.connection import Connection, Outcome, Server, 
 from osmia_broker.store.postgres.store import PostgresStore
 from tests import postgres
 from tests.line import Line
+from tests.patience import ANSWER_S
 from tests.store import rows
 from tests.store.rows import BASE, PROCESS, changes, wanted
 
@@ -35,7 +36,7 @@ class Scene:
 
     async def resolves(self) -> None:
         """Let the line work again as soon as the store has noticed what it has lost."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(ANSWER_S):
             while self.line._writers:
                 await asyncio.sleep(0)
         self.line.loses_answers = self.line.loses_questions = False
@@ -99,7 +100,7 @@ async def test_a_connection_that_gives_no_answer_is_shut_down_and_nothing_is_can
     await scene.store.open()
     scene.line.may_answer.clear()
     writing = scene.store.write(changes(*rows.INSTANCE), None)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(ANSWER_S):
         while scene.line.broken == 0:
             await asyncio.sleep(0)
         scene.line.may_answer.set()
@@ -117,7 +118,7 @@ async def test_a_new_epoch_waits_for_a_commit_that_is_still_under_way(scene: Sce
     async with blocking.transaction():
         await blocking.run("LOCK TABLE jobs IN EXCLUSIVE MODE")
         writing = scene.store.write(changes(*rows.INSTANCE), None)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(ANSWER_S):
             while (
                 scene.sql(
                     "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'UPDATE %partition SET epoch%'"
@@ -180,11 +181,11 @@ async def test_a_commit_that_stopped_waiting_for_its_standby_counts_as_unknown(s
     try:
         writing = scene.store.write(changes(*rows.INSTANCE), None)
         waits = "FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE 'WITH fence%'"
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(ANSWER_S):
             while scene.sql(f"SELECT count(*) {waits}") == "0":
                 await asyncio.sleep(0)
         scene.sql(f"SELECT pg_cancel_backend(pid) {waits}")  # an operator does what the broker never does
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(ANSWER_S):
             while scene.sql("SELECT max(epoch) FROM partition") != "2" and not writing.done():
                 await asyncio.sleep(0)
                 if scene.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") != "0":

@@ -11,12 +11,12 @@ from osmia_broker.base.errors import StoreFailed
 from osmia_broker.store.postgres import connection
 from osmia_broker.store.read.on_postgres import PostgresSource
 from tests import postgres
+from tests.patience import ANSWER_S
 from tests.pooler import Pooler
 from tests.store import rows
 from tests.store.rows import changes
 
 REFUSED = "Expected each connection to keep its session, but found a pooler in transaction or statement mode"
-END_S = 60.0
 
 Behind = Callable[..., Pooler]
 
@@ -90,7 +90,7 @@ async def test_a_pooler_that_dies_under_load_loses_nothing(pooler: Behind, datab
             written.append(number)
 
     writing = asyncio.ensure_future(write())
-    async with asyncio.timeout(END_S):
+    async with asyncio.timeout(ANSWER_S):
         while len(written) < 30:
             await asyncio.sleep(0)
         between.kill()
@@ -111,7 +111,7 @@ async def test_a_list_behind_a_pooler_can_be_interrupted(pooler: Behind, databas
         before = (await one.execute(text("SELECT pg_backend_pid()"))).scalar_one()
         slow = asyncio.ensure_future(one.execute(text("SELECT pg_sleep(3600)")))
         asked = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(3600)'"
-        async with asyncio.timeout(END_S):
+        async with asyncio.timeout(ANSWER_S):
             while await asyncio.to_thread(postgres.server().sql, asked) != "1":
                 pass
             await source.interrupt(driver)

@@ -11,6 +11,7 @@ from osmia_broker import model
 from osmia_broker.base.errors import Unavailable
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.database import CONNECTIONS
+from tests.patience import ANSWER_S
 from tests.store.conftest import Written
 from tests.store.reading import instance
 
@@ -25,7 +26,7 @@ class SlowParser:
 
     def __call__(self, *arguments: Any) -> Any:
         self.calls += 1
-        assert self.may_go_on.wait(60), "the test let it go on"
+        assert self.may_go_on.wait(ANSWER_S), "the test let it go on"
         return self._parse(*arguments)
 
 

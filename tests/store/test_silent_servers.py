@@ -11,8 +11,7 @@ from osmia_broker.base.errors import StoreFailed
 from osmia_broker.store.postgres import connection
 from osmia_broker.store.postgres.store import PostgresStore
 from tests import postgres
-
-END_S = 60.0
+from tests.patience import ANSWER_S
 
 
 class Silent:
@@ -35,7 +34,7 @@ class Silent:
 
 @pytest.fixture
 async def silent(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Silent]:
-    monkeypatch.setattr(connection, "CONNECT_S", 10 * END_S)
+    monkeypatch.setattr(connection, "CONNECT_S", 10 * ANSWER_S)
     played = Silent()
     server = await asyncio.start_server(played.take, "127.0.0.1")
     played.port = server.sockets[0].getsockname()[1]
@@ -44,7 +43,7 @@ async def silent(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Silent]:
 
 
 async def test_a_store_that_connects_is_closed_without_waiting_for_the_server(silent: Silent):
-    async with asyncio.timeout(END_S):
+    async with asyncio.timeout(ANSWER_S):
         store = silent.store()
         opening = store.open()
         await silent.met.wait()
@@ -60,7 +59,7 @@ async def test_a_start_that_is_given_up_leaves_nothing_behind(silent: Silent):
     """The task that opens the store goes on without its asker; nobody reads how it ended."""
     unread: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, found: unread.append(found))
-    async with asyncio.timeout(END_S):
+    async with asyncio.timeout(ANSWER_S):
         store = silent.store()
         opening = store.open()
         await silent.met.wait()
@@ -73,7 +72,7 @@ async def test_a_start_that_is_given_up_leaves_nothing_behind(silent: Silent):
 
 
 async def test_a_store_that_is_closed_before_it_connects_does_not_begin(silent: Silent):
-    async with asyncio.timeout(END_S):
+    async with asyncio.timeout(ANSWER_S):
         store = silent.store()
         opening, closing = store.open(), store.close()
         await closing
@@ -84,7 +83,7 @@ async def test_a_store_that_is_closed_before_it_connects_does_not_begin(silent: 
 
 async def test_a_store_that_was_closed_connects_again(silent: Silent):
     """A partition that was handed over may come back."""
-    async with asyncio.timeout(END_S):
+    async with asyncio.timeout(ANSWER_S):
         store = silent.store()
         await store.close()
         opening = store.open()
@@ -96,7 +95,7 @@ async def test_a_store_that_was_closed_connects_again(silent: Silent):
 
 async def test_an_opening_that_something_else_cancels_is_no_refusal(silent: Silent):
     """Only a close makes one of it."""
-    async with asyncio.timeout(END_S):
+    async with asyncio.timeout(ANSWER_S):
         store = silent.store()
         opening = store.open()
         await silent.met.wait()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bpmn import bpmn
+from tests.patience import ANSWER_S, PROGRAM_S
 
 pytest_plugins = ["pytester"]
 
@@ -140,7 +141,7 @@ def test_the_plugin_is_found_by_pytest_and_imports_no_broker():
     program = (
         "import sys, osmia_broker.pytest_plugin; assert 'sqlalchemy' not in sys.modules and 'grpc' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=ANSWER_S)
 
 
 def test_the_example_runs(pytester: pytest.Pytester):
@@ -166,7 +167,9 @@ def in_an_empty_project(folder: Path, name: str, test: str):
     environ.pop("PYTEST_ADDOPTS", None)
     alone = [*OPTIONS, "-p", "no:asyncio", "-p", "no:anyio", "-W", "error"]
     command = [sys.executable, "-m", "pytest", *alone]
-    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=environ, capture_output=True, text=True, timeout=PROGRAM_S, check=False
+    )
 
 
 def documented(heading: str) -> str:

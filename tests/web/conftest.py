@@ -14,6 +14,7 @@ import pytest
 
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
+from tests.patience import ANSWER_S, PAGE_MS
 from tests.web.forms import form
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -36,7 +37,6 @@ HARMLESS = (
     "minified copy of the development build of Inferno",  # a notice that dmn-js brings along
 )
 HERE = Path(__file__).parent
-WAIT_MS = 60_000  # a bound for a busy machine, not a pace
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -127,7 +127,7 @@ def browse(chromium: Any, site: str) -> Iterator[Callable[..., Any]]:
     def open_page(user: str = "demo", groups: str = "", **options: Any) -> Any:
         context = chromium.new_context(base_url=site, **options)
         contexts.append(context)
-        context.set_default_timeout(WAIT_MS)
+        context.set_default_timeout(PAGE_MS)
         page = context.new_page()
         watched.watch(page)
         if user != "demo" or groups:
@@ -148,7 +148,7 @@ def page(browse: Callable[..., Any]) -> Any:
 
 @pytest.fixture(autouse=True, scope="session")
 def patient() -> None:
-    sync_api.expect.set_options(timeout=WAIT_MS)
+    sync_api.expect.set_options(timeout=PAGE_MS)
 
 
 @dataclass
@@ -171,7 +171,7 @@ class Work:
         """Work as a task listener that denies what it is asked."""
         base = f"http://127.0.0.1:{self.broker.broker.http_port}/v2/jobs"
         asked = {"type": job_type, "timeout": 60_000, "maxJobsToActivate": 1, "requestTimeout": 20_000, "worker": "w"}
-        [job] = httpx.post(f"{base}/activation", json=asked, timeout=30).json()["jobs"]
+        [job] = httpx.post(f"{base}/activation", json=asked, timeout=ANSWER_S).json()["jobs"]
         denial = {"result": {"type": "userTask", "denied": True, "deniedReason": reason}}
         httpx.post(f"{base}/{job['jobKey']}/completion", json=denial).raise_for_status()
 

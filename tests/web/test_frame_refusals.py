@@ -8,6 +8,7 @@ import pytest
 
 from osmia_broker.http.web.person import COOKIE_CHARACTERS_MAX, Said, packed, packed_message, unpacked
 from tests.bpmn import bpmn
+from tests.patience import ANSWER_S
 
 MULTIPART = {"content-type": "multipart/form-data; boundary=B"}
 LONG = "1" * 5_000  # more digits than a number may have
@@ -24,7 +25,7 @@ LONG = "1" * 5_000  # more digits than a number may have
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["/switch-user", "/deploy", "/tasks/1/comment"])
 def test_a_form_that_cannot_be_read_is_refused(site, path, content, headers):
-    answer = httpx.post(site + path, content=content, headers=headers, timeout=30)
+    answer = httpx.post(site + path, content=content, headers=headers, timeout=ANSWER_S)
     assert answer.status_code == 400
     assert "The form cannot be read" in answer.text
 
@@ -117,7 +118,7 @@ NO_MODEL = {"files": ("a.bpmn", b"no model")}
 )
 def test_every_alert_has_the_request_by_which_the_log_knows_it(site, caplog, path, sent):
     caplog.set_level(logging.DEBUG, "osmia_broker.http.web")
-    with httpx.Client(base_url=site, headers={"referer": f"{site}/tasks"}, timeout=30) as browser:
+    with httpx.Client(base_url=site, headers={"referer": f"{site}/tasks"}, timeout=ANSWER_S) as browser:
         page = browser.post(path, **sent, follow_redirects=True)
     shown = re.findall(r'role="alert"[^>]* data-request="([0-9a-f]+)"', page.text)
     assert len(shown) == 1, page.text

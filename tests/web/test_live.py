@@ -14,6 +14,7 @@ from osmia_broker.state.store_protocol import Changes
 from osmia_broker.state.task_rows import TaskComment, UserTask
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
+from tests.patience import ANSWER_S
 
 
 def values(row_type: type, **given: int) -> tuple[object, ...]:
@@ -76,7 +77,7 @@ def follow(site: str) -> Iterator[object]:
     opened = []
 
     def open_stream(topics: str, after: str = "") -> Stream:
-        client = httpx.Client(timeout=30)
+        client = httpx.Client(timeout=ANSWER_S)
         request = client.build_request("GET", f"{site}/events", params={"topics": topics, "after": after})
         response = client.send(request, stream=True)
         opened.append((response, client))
@@ -111,7 +112,7 @@ def test_a_position_of_another_process_counts_as_missed(follow):
 def test_open_pages_do_not_hold_up_the_end_of_a_broker(tmp_path):
     with running_broker(tmp_path) as broker:
         address = f"http://127.0.0.1:{broker.broker.http_port}/events?topics=tasks"
-        client = httpx.Client(timeout=30)
+        client = httpx.Client(timeout=ANSWER_S)
         response = client.send(client.build_request("GET", address), stream=True)
         stream = Stream(response)
         assert stream.next()["event"] == "ready"
@@ -135,7 +136,7 @@ def at_second(two: RunningBroker, client: httpx.Client, topics: str, after: str 
 
 
 def test_a_page_hears_of_what_another_process_has_committed(two: RunningBroker, unique: str):
-    with httpx.Client(timeout=30) as client, osmia.SyncClient(two.addresses[0]) as first:
+    with httpx.Client(timeout=ANSWER_S) as client, osmia.SyncClient(two.addresses[0]) as first:
         stream = at_second(two, client, "tasks")
         assert stream.next()["event"] == "ready"
         assert stream.next()["data"] == "tasks"  # it begins to hear of the other process: anything may have changed
@@ -147,11 +148,11 @@ def test_a_page_hears_of_what_another_process_has_committed(two: RunningBroker, 
 def test_a_page_that_comes_back_asks_again_because_it_may_have_missed_changes_elsewhere(
     two: RunningBroker, unique: str
 ):
-    with httpx.Client(timeout=30) as client, osmia.SyncClient(two.addresses[0]) as first:
+    with httpx.Client(timeout=ANSWER_S) as client, osmia.SyncClient(two.addresses[0]) as first:
         stream = at_second(two, client, "tasks")
         stream.next()
         position = stream.next()["id"]
         first.create_instance(unique)
         stream.next()
-    with httpx.Client(timeout=30) as client:
+    with httpx.Client(timeout=ANSWER_S) as client:
         assert at_second(two, client, "tasks", after=position).next()["event"] == "again"

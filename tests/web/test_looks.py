@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 
 import osmia_broker.http.web
 from tests.bpmn import bpmn
+from tests.patience import ANSWER_S
 from tests.web.forms import DINNER, FIELDS, form
 
 TEMPLATES = Path(osmia_broker.http.web.__file__).parent / "templates"
@@ -259,7 +260,7 @@ def test_a_job_that_was_done_in_the_end_says_that_an_earlier_try_failed(page: An
     asked = {"type": unique, "timeout": 60_000, "maxJobsToActivate": 1, "requestTimeout": 20_000, "worker": "w"}
 
     def job() -> str:
-        [found] = httpx.post(f"{base}/activation", json=asked, timeout=30).json()["jobs"]
+        [found] = httpx.post(f"{base}/activation", json=asked, timeout=ANSWER_S).json()["jobs"]
         return f"{base}/{found['jobKey']}"
 
     httpx.post(f"{job()}/failure", json={"retries": 2, "errorMessage": "no flour"}).raise_for_status()

@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 from osmia_broker.http.web.json_texts import json_fault, json_of, object_fault
 from osmia_broker.http.web.screens.search import escaped
 from tests.bpmn import bpmn
+from tests.patience import ANSWER_S
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
@@ -159,7 +160,7 @@ def packed(names: list[str], content: bytes, compression: int = zipfile.ZIP_DEFL
 def test_many_zips_are_no_giant_together(site):
     half = packed(["half.bpmn"], b" " * (30 * 1024 * 1024))
     files = [("files", (f"{number}.zip", half)) for number in range(2)]
-    answer = httpx.post(f"{site}/deploy/check", files=files, timeout=60)
+    answer = httpx.post(f"{site}/deploy/check", files=files, timeout=ANSWER_S)
     assert "Expected at most 500 models of 52,428,800 bytes in all, but found more" in answer.text
     many = packed([f"{number}.bpmn" for number in range(251)], b"x")
     answer = httpx.post(f"{site}/deploy/check", files=[("files", ("a.ZIP", many)), ("files", ("b.zip", many))])

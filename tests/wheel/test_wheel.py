@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PAGE_MS
 from tests.process.program import environ
 from tests.process.terminal import Terminal
 from tests.wheel.conftest import BUNDLES, ROOT, Built, copied_sources, run
@@ -87,7 +88,7 @@ def test_the_program_of_the_wheel_names_the_version_of_the_wheel(built: Built, i
 
 def test_the_demo_of_the_wheel_is_played_in_a_browser(installed: Path, tmp_path: Path):
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    from tests.web.conftest import CHROMIUM, FLAGS, WAIT_MS, Watched
+    from tests.web.conftest import CHROMIUM, FLAGS, Watched
 
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed")
@@ -101,7 +102,7 @@ def test_the_demo_of_the_wheel_is_played_in_a_browser(installed: Path, tmp_path:
             playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS) as browser,
         ):
             page = browser.new_page()
-            page.set_default_timeout(WAIT_MS)
+            page.set_default_timeout(PAGE_MS)
             watched.watch(page)
             page.goto(task)
             region = page.get_by_role("region", name="Task")
