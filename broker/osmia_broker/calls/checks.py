@@ -40,6 +40,19 @@ def int64(field: str, value: int) -> int:
     return value
 
 
+def key(text: str) -> int:
+    """Read a key from a text.
+
+    Raises:
+        ValueError: *text* is no integer of 64 bits.
+
+    """
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= len(str(INT64.stop)) and int(text) in INT64):
+        raise ValueError(f"expected a key, an integer of 64 bits, but found '{quoted(text)}'")
+    return int(text)
+
+
 def _shown(value: int) -> str:
     """Return *value* for an error. Python refuses to write an integer of thousands of digits."""
     return str(value) if value.bit_length() <= QUOTED_CHARACTERS else f"one of {value.bit_length()} bits"

@@ -22,8 +22,10 @@ import msgspec
 from osmia_broker.auth import Guard
 from osmia_broker.calls import Caller, Calls
 from osmia_broker.calls.broker_identity import BrokerIdentity
-from osmia_broker.calls.checks import LIST_ITEMS_MAX, quoted
+from osmia_broker.calls.checks import LIST_ITEMS_MAX, key, quoted
 from osmia_broker.calls.clock import ClockControl
+from osmia_broker.calls.lists import Lists
+from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.http import types
 from osmia_broker.http.browser_sign_in import SignIn
 from osmia_broker.http.misspelt import members_of, refuse_misspelt
@@ -99,6 +101,16 @@ class Call:
         return self.services.reader
 
     @property
+    def readable(self) -> ReadableTasks:
+        """The user tasks that the caller may read."""
+        return ReadableTasks(self.reader, self.calls.user_tasks.actor(self.caller))
+
+    @property
+    def lists(self) -> Lists:
+        """The lists, as the caller may see them."""
+        return Lists(self.reader, self.readable)
+
+    @property
     def query(self) -> Mapping[str, list[str]]:
         """The parameters behind the `?` of the address."""
         return parse_qs(self.query_text, keep_blank_values=True)
@@ -171,7 +183,7 @@ class Operation:
                 arguments[parameter] = text
                 continue
             try:
-                arguments[parameter] = types.key(text)
+                arguments[parameter] = key(text)
             except ValueError:
                 raise bad_request(f"Failed to convert '{name}' with value: '{quoted(text)}'") from None
         return arguments

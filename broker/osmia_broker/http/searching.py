@@ -1,13 +1,14 @@
 """Searches over HTTP: an operation for an entity of the read side, with its description for the OpenAPI document."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import re
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
-from msgspec.structs import replace
 
+from osmia_broker.calls.lists.lists import ITEMS, LISTS
 from osmia_broker.http.operation import BASE, Asked, Call, operation, snake
 from osmia_broker.http.problem import bad_request
 from osmia_broker.http.types import Body, Item, Key
@@ -15,10 +16,9 @@ from osmia_broker.store.read.search.asked import ITEMS_DEFAULT, ITEMS_MAX
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import Field, Kind
 from osmia_broker.store.read.search.filters import OPERATORS
-from osmia_broker.store.read.search.search import Found, Search, get, orders, search
+from osmia_broker.store.read.search.search import Found, Search
 
 NO_MORE: Mapping[str, Any] = MappingProxyType({})
-Scope = Mapping[str, str]  #: the field of an entity for each parameter of a path
 
 
 class PageInfo(Item):
@@ -48,56 +48,54 @@ def results(found: Found) -> Results:
     return Results(items=found.items, page=page)
 
 
-def serve_search(
-    path: str,
-    entity: Entity,
-    *,
-    name: str,
-    tag: str,
-    summary: str,
-    scope: Scope | None = None,
-    sees: Callable[[Call, dict[str, int]], Awaitable[dict[str, Any]]] | None = None,
-    whole: Entity | None = None,
-    order: tuple[str, ...] = (),
-) -> None:
-    """Register the operation that searches *entity*.
+def serve_search(path: str, *, name: str, tag: str, summary: str) -> None:
+    """Register the operation that searches the list of a path; see `calls.lists`."""
+    list_name = name_of_list(path)
+    listing = LISTS[list_name]
+    assert listing.entity is not None
 
-    *scope* turns keys in the path into conditions; *sees* makes conditions from them that need a look into the store. *whole* is the entity
-    with values of any length, for requests with `truncateValues=false`. *order* has the fields that a list without a sort is sorted by,
-    instead of its keys.
-    """
+    async def with_body(call: Call, body: Any, **values: int) -> Any:
+        of = next(iter(values.values()), None)
+        is_whole = listing.cuts_values and not truncates(call)
+        return results(await call.lists.search(list_name, asked_by(body), of=of, is_whole=is_whole))
 
     async def handle(call: Call, body: Any = None, **values: int) -> Any:
-        conditions = {field: values[parameter] for parameter, field in (scope or {}).items()}
-        if sees is not None:
-            conditions |= await sees(call, values)
-        chosen = whole if whole is not None and not truncates(call) else entity
-        asked = asked_by(body)
-        if order and not asked.sort:
-            asked = replace(asked, sort=orders(order))
-        return results(await search(call.reader, chosen, asked, scope=conditions))
+        return await with_body(call, body, **values)
 
-    query = () if whole is None else (TRUNCATES,)
-    serve(handle, entity, path, name=name, tag=tag, summary=summary, query=query)
+    query = (TRUNCATES,) if listing.cuts_values else ()
+    serve(
+        with_body if listing.needs_filter else handle,
+        listing.entity,
+        path,
+        name=name,
+        tag=tag,
+        summary=summary,
+        query=query,
+        more=listing.more,
+        answers=listing.answers,
+    )
 
 
-def serve_get(
-    path: str,
-    entity: Entity,
-    *,
-    name: str,
-    tag: str,
-    noun: str,
-    find: Callable[[Call, int], Awaitable[Any]] | None = None,
-) -> None:
-    """Register the operation that returns one item of *entity* by the key in the path. *find* looks it up, if not every caller may see it."""
+def serve_get(path: str, *, name: str, tag: str) -> None:
+    """Register the operation that returns one item by the key in the path; see `calls.lists`."""
+    list_name = name_of_list(path)
+    kept = ITEMS[list_name]
 
-    async def handle(call: Call, **values: int) -> Any:
+    async def handle(call: Call, **values: Any) -> Any:
         (key,) = values.values()
-        return await (get(call.reader, entity, key, noun) if find is None else find(call, key))
+        return await call.lists.get(list_name, str(key))
 
-    _describe(handle, name, path, f"Return one {noun}.", body=None, answer=item_type(entity, name))
+    answer = item_type(kept.entity, name)
+    _describe(handle, name, path, f"Return one {kept.noun}.", body=None, answer=answer)
     operation("GET", path, tag=tag)(handle)
+
+
+def name_of_list(path: str) -> str:
+    """Return the name of the list of a path: the path without its keys, and without `/search`."""
+    return _KEY_IN_PATH.sub("", path).removeprefix("/").removesuffix("/search")
+
+
+_KEY_IN_PATH = re.compile(r"/\{\w+\}")
 
 
 def asked_by(body: Any) -> Search:

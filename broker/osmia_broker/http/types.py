@@ -11,9 +11,8 @@ from typing import Any, Self
 
 import msgspec
 
-from osmia_broker.calls.checks import kind_of, quoted
+from osmia_broker.calls.checks import key, kind_of
 from osmia_broker.http.problem import bad_request
-from osmia_broker.state.storable import INT64
 
 #: What a JSON value is, by its first character; an object and null are left out.
 _KINDS = {"[": "an array", '"': "a text", "t": "a boolean", "f": "a boolean"}
@@ -69,19 +68,6 @@ class Empty(Body):
 
 class Item(msgspec.Struct, rename="camel", kw_only=True):
     """The root of the JSON objects of answers."""
-
-
-def key(text: str) -> int:
-    """Read a key from a path or a member.
-
-    Raises:
-        ValueError: *text* is no integer of 64 bits.
-
-    """
-    digits = text.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 19 and int(text) in INT64):
-        raise ValueError(f"expected a key, an integer of 64 bits, but found '{quoted(text)}'")
-    return int(text)
 
 
 def key_text(key: int) -> str | None:

@@ -14,8 +14,6 @@ from osmia_broker.http.searching import filter_schema, serve_get, serve_search
 from osmia_broker.http.types import Body, Empty, Key
 from osmia_broker.state.batch_rows import BatchType
 from osmia_broker.store.read.entities import (
-    BATCH_ITEMS,
-    BATCH_OPERATIONS,
     DECISION_INSTANCES,
     JOBS,
 )
@@ -155,17 +153,15 @@ async def resume_batch_operation(call: Call, batch_operation_key: Key, body: Emp
     await call.calls.resume_batch(batch_operation_key)
 
 
-serve_get(BATCH, BATCH_OPERATIONS, name="get_batch_operation", tag=TAG, noun="batch operation")
+serve_get(BATCH, name="get_batch_operation", tag=TAG)
 serve_search(
     "/batch-operations/search",
-    BATCH_OPERATIONS,
     name="search_batch_operations",
     tag=TAG,
     summary="Search batch operations.",
 )
 serve_search(
     "/batch-operation-items/search",
-    BATCH_ITEMS,
     name="search_batch_operation_items",
     tag=TAG,
     summary="Search the items of batch operations.",

@@ -10,9 +10,7 @@ from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.searching import item_type, serve_search
 from osmia_broker.http.types import Body, Item, Text, json_text
 from osmia_broker.state.batch_rows import ClusterVariable
-from osmia_broker.store.read.entities import CLUSTER_VARIABLES
 from osmia_broker.store.read.entities.cluster_variables import WHOLE_CLUSTER_VARIABLES
-from osmia_broker.store.read.search.search import get
 
 TAG = "Cluster variable"
 VARIABLE = "/cluster-variables/global/{name}"
@@ -74,16 +72,14 @@ async def delete_global_cluster_variable(call: Call, name: str) -> None:
 @operation("GET", VARIABLE, tag=TAG)
 async def get_global_cluster_variable(call: Call, name: str) -> _FOUND:  # type: ignore[valid-type]  # made at run time
     """Return one cluster variable."""
-    return await get(call.reader, WHOLE_CLUSTER_VARIABLES, (name,), "cluster variable")
+    return await call.lists.get("cluster-variables", name)
 
 
 serve_search(
     "/cluster-variables/search",
-    CLUSTER_VARIABLES,
     name="search_cluster_variables",
     tag=TAG,
     summary="Search cluster variables.",
-    whole=WHOLE_CLUSTER_VARIABLES,
 )
 
 

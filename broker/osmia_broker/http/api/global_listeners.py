@@ -14,7 +14,6 @@ from osmia_broker.http.searching import item_type, serve_search
 from osmia_broker.http.types import Body, Item, Text
 from osmia_broker.state.task_rows import GlobalTaskListener
 from osmia_broker.store.read.entities import GLOBAL_TASK_LISTENERS
-from osmia_broker.store.read.search.search import get
 
 TAG = "Global listener"
 LISTENERS, LISTENER = "/global-task-listeners", "/global-task-listeners/{id}"
@@ -72,12 +71,11 @@ async def delete_global_task_listener(call: Call, id: str) -> None:
 @operation("GET", LISTENER, tag=TAG)
 async def get_global_task_listener(call: Call, id: str) -> _FOUND:  # type: ignore[valid-type]  # made at run time
     """Return one global task listener."""
-    return await get(call.reader, GLOBAL_TASK_LISTENERS, (id,), "global task listener")
+    return await call.lists.get("global-task-listeners", id)
 
 
 serve_search(
     f"{LISTENERS}/search",
-    GLOBAL_TASK_LISTENERS,
     name="search_global_task_listeners",
     tag=TAG,
     summary="Search global task listeners.",

@@ -10,7 +10,6 @@ from osmia_broker.calls.next_task import claim_next
 from osmia_broker.calls.task_lists import TaskLists
 from osmia_broker.calls.task_proposals import HOLD_MS, Undecided
 from osmia_broker.calls.until import until_ms
-from osmia_broker.http.api.search_user_tasks import readable
 from osmia_broker.http.described import GivenVariables, SeenVariables
 from osmia_broker.http.operation import OWN, Asked, Call, operation
 from osmia_broker.http.searching import item_type, question_type, results, serve
@@ -82,7 +81,7 @@ async def claim_next_user_task(call: Call, body: NextUserTask | None = None) -> 
         element_id=given.element_id,
         action=given.action,
     )
-    return ClaimedUserTask(user_task=await readable(call).item(key) if key else None)
+    return ClaimedUserTask(user_task=await call.readable.item(key) if key else None)
 
 
 # --- many at once
@@ -244,7 +243,7 @@ class SavedDraft(Body):
 @operation("GET", TASK + "/draft", tag=TAG, base=OWN)
 async def get_user_task_draft(call: Call, user_task_key: Key) -> UserTaskDraft:
     """Return what the person has typed into an open user task so far."""
-    await readable(call).item(user_task_key, "read a draft of")
+    await call.readable.item(user_task_key, "read a draft of")
     text = await draft_of(call.reader, user_task_key, call.caller.user)
     return UserTaskDraft(content=Raw(text.encode()) if text else None)
 
@@ -300,7 +299,7 @@ async def comment_user_task(call: Call, user_task_key: Key, body: Comment) -> Wr
 @operation("GET", TASK + "/comments", tag=TAG, base=OWN, query=(Asked("after"),))
 async def get_user_task_comments(call: Call, user_task_key: Key) -> UserTaskComments:
     """List the comments on a user task, oldest first; `?after=` goes on."""
-    await readable(call).item(int64("userTaskKey", user_task_key), "read the comments on")
+    await call.readable.item(int64("userTaskKey", user_task_key), "read the comments on")
     found = await comments_of(call.reader, user_task_key, after=call.query.get("after", [""])[-1])
     items = [
         UserTaskComment(comment_key=str(one.key), user=one.user or None, text=one.text, creation_date=moment(one.at_ms))

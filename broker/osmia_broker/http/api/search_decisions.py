@@ -1,14 +1,10 @@
 """Searches for decisions, their graphs and their evaluations."""
 
-from osmia_broker.base.errors import NotFound
-from osmia_broker.http import types
 from osmia_broker.http.operation import XML, Call, Reply, operation
 from osmia_broker.http.searching import item_type, serve_get, serve_search
 from osmia_broker.http.types import Key
 from osmia_broker.store.read import files
-from osmia_broker.store.read.entities import DECISION_DEFINITIONS, DECISION_INSTANCES, DECISION_REQUIREMENTS
 from osmia_broker.store.read.entities.decision_instances import WHOLE_DECISION_INSTANCES
-from osmia_broker.store.read.search.search import get
 
 TAG, INSTANCE_TAG, GRAPH_TAG = "Decision definition", "Decision instance", "Decision requirements"
 DEFINITION = "/decision-definitions/{decisionDefinitionKey}"
@@ -17,23 +13,20 @@ _FOUND = item_type(WHOLE_DECISION_INSTANCES, "get_decision_instance")
 
 serve_search(
     "/decision-definitions/search",
-    DECISION_DEFINITIONS,
     name="search_decision_definitions",
     tag=TAG,
     summary="Search deployed decisions, in all versions.",
 )
-serve_get(DEFINITION, DECISION_DEFINITIONS, name="get_decision_definition", tag=TAG, noun="decision definition")
+serve_get(DEFINITION, name="get_decision_definition", tag=TAG)
 serve_search(
     "/decision-requirements/search",
-    DECISION_REQUIREMENTS,
     name="search_decision_requirements",
     tag=GRAPH_TAG,
     summary="Search deployed decision graphs, in all versions.",
 )
-serve_get(GRAPH, DECISION_REQUIREMENTS, name="get_decision_requirements", tag=GRAPH_TAG, noun="decision requirements")
+serve_get(GRAPH, name="get_decision_requirements", tag=GRAPH_TAG)
 serve_search(
     "/decision-instances/search",
-    DECISION_INSTANCES,
     name="search_decision_instances",
     tag=INSTANCE_TAG,
     summary="Search decisions that were evaluated.",
@@ -57,12 +50,4 @@ async def get_decision_requirements_xml(call: Call, decision_requirements_key: K
 @operation("GET", "/decision-instances/{decisionEvaluationInstanceKey}", tag=INSTANCE_TAG)
 async def get_decision_instance(call: Call, decision_evaluation_instance_key: str) -> _FOUND:  # type: ignore[valid-type]  # made at run time
     """Return one decision that was evaluated, with what it has read and which rules it has matched."""
-    key, _, number = decision_evaluation_instance_key.partition("-")
-    try:
-        place = (types.key(key), types.key(number) - 1)
-    except ValueError:
-        raise NotFound(
-            "Expected to find decision instance with key "
-            f"'{decision_evaluation_instance_key[:60]}', but no such decision instance was found"
-        ) from None
-    return await get(call.reader, WHOLE_DECISION_INSTANCES, place, "decision instance")
+    return await call.lists.get("decision-instances", decision_evaluation_instance_key)

@@ -7,7 +7,6 @@ from osmia_broker.http.searching import serve_get, serve_search
 from osmia_broker.http.seen import FormItem
 from osmia_broker.http.types import Key
 from osmia_broker.store.read import files
-from osmia_broker.store.read.entities import RESOURCES
 
 TAG, FORM_TAG = "Resource", "Form"
 RESOURCE = "/resources/{resourceKey}"
@@ -16,12 +15,11 @@ MEDIA_TYPES = {"bpmn": "text/xml", "dmn": "text/xml", "xml": "text/xml", "form":
 
 serve_search(
     "/resources/search",
-    RESOURCES,
     name="search_resources",
     tag=TAG,
     summary="Search deployed resources, in all versions.",
 )
-serve_get(RESOURCE, RESOURCES, name="get_resource", tag=TAG, noun="resource")
+serve_get(RESOURCE, name="get_resource", tag=TAG)
 
 
 @operation("GET", RESOURCE + "/content", tag=TAG, gives="*/*")
