@@ -21,6 +21,7 @@ from osmia.calls.cluster_variables import ClusterVariableCalls
 from osmia.calls.event_stream import EventStreamCalls
 from osmia.calls.events import EventCalls
 from osmia.calls.instances import InstanceCalls
+from osmia.calls.items import ItemCalls
 from osmia.calls.job_flow import JobFlowCalls
 from osmia.calls.jobs import JobCalls
 from osmia.calls.resources import ResourceCalls
@@ -30,7 +31,9 @@ from osmia.calls.user_tasks import UserTaskCalls
 CALL_TIMEOUT_MS = 20_000
 
 
-class Client(ResourceCalls, InstanceCalls, JobCalls, JobFlowCalls, EventCalls, EventStreamCalls, SearchCalls):
+class Client(
+    ResourceCalls, InstanceCalls, JobCalls, JobFlowCalls, EventCalls, EventStreamCalls, SearchCalls, ItemCalls
+):
     """Calls a gateway, Osmia's or any other that speaks the Zeebe gateway protocol, over one connection.
 
     Besides the errors that a call names itself, each may raise `Unavailable`, `Timeout`, `Overloaded`, `NotAllowed`,

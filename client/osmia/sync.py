@@ -345,6 +345,8 @@ class SyncClient:
     search_messages = _blocking(Client.search_messages)
     search_decision_evaluations = _blocking(Client.search_decision_evaluations)
     taken_flows = _blocking(Client.taken_flows)
+    search_items = _blocking(Client.search_items)
+    get_item = _blocking(Client.get_item)
     status = _blocking(Client.status)
 
     @property

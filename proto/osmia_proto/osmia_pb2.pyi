@@ -1769,6 +1769,133 @@ class ListTakenSequenceFlowsResponse(_message.Message):
 Global___ListTakenSequenceFlowsResponse: _TypeAlias = ListTakenSequenceFlowsResponse  # noqa: Y015
 
 @_typing.final
+class SearchItemsRequest(_message.Message):
+    """Lists of the REST API."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_FIELD_NUMBER: _builtins.int
+    OF_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    SORT_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    WHOLE_VALUES_FIELD_NUMBER: _builtins.int
+    list: _builtins.str
+    """The path of its operation in the REST API without keys and without `/search`: `audit-logs`, `element-instances`,
+    `process-instances/incidents`, `jobs/statistics/by-types` ...
+    """
+    of: _builtins.int
+    """Of a list that belongs to something (a process instance, a user task ...): the key of that."""
+    filter: _builtins.str
+    """The filter, the sort and the page of the REST operation, each as JSON text; empty for none."""
+    sort: _builtins.str
+    page: _builtins.str
+    whole_values: _builtins.bool
+    """Values of variables come whole; otherwise long ones are cut."""
+    def __init__(
+        self,
+        *,
+        list: _builtins.str = ...,
+        of: _builtins.int | None = ...,
+        filter: _builtins.str = ...,
+        sort: _builtins.str = ...,
+        page: _builtins.str = ...,
+        whole_values: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_of", b"_of", "of", b"of"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_of", b"_of", "filter", b"filter", "list", b"list", "of", b"of", "page", b"page", "sort", b"sort", "whole_values", b"whole_values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__of: _TypeAlias = _typing.Literal["of"]  # noqa: Y015
+    _WhichOneofArgType__of: _TypeAlias = _typing.Literal["_of", b"_of"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__of) -> _WhichOneofReturnType__of | None: ...
+
+Global___SearchItemsRequest: _TypeAlias = SearchItemsRequest  # noqa: Y015
+
+@_typing.final
+class SearchItemsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    HAS_MORE_TOTAL_FIELD_NUMBER: _builtins.int
+    START_CURSOR_FIELD_NUMBER: _builtins.int
+    END_CURSOR_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    total: _builtins.int
+    has_more_total: _builtins.bool
+    """There are more than `total`."""
+    start_cursor: _builtins.str
+    """Cursors of the page, for `before` and `after`."""
+    end_cursor: _builtins.str
+    next: _builtins.str
+    """`end_cursor` if more items follow; empty on the last page."""
+    @_builtins.property
+    def items(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """JSON objects, as the REST operation has them. Keys in them are text."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[_builtins.str] | None = ...,
+        total: _builtins.int = ...,
+        has_more_total: _builtins.bool = ...,
+        start_cursor: _builtins.str = ...,
+        end_cursor: _builtins.str = ...,
+        next: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_cursor", b"end_cursor", "has_more_total", b"has_more_total", "items", b"items", "next", b"next", "start_cursor", b"start_cursor", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchItemsResponse: _TypeAlias = SearchItemsResponse  # noqa: Y015
+
+@_typing.final
+class GetItemRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    list: _builtins.str
+    key: _builtins.str
+    """As text, because some are names."""
+    def __init__(
+        self,
+        *,
+        list: _builtins.str = ...,
+        key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "list", b"list"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetItemRequest: _TypeAlias = GetItemRequest  # noqa: Y015
+
+@_typing.final
+class GetItemResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: _builtins.int
+    item: _builtins.str
+    """A JSON object."""
+    def __init__(
+        self,
+        *,
+        item: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetItemResponse: _TypeAlias = GetItemResponse  # noqa: Y015
+
+@_typing.final
 class CheckDeploymentRequest(_message.Message):
     """Deployments that are only checked."""
 

@@ -59,6 +59,8 @@ NAMES = {
     "SearchDecisionEvaluations": "search_decision_evaluations",
     "ListTakenSequenceFlows": "taken_flows",
     "GetProcessXml": "process_xml",
+    "SearchItems": "search_items",
+    "GetItem": "get_item",
     "CheckDeployment": "check_deployment",
     "Status": "status",
     "CorrelateMessage": "correlate_message",

@@ -10,9 +10,11 @@ import msgspec
 from osmia_broker import __version__
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.base.untrusted_xml import Unreadable
+from osmia_broker.calls import Caller
 from osmia_broker.calls.checks import few, int64
 from osmia_broker.calls.planned import plan
 from osmia_broker.gateway import query_messages
+from osmia_broker.gateway.items import Items
 from osmia_broker.gateway.query_messages import (
     BATCH,
     BATCH_TYPE,
@@ -37,10 +39,11 @@ from osmia_proto import queries
 class Queries:
     """Answers the calls from committed rows. A call that its caller cancels stops reading."""
 
-    def __init__(self, partition: Submits, reader: Reader, database: str) -> None:
+    def __init__(self, partition: Submits, reader: Reader, database: str, items: Items) -> None:
         self._partition = partition
         self._reader = reader
         self._database = database  # its kind and place, for Status
+        self._items = items
         self._started_s = monotonic()
 
     async def SearchProcessInstances(
@@ -245,6 +248,14 @@ class Queries:
         found = await plan(self._reader, [(file.name, file.content) for file in request.files])
         definitions = [queries.PlannedDefinition(**msgspec.structs.asdict(one)) for one in found.definitions]
         return queries.CheckDeploymentResponse(definitions=definitions, warnings=found.warnings)
+
+    async def SearchItems(self, request: queries.SearchItemsRequest, caller: Caller) -> queries.SearchItemsResponse:
+        """Return a page of any list."""
+        return await self._items.search(request, caller)
+
+    async def GetItem(self, request: queries.GetItemRequest, caller: Caller) -> queries.GetItemResponse:
+        """Return one item of a list."""
+        return await self._items.get(request, caller)
 
     async def Status(self, request: queries.StatusRequest) -> queries.StatusResponse:
         """Report the version and state of the broker, and how much is open."""

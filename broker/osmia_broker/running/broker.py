@@ -24,6 +24,7 @@ from osmia_broker.calls.remote_workers import WorkersElsewhere
 from osmia_broker.calls.retention import Retention
 from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.gateway.events_service import Events
+from osmia_broker.gateway.items import Items
 from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.gateway.server import Server, parse_address
 from osmia_broker.gateway.user_tasks_service import UserTasks
@@ -214,7 +215,7 @@ class Broker:
         settings, tracing = self.settings, doors.tracing
         server = Server(
             doors.calls,
-            Queries(self.partition, doors.reader, database),
+            Queries(self.partition, doors.reader, database, Items(doors.calls, doors.reader)),
             Events(doors.events),
             self.metrics.gateway,
             doors.identity,

@@ -15,6 +15,7 @@ from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.gateway.door import Door
 from osmia_broker.gateway.events_service import Events
 from osmia_broker.gateway.gateway_service import Gateway
+from osmia_broker.gateway.items import Items
 from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.gateway.services import services_of
 from osmia_broker.gateway.user_tasks_service import UserTasks
@@ -99,7 +100,7 @@ class InProcess(Running):
         self._opened.callback(calls.stop, stopping)
         self._opened.callback(events.stop, stopping)
         gateway = Gateway(calls, BrokerIdentity(LEVEL, "test"), ("127.0.0.1", 0))
-        queries = Queries(partition, reader, f"sqlite {self.database}")
+        queries = Queries(partition, reader, f"sqlite {self.database}", Items(calls, reader))
         services = services_of(gateway, calls, queries, Events(events), UserTasks(calls, reader, events))
         self.client = InProcessClient(InProcessChannel(self.loop, Door(GatewayCounters()), services))
 

@@ -1,10 +1,11 @@
 """The base of all groups of calls: one way to send a request, and one default for the time to wait."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 from google.protobuf.message import Message
 
 from osmia._channel import Channel
@@ -12,7 +13,10 @@ from osmia.backoff import Backoff
 from osmia.errors import Unavailable
 
 IDEMPOTENCY_METADATA = "osmia-idempotency-key"  # a broker that is not Osmia passes over it
+USER_METADATA, GROUPS_METADATA = "osmia-user", "osmia-groups"
 ANSWER_SLACK_MS = 5_000  # added to the time for which the gateway itself waits
+
+Metadata = tuple[tuple[str, str], ...]
 
 
 class Calls:
@@ -26,8 +30,8 @@ class Calls:
         self._idempotent_creations = idempotent_creations
         self._timeout_s = None if call_timeout_ms is None else call_timeout_ms / 1000
 
-    async def _call(self, name: str, request: Message) -> Any:
-        return await self._channel.unary(name, request, timeout_s=self._timeout_s)
+    async def _call(self, name: str, request: Message, metadata: Metadata = ()) -> Any:
+        return await self._channel.unary(name, request, timeout_s=self._timeout_s, extra_metadata=metadata)
 
     async def _create(self, name: str, request: Message, timeout_s: float | None, idempotency_key: str) -> Any:
         """Send a creation: once, or with a key until the broker answers or the time is over."""
@@ -51,3 +55,14 @@ class Calls:
 
     def _stream(self, name: str, request: Message, timeout_ms: int | None) -> AsyncIterator[Any]:
         return self._channel.stream(name, request, timeout_s=None if timeout_ms is None else timeout_ms / 1000)
+
+
+def who(user: str, groups: Iterable[str]) -> Metadata:
+    """Return the metadata that name the acting person."""
+    named = ((USER_METADATA, user), (GROUPS_METADATA, ",".join(groups)))
+    return tuple((key, value) for key, value in named if value)
+
+
+def json_text(value: object) -> str:
+    """Return *value* as JSON; empty for an empty one."""
+    return msgspec.json.encode(value).decode() if value else ""

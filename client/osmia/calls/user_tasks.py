@@ -12,16 +12,12 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from osmia import variables as variables_json
 from osmia._channel import Channel
 from osmia.arguments import checks_arguments
-from osmia.calls.call import ANSWER_SLACK_MS
+from osmia.calls.call import ANSWER_SLACK_MS, json_text, who
 from osmia.calls.task_lists import UserTaskFilter, UserTaskProposal, UserTaskSnooze
 from osmia_proto import queries
-
-USER_METADATA, GROUPS_METADATA = "osmia-user", "osmia-groups"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +147,9 @@ class UserTaskCalls:
         """
         page = {"limit": limit, "from": start, "after": after, "before": before}
         request = queries.SearchUserTasksRequest(
-            filter=_text(filter),
-            sort=_text(list(sort)),
-            page=_text({k: v for k, v in page.items() if v}),
+            filter=json_text(filter),
+            sort=json_text(list(sort)),
+            page=json_text({k: v for k, v in page.items() if v}),
             query=query,
         )
         answer = await self._call("SearchUserTasks", request, user, groups)
@@ -247,7 +243,7 @@ class UserTaskCalls:
 
         Raises as `claim`, and InvalidArgument with all mistakes in one text.
         """
-        request = queries.UpdateUserTaskRequest(key=key, changeset=_text(changeset), action=action, wait_ms=wait_ms)
+        request = queries.UpdateUserTaskRequest(key=key, changeset=json_text(changeset), action=action, wait_ms=wait_ms)
         await self._call("UpdateUserTask", request, user, groups, wait_ms)
 
     async def complete(
@@ -439,7 +435,7 @@ class UserTaskCalls:
             after=after, bpmn_process_id=bpmn_process_id, process_instance_key=process_instance_key
         )
         async for one in self._channel.stream(
-            "FollowUserTasks", request, timeout_s=None, extra_metadata=_who(user, groups)
+            "FollowUserTasks", request, timeout_s=None, extra_metadata=who(user, groups)
         ):
             if one.intent:
                 yield UserTaskChange(
@@ -455,17 +451,7 @@ class UserTaskCalls:
     async def _call(self, name: str, request: Any, user: str = "", groups: Iterable[str] = (), wait_ms: int = 0) -> Any:
         waits_longer = self._timeout_s is not None and wait_ms > 0
         timeout_s = (wait_ms + ANSWER_SLACK_MS) / 1000 if waits_longer else self._timeout_s
-        return await self._channel.unary(name, request, timeout_s=timeout_s, extra_metadata=_who(user, groups))
-
-
-def _who(user: str, groups: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """Return the metadata that name the acting person."""
-    named = ((USER_METADATA, user), (GROUPS_METADATA, ",".join(groups)))
-    return tuple((key, value) for key, value in named if value)
-
-
-def _text(value: object) -> str:
-    return msgspec.json.encode(value).decode() if value else ""
+        return await self._channel.unary(name, request, timeout_s=timeout_s, extra_metadata=who(user, groups))
 
 
 def _proposal(message: queries.UserTaskProposal) -> UserTaskProposal:

@@ -51,6 +51,7 @@ async def _evaluation(asker: Asker, key: str) -> Item:
     return await get(asker.reader, WHOLE_DECISION_INSTANCES, found, EVALUATION)
 
 
+#: By name.
 LISTS = {
     **TASK_LISTS,
     **PROCESS_LISTS,
@@ -72,8 +73,9 @@ LISTS = {
     "process-instances": of_entity(PROCESS_INSTANCES),
     "resources": of_entity(RESOURCES),
     "variables": of_entity(VARIABLES, whole=WHOLE_VARIABLES),
-}  #: by name
+}
 
+#: The lists of which each item can be had by its key.
 ITEMS = {
     **TASK_ITEMS,
     "batch-operations": by_key("batch operation", BATCH_OPERATIONS),
@@ -88,7 +90,7 @@ ITEMS = {
     "process-instances": by_key("process instance", PROCESS_INSTANCES),
     "resources": by_key("resource", RESOURCES),
     "variables": Kept(VARIABLE, WHOLE_VARIABLES, _variable),
-}  #: the lists of which each item can be had by its key
+}
 
 
 class Lists:
@@ -117,7 +119,7 @@ class Lists:
         listing = LISTS.get(name)
         if listing is None:
             raise InvalidArgument(
-                f"Expected the name of a list, one of {', '.join(sorted(LISTS))}, but found '{quoted(name)}'"
+                f"Expected the name of a list, but found '{quoted(name)}'; the lists are {', '.join(sorted(LISTS))}"
             )
         if of is not None and not listing.owner:
             raise InvalidArgument(f"Expected no key, because '{name}' belongs to nothing, but found {of}")
@@ -137,6 +139,6 @@ class Lists:
         kept = ITEMS.get(name)
         if kept is None:
             raise InvalidArgument(
-                f"Expected the name of a list whose items have keys, one of {', '.join(sorted(ITEMS))}, but found '{quoted(name)}'"
+                f"Expected the name of a list whose items have keys, but found '{quoted(name)}'; such are {', '.join(sorted(ITEMS))}"
             )
         return await kept.get(self._asker, key)
