@@ -181,6 +181,7 @@ class PartitionCounters:
     passed_over: Callable[[], float] = _zero  #: due rows that cannot be worked off; a start tries them again
     store_bytes: Callable[[], float] = _zero
     free_disk_bytes: Callable[[], float] = _zero
+    held_snapshot_seconds: Callable[[], float] = _zero
     is_leading: Callable[[], bool] = bool  #: whether the partition takes commands here, and can store them
     epoch: Callable[[], float] = _zero  #: of the store; it grows with each take-over
 
@@ -362,6 +363,10 @@ def _partition_families(partitions: list[PartitionCounters]) -> "Iterator[Metric
     yield _gauge("osmia_store_bytes", "Size of the partition's store.", label, stored)
     free = _each(partitions, lambda one: one.free_disk_bytes())
     yield _gauge("osmia_free_disk_bytes", "Room on the disk of the partition's store.", label, free)
+    held = _each(partitions, lambda one: one.held_snapshot_seconds())
+    yield _gauge(
+        "osmia_held_snapshot_seconds", "For how long a reader has held an old state of the store.", label, held
+    )
     lags = _each(partitions, lambda one: one.timer_lag_seconds)
     yield _histogram("osmia_timer_lag_seconds", "From the moment of a timer until it fired.", label, lags)
     epochs = _each(partitions, lambda one: one.epoch())

@@ -26,6 +26,7 @@ CONTRACT = {  # web-and-cli.md, section 5: the families that a broker of this st
     "osmia_due_rows_passed_over",
     "osmia_store_bytes",
     "osmia_free_disk_bytes",
+    "osmia_held_snapshot_seconds",
     "osmia_partition_leader",
     "osmia_user_tasks_open",
     "osmia_user_tasks_overdue",

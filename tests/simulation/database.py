@@ -111,9 +111,12 @@ class Tables:
         if row.epoch == epoch:
             self.leases[partition] = replace(row, epoch=epoch + 1, owner="")
 
+    def oldest(self, _transactions: int) -> Any:
+        return None  # nobody holds a snapshot
+
     def _led(self, partition: int, row: LeaseRow) -> Any:
         self.leases[partition] = row
-        return {"epoch": row.epoch, "batch": row.batch, "next_key": row.next_key}
+        return {"epoch": row.epoch, "batch": row.batch, "next_key": row.next_key, "place": (0, partition)}
 
 
 def _json(rows: list[Any]) -> str | None:
@@ -128,6 +131,7 @@ _STATEMENTS: dict[str, Callable[..., Any]] = {
     _text(life._BEGIN): Tables.begin,
     _text(sharing._NUMBER): Tables.number,
     _text(sharing._BEAT): Tables.beat,
+    life._OLDEST: Tables.oldest,
     _text(lease.CLAIM): Tables.claim,
     _text(lease._RENEW): Tables.renew,
     _text(lease._RELEASE): Tables.release,

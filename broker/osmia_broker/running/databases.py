@@ -82,6 +82,7 @@ def _sqlite(settings: Settings, counters: Mapping[int, PartitionCounters]) -> Da
         counted.store_bytes = partial(_size_of, paths[number])
         counted.free_disk_bytes = lambda: shutil.disk_usage(data_dir).free
         counted.epoch = partial(getattr, stores[number], "epoch")
+        counted.held_snapshot_seconds = partial(getattr, stores[number].held, "seconds")
     order = sorted(stores, reverse=True)  # where the first one is made, all are
     id_of_cluster = partial(cluster_id.read_or_make, data_dir)
     reader = Reader(*paths.values())
@@ -154,6 +155,7 @@ def _postgresql(
     leases = shared or _leases(server, broker_id, count)
     for number, counted in counters.items():
         counted.epoch = partial(getattr, leases[number], "epoch")
+        counted.held_snapshot_seconds = partial(getattr, leases[1].life.held, "seconds")
 
     def announce(address: str) -> None:
         leases[1].life.address = address

@@ -18,7 +18,7 @@ from enum import StrEnum
 from functools import partial
 from operator import attrgetter, itemgetter
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any, TypeVar
 
 from osmia_broker.base.errors import StoreFailed, StoreFull, ValueRefused
@@ -45,10 +45,14 @@ from osmia_broker.store import schema, statements
 from osmia_broker.store.assemble import READERS, Assembly, CorruptRow
 from osmia_broker.store.creation import bring_up_to_date
 from osmia_broker.store.dialects import Prepared, delete, flattened, in_groups, packed, update, upsert
+from osmia_broker.store.held import HeldSnapshot
 from osmia_broker.store.refused import largest_value, refused_value
 from osmia_broker.store.writer import Writer
 
 BUSY_MS = 5_000  # how long a commit waits for a reader that checkpoints; there is no other writer
+LOG_KEPT_BYTES = 32 * 1024**2  # of the log that are left on the disk once it was emptied; it begins anew at 4 MB
+LOG_HELD_BYTES = 64 * 1024**2  # of a log that somebody keeps from being emptied: no commit is so large
+LOOK_S = 1.0  # between looks at the size of the log
 STATEMENTS = 512  # prepared ones kept by the connection: every table in every group size
 
 # For sqlite3 a member of an enum is no text, and without an adapter it searches at each value for a way to make it one: 0.6 µs, with it 0.06.
@@ -66,6 +70,7 @@ def connect(path: Path) -> sqlite3.Connection:
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    db.execute(f"PRAGMA journal_size_limit = {LOG_KEPT_BYTES}")
     return db
 
 
@@ -98,10 +103,19 @@ class SqliteStore:
     lives as long as the store holds its lock: from the first successful `open` to `close`.
     """
 
-    def __init__(self, path: Path, *, partition_id: int = 1, connect: Connect = connect) -> None:
-        self._path = path
+    def __init__(
+        self,
+        path: Path,
+        *,
+        partition_id: int = 1,
+        connect: Connect = connect,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._path, self._log_path = path, path.with_name(f"{path.name}-wal")
         self._partition_id = partition_id
         self._connect = connect
+        self.held = HeldSnapshot(clock)  #: by a reader of the file
+        self._clock, self._look_s = clock, 0.0
         self._writer = Writer(f"store-{partition_id}", is_needed=lambda: self._lock is not None)
         # The thread alone uses these.
         self._db: sqlite3.Connection | None = None
@@ -259,6 +273,7 @@ class SqliteStore:
             except (OverflowError, UnicodeEncodeError, sqlite3.Error) as error:
                 raise self._value_refused(changes, error) from error
             written.commit_s = perf_counter() - begun
+            self._look_at_log()
         if wanted:
             written.loaded = _load(db, wanted)
         return written
@@ -280,6 +295,19 @@ class SqliteStore:
         if saved.rowcount != 1:
             raise self._fenced()
         db.execute("COMMIT")
+
+    def _look_at_log(self) -> None:
+        """Notice a reader that keeps the log from being emptied: it grows with each commit then."""
+        now_s = self._clock()
+        if now_s < self._look_s:
+            return
+        self._look_s = now_s + LOOK_S
+        try:
+            log_bytes = self._log_path.stat().st_size
+        except OSError:  # there is none in memory
+            return
+        holder = "a reader" if log_bytes > LOG_HELD_BYTES else None
+        self.held.see(holder, partition=self._partition_id, log=self._log_path.name, log_bytes=log_bytes)
 
     @staticmethod
     def _erase(db: sqlite3.Connection, process_instance_keys: Sequence[int]) -> None:

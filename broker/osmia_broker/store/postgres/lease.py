@@ -32,33 +32,41 @@ from osmia_broker.store.postgres.probe import REFUSALS, Found, probe
 
 CLAIM = (
     "UPDATE {leases} SET epoch = epoch + 1, owner = $2, incarnation = $3 WHERE id = $1 AND epoch = $4"
-    " RETURNING epoch, batch, next_key"
+    " RETURNING epoch, batch, next_key, ctid AS place"
 )
 _CLAIM_BESIDE_FIRST = (
     "UPDATE {leases} SET epoch = epoch + 1, owner = $2, incarnation = $3 WHERE id = $1 AND epoch = $4"
     " AND EXISTS (SELECT FROM {leases} AS first WHERE first.id = 1 AND first.owner = $2 AND first.incarnation = $3)"
-    " RETURNING epoch, batch, next_key"
+    " RETURNING epoch, batch, next_key, ctid AS place"
 )
 _RENEW = (
     "UPDATE {leases} SET epoch = epoch + 1 WHERE id = $1 AND epoch >= $2 AND owner = $3 AND incarnation = $4"
-    " RETURNING epoch, batch, next_key"
+    " RETURNING epoch, batch, next_key, ctid AS place"
 )
+_FIND = "SELECT ctid AS place FROM {leases} WHERE id = $1 AND epoch = $2"
 _RELEASE = "UPDATE {leases} SET epoch = epoch + 1, owner = '' WHERE id = $1 AND epoch = $2"
 _LOOK = (
     "SELECT p.epoch, p.owner, p.incarnation, b.beat, b.address, b.incarnation AS living FROM {leases} p"
     " LEFT JOIN {brokers} b ON b.id = p.owner WHERE p.id = $1"
 )
 
+#: The place of a row in its table: the page, and the number there. Each change gives the row another one.
+Place = tuple[int, int]
+
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A lease as the database knew it when it was taken: its epoch, the number of the last commit, the partition's next key."""
+    """A lease as the database knew it when it was taken.
+
+    That is its epoch, the number of the last commit, the partition's next key, and the place of the lease's row.
+    """
 
     epoch: int
     batch: int
     next_key: int
+    place: Place
 
 
 @dataclass(slots=True)
@@ -215,8 +223,13 @@ class Lease:
             return None
         return self._hold(row, sent)
 
+    async def find(self, connection: Connection) -> Place | None:
+        """Return where the row of the own lease is now; None if a later epoch has begun."""
+        row = await connection.row(self.life.statement(_FIND), self.partition_id, self._epoch)
+        return None if row is None else row["place"]
+
     def _hold(self, row: Mapping[str, Any], sent: float) -> Held:
-        held = Held(row["epoch"], row["batch"], row["next_key"])
+        held = Held(row["epoch"], row["batch"], row["next_key"], row["place"])
         self._epoch, self._watch, self.leader, self._taken = held.epoch, None, "", self.now()
         self.confirm(sent)
         self.life.beat_on()

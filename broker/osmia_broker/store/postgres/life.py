@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from osmia_broker.store.held import HeldSnapshot
 from osmia_broker.store.postgres.connection import Connection, Server
 
 if TYPE_CHECKING:
@@ -29,6 +30,19 @@ _BEAT = (
     "WITH mine AS (UPDATE {brokers} SET beat = beat + 1, address = $3 WHERE id = $1 AND incarnation = $2 RETURNING 1)"
     " SELECT (SELECT count(*) FROM mine) AS beats, ARRAY(SELECT id FROM {leases} WHERE owner = $1 AND incarnation = $2) AS led"
 )
+
+# Whoever holds the oldest snapshot of the database, once so many transactions have begun since: a session, a standby or a slot for one, a
+# transaction that was prepared. A session of another role shows that, and little more.
+_OLDEST = (
+    "SELECT pid, reader, snapshot, transactions FROM ("
+    "SELECT pid, concat_ws(' ', usename, application_name) AS reader, backend_xmin::text AS snapshot, age(backend_xmin) AS transactions"
+    " FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid() AND (datname = current_database() OR datname IS NULL)"
+    " UNION ALL SELECT COALESCE(active_pid, 0), slot_name, xmin::text, age(xmin) FROM pg_replication_slots WHERE xmin IS NOT NULL"
+    " UNION ALL SELECT 0, gid, transaction::text, age(transaction) FROM pg_prepared_xacts WHERE database = current_database()"
+    ") AS held WHERE transactions >= $1 ORDER BY transactions DESC, pid LIMIT 1"
+)
+HELD_TRANSACTIONS = 1_000  # fewer do no harm
+LOOK_S = 10.0  # between looks for a snapshot that is held
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +65,8 @@ class Life:
         self.number = 0  #: how many lives the broker has had, with this one; 0 until the first claim, and after this one was declared dead
         self.clock, self.ttl_s, self.patience_s = clock, ttl_s, patience_s
         self.leases: list[Lease] = []  #: those that it may hold; each adds itself
+        self.held = HeldSnapshot(clock)  #: by anybody in the database
+        self._look_s = 0.0
         self._server = server
         self._beat_s = beat_s
         self._beating: asyncio.Task[None] | None = None
@@ -100,6 +116,23 @@ class Life:
         else:
             self.learn(row, sent)
         self.check()
+        await self._look_for_snapshot()
+
+    async def _look_for_snapshot(self) -> None:
+        """Look who holds the oldest snapshot, now and then."""
+        connection = self._connection
+        if connection is None or self.clock() < self._look_s:
+            return
+        self._look_s = self.clock() + LOOK_S
+        try:
+            async with asyncio.timeout(self._beat_s):  # a beat matters more
+                row = await connection.row(_OLDEST, HELD_TRANSACTIONS)
+        except Exception as error:  # noqa: BLE001 - or the database is away
+            log.debug("no look at snapshots", extra={"error": str(error)})
+            self._drop_connection()
+        else:
+            found = {} if row is None else {name: row[name] for name in ("pid", "reader", "transactions")}
+            self.held.see(None if row is None else (row["pid"], row["snapshot"]), **found)
 
     async def _connected(self) -> Connection:
         if self._connection is None or not self._connection.is_open:

@@ -24,7 +24,7 @@ from osmia_broker.store.postgres.commit import commit
 from osmia_broker.store.postgres.connection import Connection, Outcome, Server, outcome_of, reason
 from osmia_broker.store.postgres.creation import bring_up_to_date
 from osmia_broker.store.postgres.dialect import embedded
-from osmia_broker.store.postgres.lease import Held, Lease
+from osmia_broker.store.postgres.lease import Held, Lease, Place
 from osmia_broker.store.refused import largest_value, refused_value
 
 RESOLVE_S = 10.0  # how long the outcome of a lost commit is looked for, before its callers are refused
@@ -50,6 +50,7 @@ class PostgresStore:
         self._resolve_s = resolve_s
         self._connection: Connection | None = None
         self._batch = 0  # the number of the last commit
+        self._place: Place = (0, 0)  # of the row of the lease
         self._turn: asyncio.Future[Any] | None = None  # the last call; the next one waits for it
         self._connecting: asyncio.Future[Connection] | None = None  # for an opening
 
@@ -147,7 +148,7 @@ class PostgresStore:
             await self._bring_up_to_date(connection)
             self._is_up_to_date = True
         held = await self._take(connection)
-        self._batch = held.batch
+        self._batch, self._place = held.batch, held.place
         start = await self._read_start(connection, held)
         self.lease.serve()
         return start
@@ -236,16 +237,26 @@ class PostgresStore:
         self._batch += 1
 
     async def _send(self, changes: Changes) -> bool:
-        """Send a commit; return whether it was written. If not, a later epoch has begun."""
-        text, values = commit(
-            changes,
-            leases=self._server.table("partition"),
-            partition=self._partition_id,
-            epoch=self.lease.epoch,
-            batch=self._batch + 1,
-        )
-        row = await self._opened().row(text, *values)
-        return bool(row[0] == 1)
+        """Send a commit; return whether it was written. If not, a later epoch has begun.
+
+        The row of the lease is in another place if somebody has written its table anew (`VACUUM FULL`).
+        """
+        place: Place | None = self._place
+        while place is not None:
+            text, values = commit(
+                changes,
+                leases=self._server.table("partition"),
+                place=place,
+                partition=self._partition_id,
+                epoch=self.lease.epoch,
+                batch=self._batch + 1,
+            )
+            row = await self._opened().row(text, *values)
+            if row["place"] is not None:
+                self._place = row["place"]
+                return True
+            place = await self.lease.find(self._opened())
+        return False
 
     async def _is_committed_after(self, error: Exception, changes: Changes) -> bool:
         """Return whether a commit that met *error* took effect; if not, it may be sent again. Raises the error if it may not."""
@@ -284,6 +295,7 @@ class PostgresStore:
             await asyncio.sleep(PAUSE_S)
         if held is None:
             raise self._fenced()
+        self._place = held.place
         log.info(
             "outcome of a commit resolved", extra={"batch": self._batch + 1, "committed": held.batch > self._batch}
         )
