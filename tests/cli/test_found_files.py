@@ -1,6 +1,6 @@
 import pytest
 
-from osmia_broker.cli.deploy import found, read
+from osmia_broker.cli.deploy import found, read, resources_of
 from osmia_broker.cli.failures import Failure
 
 
@@ -66,3 +66,29 @@ def test_files_are_known_by_their_names_and_a_copy_is_left_out(tmp_path):
 def test_a_file_that_cannot_be_read_is_refused(tmp_path):
     with pytest.raises(Failure, match="Expected to read"):
         read([tmp_path / "gone.bpmn"])
+
+
+@pytest.mark.parametrize("given", [".", "dinner.*", "nothing/"])
+def test_a_link_to_a_file_that_is_not_there_is_left_out(tmp_path, given):
+    (tmp_path / "nothing").mkdir()
+    for link in ("dinner.bpmn", "nothing/lunch.bpmn"):
+        (tmp_path / link).symlink_to(tmp_path / "gone.bpmn")
+    (tmp_path / "dinner.form").write_text("{}")
+    said: list[str] = []
+    names = [str(tmp_path / given)]
+    if given == "nothing/":
+        with pytest.raises(Failure, match=r"lunch\.bpmn' is a link to a file that is not there"):
+            resources_of(names, "osmia lint", said.append)
+    else:
+        assert resources_of(names, "osmia lint", said.append) == [("dinner.form", b"{}")]
+        left_out = [
+            f"Warning: '{tmp_path / 'dinner.bpmn'}' is a link",
+            f"Warning: '{tmp_path / 'nothing/lunch.bpmn'}' is a link",
+        ]
+        assert [one.partition(" to a file")[0] for one in said] == (left_out if given == "." else [])
+
+
+def test_a_link_that_is_named_must_lead_to_a_file(tmp_path):
+    (tmp_path / "dinner.bpmn").symlink_to(tmp_path / "gone.bpmn")
+    with pytest.raises(Failure, match=r"dinner\.bpmn' is a link to a file that is not there"):
+        found([str(tmp_path / "dinner.bpmn")])

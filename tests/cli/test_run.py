@@ -10,6 +10,7 @@ import pytest
 
 from osmia import JobFailure, testing
 from osmia_broker.cli import follow, work
+from osmia_broker.cli.deploy import saved
 from tests.bpmn import bpmn
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -75,15 +76,22 @@ def test_the_extension_file_beside_a_process_is_deployed_with_it(osmia, file, un
     assert osmia.client.search_definitions(bpmn_process_id=unique).items[0].version == 1
 
 
-def test_a_deployment_says_which_extension_file_it_leaves_out(osmia, file, unique):
+def test_a_deployment_takes_the_extension_file_beside_a_process_too(osmia, file, unique):
     path = file("", bpmn("start > end", id=unique, dialect="activiti"))
     osmia.done("deploy", path)
-    assert "Warning" not in osmia.err
     extensions = extensions_beside(path, unique)
-    osmia.done("deploy", path)
-    assert f"Warning: '{extensions}' belongs to a process here and was not named" in osmia.err
+    for words in (["lint", path], ["deploy", "--dry-run", path], ["deploy", path]):
+        osmia.done(*words)
+        assert f"With it: {extensions}" in osmia.err
     osmia.done("deploy", path.parent)
-    assert "Warning" not in osmia.err
+    assert "With it" not in osmia.err, "it is one of the directory"
+    assert osmia.client.search_definitions(bpmn_process_id=unique).items[0].version == 2
+
+
+def test_a_deployment_watches_the_extension_file_beside_a_process(file, unique):
+    path = file("", bpmn("start > end", id=unique, dialect="activiti"))
+    changes = saved([str(path)], pause=lambda: extensions_beside(path, unique))
+    assert next(changes) is None
 
 
 def test_what_a_process_needs_is_deployed_with_it(osmia, file, tmp_path, unique):

@@ -70,7 +70,7 @@ def deploy(
         bool, typer.Option("--watch", help="Deploy them again when one is saved, until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Deploy BPMN, DMN and form files, and extension files beside their processes: all of them or none.
+    """Deploy BPMN, DMN and form files, with the extension files that lie beside their processes: all of them or none.
 
     Example: osmia deploy examples/dinner.bpmn
     """
@@ -110,7 +110,7 @@ def _plan(session: Session, client: "SyncClient", files: list[str]) -> None:
     """Let the broker check the files, and say what a deployment would do. A broker that is not Osmia has no such call; they are checked here then."""
     from osmia.errors import InvalidArgument, Unimplemented
 
-    resources = read(found(files, "osmia deploy --dry-run"))
+    resources = resources_of(files, "osmia deploy --dry-run", session.say)
     try:
         plan = client.check_deployment(*resources)
     except Unimplemented:
@@ -167,7 +167,8 @@ def saved(names: list[str], pause: Callable[[], None] = lambda: time.sleep(WATCH
 
 def _stamps(names: list[str]) -> dict[Path, tuple[int, int]]:
     stamps = {}
-    for path in (path for name in names for path in _matches(Path(name))):
+    paths = [path for name in names for path in _matches(Path(name))]
+    for path in (*paths, *extensions_beside(paths)):
         with suppress(OSError):  # an editor replaces the file at this moment
             about = path.stat()
             stamps[path] = (about.st_mtime_ns, about.st_size)
@@ -183,7 +184,7 @@ def check(session: Session, files: list[str], command: str, *, is_strict: bool =
     from osmia_broker.base.errors import InvalidArgument
     from osmia_broker.engine.resources import compile_resources, warnings_of
 
-    resources = read(found(files, command))
+    resources = resources_of(files, command, session.say)
     try:
         compiled = compile_resources(resources)
     except InvalidArgument as error:
@@ -202,31 +203,16 @@ def check(session: Session, files: list[str], command: str, *, is_strict: bool =
 
 
 def deploy_files(
-    client: "SyncClient",
-    names: list[str],
-    *,
-    say: Callable[[str], None],
-    command: str = "osmia deploy",
-    takes_extensions: bool = False,
+    client: "SyncClient", names: list[str], *, say: Callable[[str], None], command: str = "osmia deploy"
 ) -> "Deployment":
     """Deploy the files that *names* mean, and *say* what the broker takes and nobody will hear of: see `osmia lint`.
-
-    An extension file beside its process is deployed with it if this *takes_extensions*; else a warning names it.
 
     Raises:
         Failure: USAGE, a file is not there; REFUSED, the broker takes none of them.
     """
     from osmia.errors import InvalidArgument
 
-    paths = found(names, command)
-    extensions = extensions_beside(paths)
-    for path in extensions:
-        say(
-            f"With it: {path}"
-            if takes_extensions
-            else f"Warning: '{path}' belongs to a process here and was not named; without it, that process is deployed without extensions"
-        )
-    resources = read([*paths, *(extensions if takes_extensions else ())])
+    resources = resources_of(names, command, say)
     try:
         deployment = client.deploy(*resources)
     except InvalidArgument as error:
@@ -247,8 +233,29 @@ def warnings_about(resources: list[tuple[str, bytes]]) -> list[str]:
         return []
 
 
+def resources_of(names: list[str], command: str, say: Callable[[str], None]) -> list[tuple[str, bytes]]:
+    """Return name and content of the files that *names* mean, and of the extension files beside their processes: *say* which.
+
+    A link to a file that is not there is left out, and *say* so, if a directory means it; a file that is named must be there.
+
+    Raises:
+        Failure: see `found` and `read`.
+    """
+    paths = found(names, command)
+    gone = [path for path in paths if not path.exists()]
+    there = [path for path in paths if path not in gone]
+    if not there:
+        raise usage(f"'{gone[0]}' is a link to a file that is not there.", _nearby(gone[0], command))
+    for path in gone:
+        say(f"Warning: '{path}' is a link to a file that is not there, and is left out")
+    extensions = extensions_beside(there)
+    for path in extensions:
+        say(f"With it: {path}")
+    return read([*there, *extensions])
+
+
 def found(names: list[str], command: str = "osmia deploy") -> list[Path]:
-    """Return the files that *names* mean, in order and each once. A directory means its models, a pattern its matches.
+    """Return the files that *names* mean, in order and each once. A directory means its models, also a link to none; a pattern its matches.
 
     *command* takes the file that was probably meant.
 
@@ -276,6 +283,8 @@ def extensions_beside(paths: list[Path]) -> list[Path]:
 
 def _nothing_at(path: Path) -> str:
     """Say why *path* means no file."""
+    if path.is_symlink() and not path.exists():
+        return f"'{path}' is a link to a file that is not there."
     if path.is_dir():
         return f"There is no model in the directory '{path}', nor in those below."
     if path.exists():

@@ -23,7 +23,7 @@ def run(
         list[str],
         typer.Argument(
             metavar="FILE...",
-            help="A BPMN file, whose first process is started, and what is deployed with it. The extension file beside a process always is.",
+            help="A BPMN file, whose first process is started, and what is deployed with it. So is the extension file beside a process.",
         ),
     ],
     var: Var = None,
@@ -35,7 +35,7 @@ def run(
     """
     variables = typed.read(var, vars)
     with session.client(call_timeout=TIMEOUT) as client:
-        deployment = deploy_files(client, files, say=session.say, command="osmia run", takes_extensions=True)
+        deployment = deploy_files(client, files, say=session.say, command="osmia run")
         if not deployment.processes:
             named = shlex.join(files)
             raise usage(f"There is no process in {named}.", f"osmia deploy {named}")
