@@ -94,7 +94,7 @@ def test_after_a_login_commands_sign_in_by_themselves_and_after_a_logout_they_do
         ("login --user ben", "anna", ANNA, 2, "--password-file"),  # the password is that of another person
         ("login", "", ANNA, 2, "Expected OSMIA_USER, because OSMIA_PASSWORD is set"),
         ("login", "anna", "wrong", 7, "Wrong name or password"),
-        ("login", "anna", "", 2, "osmia login --user NAME --password-file FILE"),
+        ("login", "anna", "", 2, "--user NAME --password-file FILE   (or --issuer URL for a provider)"),
     ],
 )
 def test_a_login_takes_the_password_of_the_environment(
@@ -331,6 +331,21 @@ def test_a_provider_that_cannot_be_used(document, provider):
     provider.document = document
     with pytest.raises(Failure, match="cannot be used"):
         in_browser(provider)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ({"error": "access_denied"}, "osmia login --issuer {issuer} --no-browser --profile work   (once more)"),
+        ({"error": 7}, "osmia login --issuer URL --no-browser --profile work"),
+    ],
+)
+def test_the_advice_after_a_provider_refused_is_the_same_command(said, device, oidc, error, told):
+    said("profile", "add", "work", oidc.address)
+    said("profile", "add", "home", "127.0.0.1:1")
+    device.answers = [error]
+    text = said("login", "--issuer", device.issuer, "--no-browser", "--profile", "work")[1]
+    assert text.splitlines()[-1] == f"  try: {told.format(issuer=device.issuer)}"
 
 
 def in_browser(provider: FakeProvider, **changed: str) -> provider_sign_in.Granted:

@@ -1,5 +1,6 @@
 """A broker for the commands of these tests, and the program in this process."""
 
+import io
 import json
 from collections.abc import Iterator
 
@@ -14,6 +15,13 @@ from tests.doors import RunningBroker, running_broker
 def running(tmp_path_factory) -> Iterator[RunningBroker]:
     with running_broker(tmp_path_factory.mktemp("cli")) as broker:
         yield broker
+
+
+class Terminal(io.StringIO):
+    """What a person types."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 class Osmia:

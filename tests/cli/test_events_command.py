@@ -79,3 +79,12 @@ def test_events_from_a_time_on(osmia):
     assert osmia.done("events", "--instance", osmia.key, "--from", at[:10], "--json").splitlines() == every
     assert osmia.done("events", "--instance", osmia.key, "--from", "2999-01-01", "--json") == ""
     assert "Expected --from to be a date" in osmia.refused(2, "events", "--from", "yesterday")
+
+
+def test_what_is_followed_for_a_time_ends_with_it(osmia):
+    rows = osmia.done("events", "--follow", "--from", "2020-01-01", "--timeout", "300ms", "-o", "key").splitlines()
+    assert rows == osmia.done("events", "--timeout", "30s", "-o", "key").splitlines()
+
+
+def test_a_list_that_does_not_come_in_time_is_no_list(osmia):
+    assert "Not all events came within 0s." in osmia.refused(6, "events", "--timeout", "PT0.000001S")

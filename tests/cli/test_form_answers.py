@@ -6,6 +6,7 @@ import json
 import pytest
 
 from osmia_broker.cli.form_rules import broken_rule
+from tests.cli.conftest import Terminal
 
 FIELDS = [
     {"type": "text", "text": "# Dinner"},
@@ -28,13 +29,6 @@ FIELDS = [
     {"type": "textfield", "key": "known", "label": "Known", "readonly": True},
     {"type": "button", "key": "send", "label": "Send"},
 ]
-
-
-class Terminal(io.StringIO):
-    """What a person types."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 def task_with(osmia, unique, fields, **variables):
@@ -61,7 +55,14 @@ def left(osmia, unique):
 
 def test_the_fields_are_listed_as_they_stand_on_the_form(osmia, task):
     listed = [one["key"] for one in osmia.json("task", "show", task)["formFields"]]
-    assert listed == ["dinner", "guests", "vegan", "where", "inner", "with", "known", "send"]
+    assert listed == ["dinner", "guests", "vegan", "where", "deep.inner", "with", "known", "send"]
+
+
+def test_a_field_of_a_list_is_listed_with_its_list(osmia, unique):
+    task = task_with(osmia, unique, [ITEMS, ITEMS | {"path": "order.items", "components": [ITEMS]}])
+    listed = [one["key"] for one in osmia.json("task", "show", task)["formFields"]]
+    assert listed == ["items[].item", "order.items[].items[].item"]
+    assert "items[].item (textfield)  Item" in osmia.done("task", "show", task)
 
 
 def test_each_field_is_asked_for(osmia, unique, task, monkeypatch):
@@ -123,6 +124,25 @@ def test_no_task_is_completed_without_a_field_that_only_the_page_asks_for(
         osmia.done("task", "complete", task)
         assert osmia.err.startswith(f"Not asked for here: {field['label']} (")
         assert left(osmia, unique)["dinner"] == "soup"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "shown"),
+    [
+        ({"type": "textarea"}, "one\ntwo", " [one…]"),
+        ({"type": "textfield"}, "x" * 100, f" [{'x' * 60}…]"),
+        ({"type": "textfield"}, " x\x1b[1m ", " [x [1m…]"),
+        ({"type": "taglist"}, [], ""),
+        ({"type": "taglist", "values": [{"value": "oil"}, {"value": 2}]}, ["oil", 2], " (oil, 2) [oil, 2]"),
+        ({"type": "number"}, 7, " [7]"),
+    ],
+)
+def test_an_answer_that_is_there_is_shown_in_one_line_and_kept(osmia, unique, monkeypatch, field, value, shown):
+    task = task_with(osmia, unique, [field | {"key": "note", "label": "Note"}], note=value)
+    typing(monkeypatch, "")
+    osmia.done("task", "complete", task)
+    assert osmia.err == f"Note{shown}:"
+    assert left(osmia, unique)["note"] == value
 
 
 @pytest.mark.parametrize("field", [SCAN | {"disabled": True}, ITEMS | {"readonly": True}])

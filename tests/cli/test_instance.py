@@ -6,6 +6,7 @@ import pytest
 
 from osmia import SyncClient
 from tests.bpmn import bpmn
+from tests.cli.conftest import Terminal
 
 STRANGER = "4711"
 
@@ -25,8 +26,41 @@ def test_variables_of_an_instance_that_has_ended_are_refused_as_such(osmia, uniq
     osmia.deploy("start > end", unique)
     key = osmia.create(unique, {"x": 0})
     told = osmia.refused(5, "instance", "variables", key, "--var", "x=1").splitlines()
-    assert told[0] == f"Error: Instance {key} has ended (completed); its variables stay as they are."
+    assert told[0] == f"Error: Instance {key} has ended (completed) and stays as it is."
     assert "try: osmia instances" in osmia.refused(4, "instance", "variables", STRANGER, "--var", "x=1")
+
+
+@pytest.mark.parametrize(
+    "words", ["suspend", "resume", "cancel --yes", "modify --activate a", "business-id order-7", "migrate --to dinner"]
+)
+def test_an_instance_that_has_ended_is_not_said_to_be_none(osmia, unique, words):
+    osmia.deploy("start > end", unique)
+    osmia.deploy("start > a:user > end", "dinner")
+    key = osmia.create(unique)
+    verb, *more = words.split()
+    told = osmia.refused(5, "instance", verb, key, *more)
+    assert (
+        told == f"Error: Instance {key} has ended (completed) and stays as it is.\n  try: osmia instance show {key}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "words", ["show", "suspend", "resume", "cancel --yes", "modify --activate a", "diagram", "variables"]
+)
+def test_an_instance_that_there_is_not_is_told_of_in_one_manner(osmia, words):
+    verb, *more = words.split()
+    told = osmia.refused(4, "instance", verb, STRANGER, *more)
+    assert told == f"Error: There is no process instance with key {STRANGER}.\n  try: osmia instances\n"
+
+
+@pytest.mark.parametrize(("typed", "code"), [("n\n", 1), ("\n", 1), ("", 130), ("y\n", 0)])
+def test_a_question_that_is_answered_with_no_ends_with_1(osmia, unique, monkeypatch, typed, code):
+    osmia.deploy("start > a:user > end", unique)
+    key = osmia.create(unique)
+    monkeypatch.setattr("sys.stdin", Terminal(typed))
+    assert osmia("instance", "cancel", key) == code
+    assert ("Nothing was done." in osmia.err) == (code == 1)
+    assert (osmia.client.get_instance(key).state == "ACTIVE") == (code != 0)
 
 
 def test_a_suspended_instance_hands_out_no_job_until_it_is_resumed(osmia, unique):
@@ -354,6 +388,19 @@ def test_a_task_beside_an_incident_is_marked(osmia, unique):
     assert osmia.err == f"1 task is in an instance with an incident (!): osmia incidents -p {unique}\n"
     (row,) = osmia.json("tasks", "-p", unique)
     assert (row["name"], row["hasIncident"]) == ("Eat", True)
+
+
+def test_a_task_of_a_suspended_instance_is_marked(osmia, unique):
+    osmia.deploy("start > eat:user(name=Eat) > end", unique)
+    held, _ = osmia.create(unique), osmia.create(unique)
+    osmia.client.suspend_instance(held)
+    assert osmia.done("tasks", "-p", unique).count("  = Eat  ") == 1
+    assert osmia.err == f"1 task is in a suspended instance (=): osmia instances --state suspended -p {unique}\n"
+    rows = osmia.json("tasks", "-p", unique)
+    assert {row["processInstanceKey"]: row["isSuspended"] for row in rows}[str(held)]
+    assert sum(row["isSuspended"] for row in rows) == 1
+    osmia.client.resume_instance(held)
+    assert "=" not in osmia.done("tasks", "-p", unique) + osmia.err
 
 
 @pytest.mark.parametrize(

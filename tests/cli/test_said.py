@@ -76,8 +76,8 @@ def test_a_time_to_snooze_that_is_none_is_answered_with_one(osmia, unique):
     osmia.deploy("start > a:user > end", unique)
     osmia.create(unique)
     key = osmia.done("tasks", "-p", unique, "-o", "key").strip()
-    told = osmia.refused(1, "task", "snooze", key, "someday", "--user", "anna")
-    assert f"try: osmia task snooze {key} 2d" in told
+    told = osmia.refused(2, "task", "snooze", key, "someday", "--user", "anna")
+    assert f"try: osmia task snooze {key} 2h --user anna" in told
 
 
 def test_an_incident_has_one_word_for_its_state(osmia, unique):

@@ -63,6 +63,8 @@ def test_a_task_is_updated(osmia, task):
     assert osmia.done("task", "update", task, *given) == f"Updated {task}\n"
     shown = osmia.json("task", "show", task)
     assert (shown["priority"], shown["dueDate"], shown["candidateGroups"]) == (80, "2030-01-31T12:00:00Z", ["a", "b"])
+    osmia.done("task", "update", task, "--due", "2030-02-01")
+    assert osmia.json("task", "show", task)["dueDate"] == "2030-02-01T08:00:00Z"
     osmia.done("task", "update", task, "--due", "")
     assert osmia.json("task", "show", task)["dueDate"] is None
 
@@ -140,23 +142,24 @@ def test_a_held_completion_is_undone(osmia, task):
     ("code", "words", "told"),
     [
         (1, "propose KEY --text why", "variables or an outcome"),
-        (4, "propose 5 --var a=1", "no such user task was found"),
-        (4, "accept 5", "no such proposal was found"),
+        (4, "propose 5 --var a=1", "There is no task with key 5."),
+        (4, "accept 5", "There is no proposal with key 5."),
         (5, "undo KEY", "can be taken back"),
         (1, "complete KEY --hold 2m", "hold_ms"),
         (2, "complete KEY --hold soon", "a duration"),
         (1, "save-filter x priority:high", "Expected 'priority:' to be a whole number"),
         (2, "save-filter x  ", "but found no more words"),
         (2, "snooze KEY --user anna", "No time is given."),
-        (1, "snooze KEY soon --user anna", "Expected a time such as 2h"),
+        (2, "snooze KEY soon --user anna", "Expected UNTIL to be a time such as 2h"),
         (1, "snooze KEY 2020-01-01 --user anna", "which is over"),
         (1, "snooze KEY 2d", "nobody is named"),
-        (4, "snooze 5 2d --user anna", "no such user task was found"),
+        (4, "snooze 5 2d --user anna", "There is no task with key 5."),
         (2, "claim KEY", "nobody is named"),
         (2, "next", "nobody is named"),
         (2, "update KEY", "There is nothing to change."),
         (2, "update KEY --priority 101", "--priority"),
-        (1, "update KEY --due soon", "The provided due date 'soon' cannot be parsed"),
+        (2, "update KEY --due soon", "Expected --due to be a time such as 2h"),
+        (2, "update KEY --follow-up 2030-13-01", "Expected --follow-up to be a time such as 2h"),
         (4, "claim 5 --user anna", "There is no task with key 5."),
         (4, "history 5", "There is no task with key 5."),
     ],

@@ -19,15 +19,20 @@ def until_ms(text: str, now_ms: int) -> int:
         InvalidArgument: the text is no time, or it is over.
 
     """
-    try:
-        found = _read(text.strip(), datetime.fromtimestamp(now_ms / 1000, UTC))
-    except (ValueError, OverflowError):
-        found = None
+    found = time_ms(text, now_ms)
     if found is None:
         raise InvalidArgument(f"Expected a time such as {EXAMPLES}, but found '{text[:100]}'")
     if found <= now_ms:
         raise InvalidArgument(f"Expected a time to come, but found '{text[:100]}', which is over")
     return found
+
+
+def time_ms(text: str, now_ms: int) -> int | None:
+    """Return the time that *text* spells, in epoch milliseconds, which may be over; None if it is no time."""
+    try:
+        return _read(text.strip(), datetime.fromtimestamp(now_ms / 1000, UTC))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _read(text: str, now: datetime) -> int | None:

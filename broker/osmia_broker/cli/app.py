@@ -234,7 +234,7 @@ def _called(arguments: list[str]) -> int:
             return Exit.USAGE
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else _path(command, arguments)
-        raise misuse(message, context, path, COMMANDS, value=refused_value(error)) from error
+        raise misuse(message, context, path, arguments, COMMANDS, value=refused_value(error)) from error
     except SystemExit as exit:
         if isinstance(exit.__context__, BrokenPipeError):  # Typer's way to end when the reader of the output has left
             return Exit.DONE

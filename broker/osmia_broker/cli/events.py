@@ -1,19 +1,23 @@
 """`osmia events`: list what has happened, and follow what happens."""
 
-from contextlib import nullcontext
-from datetime import UTC, datetime
+import asyncio
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from osmia_broker.base.whole_numbers import INT64_MAX
-from osmia_broker.cli.failures import from_call, until_interrupted, usage
+from osmia_broker.cli.failures import Exit, Failure, from_call, until_interrupted, usage
 from osmia_broker.cli.options import Instance, Process
 from osmia_broker.cli.output import Column, Output, Row, moment, write_next
-from osmia_broker.cli.session import Session, with_session
+from osmia_broker.cli.session import TIMEOUT, Session, spelt, with_session_and_timeout
 
 if TYPE_CHECKING:
+    from osmia import SyncClient
     from osmia.results import Event
 
 app = typer.Typer(add_completion=False)
@@ -32,10 +36,12 @@ EVENT_COLUMNS = (
 
 
 @app.command()
-@with_session
+@with_session_and_timeout("How long to list or to follow them; unless given, to their end.")
 def events(
     session: Session,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens, until Ctrl-C.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what happens, until Ctrl-C or for --timeout.")
+    ] = False,
     kind: Annotated[
         list[str] | None,
         typer.Option(metavar="KIND", help="Only of this kind, such as job, incident, variable; may be repeated."),
@@ -75,15 +81,16 @@ def events(
     since_ms = _time(since) if since else 0
     output = Output.JSON if is_json else session.output
     count = 0
-    with until_interrupted() if follow else nullcontext(), session.client() as client:
-        found = client.events(
-            kinds=kinds,
-            bpmn_process_id=process,
-            process_instance_key=instance,
-            after=after,
-            from_oldest=not after and (not follow or bool(since)),
-            follow=follow,
-        )
+    with until_interrupted() if follow else nullcontext(), session.client(call_timeout=TIMEOUT) as client:
+        wanted: dict[str, Any] = {
+            "kinds": kinds,
+            "bpmn_process_id": process,
+            "process_instance_key": instance,
+            "after": after,
+            "from_oldest": not after and (not follow or bool(since)),
+            "follow": follow,
+        }
+        found = client.events(**wanted) if session.timeout is None else _within(client, wanted, session.timeout)
         try:
             for event in (one for one in found if one.at_ms >= since_ms):
                 write_next(event_row(event), EVENT_COLUMNS, output, is_first=not count)
@@ -94,6 +101,30 @@ def events(
             raise failure from error
         if not count and not client.event_log().is_recording:
             session.say("Nothing is recorded. Follow what happens: osmia events --follow")
+
+
+def _within(client: "SyncClient", wanted: dict[str, Any], span: timedelta) -> "Iterator[Event]":
+    """Yield the *wanted* events that come within *span*.
+
+    Raises:
+        Failure: TIMED_OUT; those that are there already have not all come.
+    """
+    end_s = monotonic() + span.total_seconds()
+    stream = client.asynchronous.events(**wanted)
+
+    async def next_one() -> "Event":
+        async with asyncio.timeout(end_s - monotonic()):
+            return await anext(stream)
+
+    with suppress(StopAsyncIteration):
+        while True:
+            try:
+                event = client.loop.run(next_one())
+            except TimeoutError:
+                if wanted["follow"]:
+                    return
+                raise Failure(Exit.TIMED_OUT, f"Not all events came within {spelt(span)}.", code="TIMED_OUT") from None
+            yield event
 
 
 def _time(text: str) -> int:

@@ -230,7 +230,23 @@ def from_call(
     mend = found_by if status == "NOT_FOUND" else who if is_about_people else ""
     if suspended:
         mend = f"osmia instance resume {shlex.quote(suspended[1])}   (when it may go on: it takes nothing before)"
-    return Failure(exit, sentence_of(sentence) or "The broker refused.", mend=mend, code=status)
+    what = _not_there(sentence) if status == "NOT_FOUND" else sentence_of(sentence)
+    return Failure(exit, what or "The broker refused.", mend=mend, code=status)
+
+
+#: The broker says that a thing is not there in the words of the reference, which name the call; a person needs the thing alone.
+NOT_THERE = re.compile(
+    r"^Expected .*?(?P<noun>(?:process|element) instance|process definition|user task|job|incident|resource|proposal|batch operation) "
+    r"(?:with key '(?P<key>\d+)', but no such .* was found|but no .* found with key '(?P<other>\d+)')$"
+)
+WORDS = {"user task": "task"}  #: the word of the command line
+
+
+def _not_there(sentence: str) -> str:
+    found = NOT_THERE.match(sentence)
+    if found is None:
+        return sentence_of(sentence)
+    return f"There is no {WORDS.get(found['noun'], found['noun'])} with key {found['key'] or found['other']}."
 
 
 def sentence_of(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import typer
 
+from osmia_broker.cli import streams
 from osmia_broker.cli.form_rules import broken_rule, label_of
 from osmia_broker.cli.variables import Variables, either
 
@@ -19,14 +20,15 @@ CHOICES = ("select", "radio")
 LISTS = ("checklist", "taglist")
 ASKED = (*TEXTS, *CHOICES, *LISTS, "number", "checkbox")  #: others, such as files and lists of rows, need the page
 FILES = "filepicker"
+SHOWN_CHARACTERS_MAX = 60  # of the value that a field has
 YES, NO = ("yes", "y", "true"), ("no", "n", "false")
 
 
 def form_fields(form: "UserTaskForm | None") -> list[dict[str, Any]]:
     """Return key, label and type of each input field of a form; empty if there is none, or none that can be read."""
     return [
-        {"key": part["key"], "label": label_of(part) or None, "type": part.get("type") or None}
-        for part in _parts(form)
+        {"key": f"{place}{part['key']}", "label": label_of(part) or None, "type": part.get("type") or None}
+        for place, part in _placed(form)
         if isinstance(part.get("key"), str)
     ]
 
@@ -34,7 +36,7 @@ def form_fields(form: "UserTaskForm | None") -> list[dict[str, Any]]:
 def answers(form: "UserTaskForm | None", now: dict[str, Any]) -> Variables:
     """Ask for each field of a form, and return the variables. *now* are those of the task; an empty answer leaves one as it is."""
     given: Variables = {}
-    for part in _parts(form, own_values=True):
+    for part in _parts(form):
         key, kind = part.get("key"), part.get("type")
         if not isinstance(key, str) or kind not in ASKED or part.get("disabled") or part.get("readonly"):
             continue
@@ -58,7 +60,7 @@ def unasked(form: "UserTaskForm | None", now: dict[str, Any]) -> list[Unasked]:
     None is required that the task has already among its variables, *now*, or that the form shows under a condition only.
     """
     found = []
-    for part in _parts(form, own_values=True):
+    for part in _parts(form):
         variable = part.get("path") or (part.get("key") if part.get("type") == FILES else None)
         if isinstance(variable, str) and not part.get("disabled") and not part.get("readonly"):
             label = label_of(part)
@@ -71,10 +73,7 @@ def _is_needed(part: dict[str, Any]) -> bool:
     """Whether a form needs an answer to this part, or to one inside it."""
     if part.get("conditional"):
         return False
-    inside = part.get("components")
-    return _is_required(part) or any(
-        _is_needed(one) for one in (inside if isinstance(inside, list) else ()) if isinstance(one, dict)
-    )
+    return _is_required(part) or any(_is_needed(one) for one in _inside(part) if isinstance(one, dict))
 
 
 def _is_required(part: dict[str, Any]) -> bool:
@@ -82,23 +81,31 @@ def _is_required(part: dict[str, Any]) -> bool:
     return isinstance(rules, dict) and rules.get("required") is True and not part.get("conditional")
 
 
-def _parts(form: "UserTaskForm | None", *, own_values: bool = False) -> Iterator[dict[str, Any]]:
-    """Yield the components of a form, as they stand on it. With *own_values*, without those that are written into an object or a list."""
+def _parts(form: "UserTaskForm | None") -> Iterator[dict[str, Any]]:
+    """Yield the components of a form, as they stand on it, without those that are written into an object or a list."""
+    return (part for place, part in _placed(form) if not place)
+
+
+def _placed(form: "UserTaskForm | None") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the components of a form, as they stand on it, each behind the place of its value: `items[].` in a list, `guest.` in an object."""
     try:
-        waiting = [json.loads(form.schema)] if form is not None else []
+        schema = json.loads(form.schema) if form is not None else None
     except ValueError:
         return
-    is_form = True
+    waiting = [("", one) for one in _inside(schema)]
     while waiting:
-        part = waiting.pop(0)
+        place, part = waiting.pop(0)
         if not isinstance(part, dict):
             continue
-        if not is_form:
-            yield part
-        parts = part.get("components")
-        if isinstance(parts, list) and not (own_values and part.get("path")):
-            waiting[:0] = parts
-        is_form = False
+        yield place, part
+        if path := part.get("path"):
+            place += f"{path}[]." if part.get("type") == "dynamiclist" else f"{path}."
+        waiting[:0] = [(place, one) for one in _inside(part)]
+
+
+def _inside(part: Any) -> list[Any]:
+    parts = part.get("components") if isinstance(part, dict) else None
+    return parts if isinstance(parts, list) else []
 
 
 def _asked(part: dict[str, Any], value: Any) -> Any:
@@ -106,12 +113,12 @@ def _asked(part: dict[str, Any], value: Any) -> Any:
     known = _known(part)
     label = label_of(part) or part["key"]
     hint = "yes or no" if kind == "checkbox" else ", ".join(known) if kind in (*CHOICES, *LISTS) else ""
-    shown = value if isinstance(value, str) else "" if value is None else msgspec.json.encode(value).decode()
+    present = _typed(kind, value)
 
     def read(text: str) -> Any:
         text = text.strip()
-        if text == shown and text:
-            return value if isinstance(value, str) else msgspec.Raw(text.encode())
+        if text and text == present.strip():
+            return value if isinstance(value, str) else msgspec.Raw(msgspec.json.encode(value))
         if not text:
             if is_required and kind != "checkbox":
                 raise typer.BadParameter("an answer is needed here")
@@ -121,13 +128,27 @@ def _asked(part: dict[str, Any], value: Any) -> Any:
             raise typer.BadParameter(broken)
         return answer
 
+    question = f"{label} ({hint})" if hint else label
     return typer.prompt(
-        f"{label} ({hint})" if hint else label,
-        default=shown,
-        show_default=bool(shown),
+        f"{question} [{_one_line(present)}]" if present else question,
+        default=present,
+        show_default=False,
         value_proc=read,
         err=True,
     )
+
+
+def _typed(kind: str, value: Any) -> str:
+    """Return the value that a field has, as it would be typed; empty for none."""
+    if isinstance(value, list) and kind in LISTS:
+        return ", ".join(_typed("", one) for one in value)
+    return value if isinstance(value, str) else "" if value is None else msgspec.json.encode(value).decode()
+
+
+def _one_line(text: str) -> str:
+    """Return the beginning of *text*, in one line of a terminal. An ellipsis stands for the rest."""
+    line = streams.harmless(text.strip().partition("\n")[0])[:SHOWN_CHARACTERS_MAX].rstrip()
+    return line if line == text.strip() else f"{line}…"
 
 
 def _known(part: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """`osmia instance`: show, change, move, suspend and cancel one process instance."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -177,16 +179,11 @@ def variables(
 
     Example: osmia instance variables 2251799813685251 --var guests=5
     """
-    from osmia import NotFound
-
     given = typed.read(var, vars)
     with session.client(found_by=LIST) as client:
         if given:
-            try:
+            with _running(client, key):
                 client.set_variables(key, given, local=is_local)
-            except NotFound:
-                _expect_running(client, key)
-                raise
             session.say(f"Set {', '.join(given)}")
             return
         client.get_instance(key)  # an unknown key is an error, not an empty list
@@ -227,13 +224,14 @@ def modify(
     terminated = [_element(one) for one in terminate or ()]
     with session.client(found_by=LIST) as client:
         first = [{"": given} if given else {}]  # the variables go along with the first instruction
-        client.modify_instance(
-            key,
-            activate=[Activate(id, first.pop() if first else {}) for id in activate or ()],
-            move=[Move(_element(source), target, first.pop() if first else {}) for source, target in moves],
-            terminate=[one for one in terminated if isinstance(one, int)],
-            terminate_elements=[one for one in terminated if isinstance(one, str)],
-        )
+        with _running(client, key):
+            client.modify_instance(
+                key,
+                activate=[Activate(id, first.pop() if first else {}) for id in activate or ()],
+                move=[Move(_element(source), target, first.pop() if first else {}) for source, target in moves],
+                terminate=[one for one in terminated if isinstance(one, int)],
+                terminate_elements=[one for one in terminated if isinstance(one, str)],
+            )
     session.one({"processInstanceKey": str(key)}, key="processInstanceKey", text=f"Modified {key}")
 
 
@@ -257,7 +255,8 @@ def migrate(
         target = find_process(client, to, f"osmia instance migrate {key} --to {{}}")
         active = {element.element_id for element in client.get_instance(key).elements}
         mapping = {element: element for element in sorted(active)} | given
-        client.migrate_instance(key, target_definition_key=target.key, mapping=mapping)
+        with _running(client, key):
+            client.migrate_instance(key, target_definition_key=target.key, mapping=mapping)
     row = {"processInstanceKey": str(key), "processDefinitionKey": str(target.key)}
     text = f"Migrated {key} to {target.bpmn_process_id} (version {target.version})"
     session.one(row, key="processInstanceKey", text=text)
@@ -272,7 +271,7 @@ def business_id(
 
     Example: osmia instance business-id 2251799813685251 order-7
     """
-    with session.client(found_by=LIST) as client:
+    with session.client(found_by=LIST) as client, _running(client, key):
         client.assign_business_id(key, id)
     row = {"processInstanceKey": str(key), "businessId": id}
     session.one(row, key="processInstanceKey", text=f"{key} has the business id {id}")
@@ -286,7 +285,7 @@ def suspend(session: Session, keys: Keys) -> None:
     Example: osmia instance suspend 2251799813685251
     """
     with session.client(found_by=LIST) as client:
-        do_each(session, client.address, keys, client.suspend_instance, _deed("suspended"))
+        _do_each(session, client, keys, client.suspend_instance, "suspended")
 
 
 @app.command()
@@ -297,7 +296,7 @@ def resume(session: Session, keys: Keys) -> None:
     Example: osmia instance resume 2251799813685251
     """
     with session.client(found_by=LIST) as client:
-        do_each(session, client.address, keys, client.resume_instance, _deed("resumed"))
+        _do_each(session, client, keys, client.resume_instance, "resumed")
 
 
 @app.command()
@@ -310,24 +309,39 @@ def cancel(session: Session, keys: Keys) -> None:
     what = f"process instance {keys[0]} and everything in it"
     session.confirm(f"Cancel {what if len(keys) == 1 else f'{len(keys)} process instances and everything in them'}?")
     with session.client(found_by=LIST) as client:
-        do_each(session, client.address, keys, client.cancel_instance, _deed("canceled"))
+        _do_each(session, client, keys, client.cancel_instance, "canceled")
 
 
-def _deed(done: str) -> Deed:
-    return Deed("process instance", done, "processInstanceKey", LIST)
+def _do_each(session: Session, client: "SyncClient", keys: list[int], act: Callable[[int], None], done: str) -> None:
+    """Do *act* with each of several running instances; in words, they are *done*."""
+
+    def act_on(key: int) -> None:
+        with _running(client, key):
+            act(key)
+
+    do_each(session, client.address, keys, act_on, Deed("process instance", done, "processInstanceKey", LIST))
 
 
-def _expect_running(client: "SyncClient", key: int) -> None:
-    """Expect that the instance with *key* has not ended.
+@contextmanager
+def _running(client: "SyncClient", key: int) -> Iterator[None]:
+    """Carry out a block that needs the instance with *key* to run. The broker does not find one that has ended, and a person does.
 
     Raises:
-        Failure: CONFLICT; it has.
-        NotFound: there is none.
+        Failure: CONFLICT; it has ended.
     """
-    instance = client.get_instance(key)
-    if not instance.is_running:
-        what = f"Instance {key} has ended ({instance.state.lower()}); its variables stay as they are."
-        raise Failure(Exit.CONFLICT, what, mend=f"osmia instance variables {key}", code="FAILED_PRECONDITION")
+    from osmia.errors import NotFound, Refused
+
+    try:
+        yield
+    except NotFound:
+        with suppress(Refused):
+            instance = client.get_instance(key)
+            if not instance.is_running:
+                what = f"Instance {key} has ended ({instance.state.lower()}) and stays as it is."
+                raise Failure(
+                    Exit.CONFLICT, what, mend=f"osmia instance show {key}", code="FAILED_PRECONDITION"
+                ) from None
+        raise
 
 
 def _pair(text: str, form: str, example: str) -> tuple[str, str]:

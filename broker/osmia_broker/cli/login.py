@@ -102,7 +102,7 @@ def _with_password(profile: Profile, user: str, password_file: str) -> Profile:
     if not user and not is_at_terminal:
         raise usage(
             "Expected the name of who signs in, but nobody is at the terminal to type it.",
-            "osmia login --user NAME --password-file FILE   (or --issuer URL for a provider)",
+            "--user NAME --password-file FILE   (or --issuer URL for a provider)",
         )
     if not password_file and not is_at_terminal:
         raise usage("Nobody is at the terminal to type a password.", "--password-file FILE   (- is standard input)")
@@ -139,8 +139,13 @@ def _at_provider(session: Session, profile: Profile, issuer: str, client_id: str
         if opens and has_browser():
             webbrowser.open(url)
 
-    document = provider_sign_in.discover(issuer)
-    granted = provider_sign_in.sign_in(document, client_id, show=session.say, opens=open_browser)
+    try:
+        document = provider_sign_in.discover(issuer)
+        granted = provider_sign_in.sign_in(document, client_id, show=session.say, opens=open_browser)
+    except Failure as failure:  # the advice is the typed command, with all that it names
+        is_of_provider = failure.exit is Exit.UNREACHABLE
+        failure.mend = "--issuer URL" if is_of_provider else f"--issuer {shlex.quote(issuer)}   (once more)"
+        raise
     refusal = Failure(
         Exit.NOT_ALLOWED,
         f"The provider gave no token that the broker at {profile.address} can read.",

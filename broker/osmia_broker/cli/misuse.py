@@ -1,6 +1,7 @@
 """Turn a wrong option or argument that Typer has found into a sentence, and into the command that was probably meant."""
 
 import re
+import shlex
 from collections.abc import Callable
 from difflib import get_close_matches
 from functools import partial
@@ -57,6 +58,8 @@ def _empty(found: "re.Match[str]") -> str:
 EMPTY = "an empty word"
 NARROWING = {"process", "type"}  #: options that say which of all; an empty word behind them would stand for all
 CHOICE = re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Value error, '(.*)' is not one of (.*?)\.?$")
+BRACKETED = re.compile(r"(?<=for )'\[([\w-]+)\]'")  #: an argument that may be left out
+EXAMPLE = re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Expected .* such as (\S+?),? .*but found '(.*)'$")
 #: What Typer and its parsers say, and the sentence for a person.
 SENTENCES = (
     (re.compile(rf"^Invalid value for '([^'.]+)(?:\.\.\.)?'(?: / '-\w')?: {EMPTY}$"), _empty),
@@ -105,11 +108,14 @@ def refused_value(error: Exception) -> str | None:
     return str(faults()[0]["input"]) if faults is not None else None
 
 
-def misuse(message: str, context: Any, path: str, commands: dict[str, str], *, value: str | None = None) -> Failure:
+def misuse(
+    message: str, context: Any, path: str, arguments: list[str], commands: dict[str, str], *, value: str | None = None
+) -> Failure:
     """Return the failure for *message*, which Typer gives about the command *path*, in *context* if it knows one.
 
-    *commands* are all of `osmia`. *value* is the word that was refused.
+    *arguments* are the typed words, *commands* are all of `osmia`. *value* is the word that was refused.
     """
+    message = BRACKETED.sub(r"'\1'", message)
     mend = _meant(message, context, path) or f"{path} --help"
     noun = path.removeprefix("osmia").strip().split(" ")[0]
     wanted = LISTS.get(noun, f"{noun}s")
@@ -119,6 +125,8 @@ def misuse(message: str, context: Any, path: str, commands: dict[str, str], *, v
         mend = f"osmia {wanted}   (it lists the keys)"
     elif choice := CHOICE.match(message):
         mend = _chosen(path, *choice.groups())
+    elif example := EXAMPLE.match(message):
+        mend = _exemplary(arguments, *example.groups())
     for form, sentence in SENTENCES:
         message = form.sub(sentence, message)
     message = SEVERAL.sub(r"Expected \1 to be ", message)
@@ -133,6 +141,15 @@ def _chosen(path: str, name: str, value: str, choices: str) -> str:
     words = re.findall(r"'([^']+)'", choices)
     near = get_close_matches(value, words, n=1) or words[:1]
     return f"{name} {near[0]}" if name.startswith("-") else f"{path} {near[0]}"
+
+
+def _exemplary(arguments: list[str], name: str, example: str, value: str) -> str:
+    """Return the typed command with *example* in the place of *value*, which the option or argument *name* does not take."""
+    if name.startswith("-"):
+        return f"{name} {example}"
+    words = list(arguments)
+    words[len(words) - 1 - words[::-1].index(value)] = example
+    return shlex.join(["osmia", *words])
 
 
 def _meant(message: str, context: Any, path: str) -> str:

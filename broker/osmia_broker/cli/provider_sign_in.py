@@ -131,9 +131,7 @@ def _by_code(document: Document, client_id: str, show: Callable[[str], None], op
             pause_s += POLL_S
         elif answer.error != "authorization_pending":
             return _granted(answer)
-    raise Failure(
-        Exit.TIMED_OUT, "Nobody entered the code in time.", mend="osmia login   (once more)", code="TIMED_OUT"
-    )
+    raise Failure(Exit.TIMED_OUT, "Nobody entered the code in time.", code="TIMED_OUT")
 
 
 # --- a browser on this machine
@@ -194,7 +192,7 @@ def _by_browser(
             callback.handle_request()
     query = callback.query
     if query is None:
-        raise Failure(Exit.TIMED_OUT, "Nobody signed in in time.", mend="osmia login   (once more)", code="TIMED_OUT")
+        raise Failure(Exit.TIMED_OUT, "Nobody signed in in time.", code="TIMED_OUT")
     if query.get("iss", document.issuer) != document.issuer:  # RFC 9207
         raise _refused("the answer came from another provider")
     if not query.get("code"):

@@ -36,8 +36,9 @@ def state_of_instance(row: Row) -> str:
 
 
 def name_of_task(row: Row) -> str:
-    """Return the name of a task, with a mark if its process instance has an incident."""
-    return f"! {row['name']}" if row.get("hasIncident") else str(row["name"])
+    """Return the name of a task, with a mark if its process instance is suspended (=) or has an incident (!)."""
+    marks = [mark for mark, field in (("=", "isSuspended"), ("!", "hasIncident")) if row.get(field)]
+    return " ".join([*marks, str(row["name"])])
 
 
 def _result_of(row: Row) -> str:
@@ -218,8 +219,8 @@ def job_row(job: "JobInfo") -> Row:
     }
 
 
-def task_row(task: "UserTask", *, has_incident: bool = False) -> Row:
-    """Return the row of a user task. *has_incident* is about its process instance."""
+def task_row(task: "UserTask", *, has_incident: bool = False, is_suspended: bool = False) -> Row:
+    """Return the row of a user task. *has_incident* and *is_suspended* are about its process instance."""
     return {
         "userTaskKey": str(task.key),
         "name": task.name or task.element_id,
@@ -238,6 +239,7 @@ def task_row(task: "UserTask", *, has_incident: bool = False) -> Row:
         "processDefinitionKey": str(task.process_definition_key),
         "processDefinitionId": task.bpmn_process_id,
         "hasIncident": has_incident,
+        "isSuspended": is_suspended,
         "creationDate": task.creation_date,
         "completionDate": task.completion_date or None,
     }

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ import typer
 
 from osmia_broker.cli import streams
 from osmia_broker.cli.failures import Exit, Failure, from_call, usage
-from osmia_broker.cli.output import Column, Output, Row, write, write_one
+from osmia_broker.cli.output import Column, Output, Row, moment, write, write_one
 from osmia_broker.cli.profiles import Profile, ProfileToken, load, renewed, with_profile
 from osmia_broker.settings.values import duration
 
@@ -39,6 +40,36 @@ def as_duration(text: str | timedelta) -> timedelta:
         return duration(text)
     except ValueError as error:
         raise typer.BadParameter(f"Expected {error}, but found '{text}'") from error
+
+
+def as_timeout(text: str | timedelta) -> timedelta:
+    """Read how long to wait, which cannot be nothing."""
+    if text in ("0", timedelta(0)) or not (span := as_duration(text)):
+        raise typer.BadParameter(f"Expected a duration above 0, such as 10s, but found '{text}'")
+    return span
+
+
+def as_time(text: str) -> str:
+    """Check a typed time: `2h`, `tomorrow`, a date, or a date-time with its offset. Nothing stands for none."""
+    from osmia_broker.calls.until import EXAMPLES, time_ms
+
+    if text and time_ms(text, now_ms()) is None:
+        raise typer.BadParameter(f"Expected a time such as {EXAMPLES}, but found '{text}'")
+    return text
+
+
+def as_date_time(text: str) -> str:
+    """Read a typed time, see `as_time`, and return it as a date-time. One that is typed as a date-time stays as it is."""
+    from osmia_broker.calls.until import time_ms
+    from osmia_broker.store.read.search.values import epoch_ms
+
+    found = time_ms(as_time(text), now_ms()) if text else None
+    return text if found is None or epoch_ms(text) is not None else str(moment(found))
+
+
+def now_ms() -> int:
+    """Return the epoch milliseconds of now."""
+    return time.time_ns() // 1_000_000
 
 
 def milliseconds(span: timedelta) -> int:
@@ -104,7 +135,7 @@ Form = Annotated[
 def timeout_option(help: str) -> Any:
     """Return the option `--timeout` with its help: what is waited for, and for how long unless it is given."""
     return typer.Option(
-        parser=as_duration, metavar="DURATION", help=help, show_default=False, rich_help_panel=EVERYWHERE
+        parser=as_timeout, metavar="DURATION", help=help, show_default=False, rich_help_panel=EVERYWHERE
     )
 
 
@@ -296,7 +327,7 @@ class Session:
 
         Raises:
             Failure: USAGE when stdin is no terminal and `--yes` was not given.
-            typer.Abort: the answer is no.
+            typer.Exit: REFUSED; the answer is no.
         """
         if self.says_yes:
             return
@@ -304,7 +335,7 @@ class Session:
             raise usage(f"{question} Nobody is at the terminal to answer.", "--yes")
         if not typer.confirm(question, err=True):
             self.say("Nothing was done.")
-            raise typer.Abort
+            raise typer.Exit(Exit.REFUSED)
 
 
 def _sign_in(profile: Profile) -> "SignIn | None":

@@ -11,12 +11,12 @@ import typer
 
 from osmia_broker.cli import task_lists, task_proposals
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.failures import Exit, Failure, from_call, unframed, usage
+from osmia_broker.cli.failures import Exit, Failure, unframed, usage
 from osmia_broker.cli.form_answers import Unasked, answers, form_fields, unasked
 from osmia_broker.cli.options import Action, Element, Groups, Key, Process, User, Var, Vars, acting, names
 from osmia_broker.cli.output import Column, moment
 from osmia_broker.cli.rows import task_row
-from osmia_broker.cli.session import Session, as_duration, milliseconds, spelt, with_session
+from osmia_broker.cli.session import Session, as_date_time, as_duration, milliseconds, spelt, with_session
 
 if TYPE_CHECKING:
     from osmia import SyncClient, UserTask
@@ -55,7 +55,7 @@ def show(session: Session, key: Key, user: User = "", groups: Groups = "") -> No
         fields = form_fields(client.user_tasks.form(task.key, **who))
         is_held = not task.completion_date and _is_suspended(client, task.process_instance_key)
     said = [{"user": one.user or None, "text": one.text, "timestamp": moment(one.at_ms)} for one in comments]
-    row = {**task_row(task), "comments": said, "variables": variables, "formFields": fields}
+    row = {**task_row(task, is_suspended=is_held), "comments": said, "variables": variables, "formFields": fields}
     shown = {
         "state": task.state,
         "assignee": task.assignee or "nobody",
@@ -173,11 +173,16 @@ def update(
         str | None, typer.Option("--candidate-users", metavar="NAME,…", help="The candidate users; empty for none.")
     ] = None,
     due: Annotated[
-        str | None, typer.Option(metavar="DATE", help="The due date with its offset; empty for none.")
+        str | None,
+        typer.Option(
+            parser=as_date_time, metavar="TIME", help="When it is due: 2d, tomorrow, a date, a date-time; empty: never."
+        ),
     ] = None,
     follow_up: Annotated[
         str | None,
-        typer.Option("--follow-up", metavar="DATE", help="The follow-up date with its offset; empty for none."),
+        typer.Option(
+            "--follow-up", parser=as_date_time, metavar="TIME", help="The follow-up date, spelt as --due; empty: never."
+        ),
     ] = None,
     priority: Annotated[int | None, typer.Option(min=0, max=100, help="The priority.")] = None,
     user: User = "",
@@ -188,8 +193,6 @@ def update(
 
     Example: osmia task update 2251799813685256 --priority 80 --due 2030-01-31T12:00:00Z
     """
-    from osmia.errors import InvalidArgument
-
     given = {
         "candidateGroups": None if candidate_groups is None else names(candidate_groups),
         "candidateUsers": None if candidate_users is None else names(candidate_users),
@@ -202,12 +205,7 @@ def update(
         raise usage("There is nothing to change.", f"osmia task update {key} --priority 80")
     with session.client(found_by=LIST) as client:
         task = _open_task(client, key, user, groups)
-        try:
-            client.user_tasks.update(task.key, changeset, **acting(user, groups), action=action)
-        except InvalidArgument as error:
-            failure = from_call(error, client.address)
-            failure.mend = f"osmia task update {key} --due 2030-01-31T12:00:00Z" if due or follow_up else ""
-            raise failure from error
+        client.user_tasks.update(task.key, changeset, **acting(user, groups), action=action)
     _done(session, task.key, f"Updated {task.key}")
 
 

@@ -7,7 +7,7 @@ import typer
 from osmia_broker.cli.failures import from_call, usage
 from osmia_broker.cli.options import Groups, Key, User, acting
 from osmia_broker.cli.output import Column, moment
-from osmia_broker.cli.session import Session, with_session
+from osmia_broker.cli.session import Session, as_time, with_session
 
 FILTER_COLUMNS = (
     Column("name", "NAME", is_long=True),
@@ -88,7 +88,10 @@ def snooze(
     session: Session,
     key: Key,
     until: Annotated[
-        str, typer.Argument(metavar="[UNTIL]", help="3h, 2d, tomorrow, a date, or a date-time.", show_default=False)
+        str,
+        typer.Argument(
+            parser=as_time, metavar="[UNTIL]", help="3h, 2d, tomorrow, a date, or a date-time.", show_default=False
+        ),
     ] = "",
     until_change: Annotated[bool, typer.Option("--until-change", help="Until somebody changes the task.")] = False,
     user: User = "",

@@ -80,16 +80,28 @@ def tasks(
         if asked and not is_completed:
             del wanted["state"]  # the query says which
         found = first(session, _found(client, wanted, who, asked), limit)
-        stopped = _stopped_instances(client, process)
+        stopped, suspended = _stopped_instances(client, process), _suspended_instances(client, process)
         empty = "" if found else _why_none(client, who, stopped, process=process, assignee=assignee, group=group)
         if not found and query.strip():
             empty = "No task passes this query. Those that are open: osmia tasks"
         if not found and is_mine and not user:
             empty = "No task is yours. Without a sign-in, say who you are: osmia tasks --mine --user anna"
-    rows = [task_row(one, has_incident=one.process_instance_key in stopped) for one in found]
+    rows = [
+        task_row(
+            one,
+            has_incident=one.process_instance_key in stopped,
+            is_suspended=one.process_instance_key in suspended and not one.completion_date,
+        )
+        for one in found
+    ]
     if marked := sum(row["hasIncident"] for row in rows):
         session.say(
             f"{counted(marked, 'task is', 'tasks are')} in an instance with an incident (!): {_incidents(process)}"
+        )
+    if held := sum(row["isSuspended"] for row in rows):
+        of_process = f" -p {shlex.quote(process)}" if process else ""
+        session.say(
+            f"{counted(held, 'task is', 'tasks are')} in a suspended instance (=): osmia instances --state suspended{of_process}"
         )
     session.list(rows, TASK_COLUMNS, empty=empty)
 
@@ -145,6 +157,12 @@ def _stopped_instances(client: "SyncClient", process: str) -> set[int]:
 
     page = client.search_incidents(bpmn_process_id=process, states=[IncidentState.OPEN], limit=PAGE)
     return {one.process_instance_key for one in page.items}
+
+
+def _suspended_instances(client: "SyncClient", process: str) -> set[int]:
+    """Return the suspended process instances; the older ones of very many are not marked."""
+    page = client.search_instances(bpmn_process_id=process, is_suspended=True, limit=PAGE)
+    return {one.key for one in page.items}
 
 
 def _why_none(

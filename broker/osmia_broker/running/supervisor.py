@@ -187,7 +187,7 @@ class Supervisor:
             pause = self._pause_s(failures - 1 if failures else 0)
             log.warning(
                 "a process has ended and is started again",
-                extra={"number": program.number, "exit_code": code, "after": f"{pause:.1f}s"},
+                extra={"number": program.number, "exit_code": code, "pause": f"{pause:.1f}s"},
             )
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
