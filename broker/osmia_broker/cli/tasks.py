@@ -161,7 +161,9 @@ def _stopped_instances(client: "SyncClient", process: str) -> set[int]:
 
 def _suspended_instances(client: "SyncClient", process: str) -> set[int]:
     """Return the suspended process instances; the older ones of very many are not marked."""
-    page = client.search_instances(bpmn_process_id=process, is_suspended=True, limit=PAGE)
+    from osmia.results import InstanceState
+
+    page = client.search_instances(bpmn_process_id=process, states=[InstanceState.SUSPENDED], limit=PAGE)
     return {one.key for one in page.items}
 
 
