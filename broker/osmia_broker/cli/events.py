@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from time import monotonic
@@ -116,15 +116,14 @@ def _within(client: "SyncClient", wanted: dict[str, Any], span: timedelta) -> "I
         async with asyncio.timeout(end_s - monotonic()):
             return await anext(stream)
 
-    with suppress(StopAsyncIteration):
+    try:
         while True:
-            try:
-                event = client.loop.run(next_one())
-            except TimeoutError:
-                if wanted["follow"]:
-                    return
-                raise Failure(Exit.TIMED_OUT, f"Not all events came within {spelt(span)}.", code="TIMED_OUT") from None
-            yield event
+            yield client.loop.run(next_one())
+    except StopAsyncIteration:
+        return
+    except TimeoutError:
+        if not wanted["follow"]:
+            raise Failure(Exit.TIMED_OUT, f"Not all events came within {spelt(span)}.", code="TIMED_OUT") from None
 
 
 def _time(text: str) -> int:

@@ -9,7 +9,7 @@ import typer
 
 from osmia_broker.cli.failures import Exit, Failure, from_call, usage
 from osmia_broker.cli.options import Groups, Limit, Process, User, Var, acting
-from osmia_broker.cli.output import counted
+from osmia_broker.cli.output import Row, counted
 from osmia_broker.cli.processes import missing_process
 from osmia_broker.cli.rows import PAGE, TASK_COLUMNS, first, task_row
 from osmia_broker.cli.session import Session, with_session
@@ -86,24 +86,27 @@ def tasks(
             empty = "No task passes this query. Those that are open: osmia tasks"
         if not found and is_mine and not user:
             empty = "No task is yours. Without a sign-in, say who you are: osmia tasks --mine --user anna"
-    rows = [
-        task_row(
-            one,
-            has_incident=one.process_instance_key in stopped,
-            is_suspended=one.process_instance_key in suspended and not one.completion_date,
-        )
-        for one in found
-    ]
-    if marked := sum(row["hasIncident"] for row in rows):
-        session.say(
-            f"{counted(marked, 'task is', 'tasks are')} in an instance with an incident (!): {_incidents(process)}"
-        )
-    if held := sum(row["isSuspended"] for row in rows):
-        of_process = f" -p {shlex.quote(process)}" if process else ""
-        session.say(
-            f"{counted(held, 'task is', 'tasks are')} in a suspended instance (=): osmia instances --state suspended{of_process}"
-        )
+    rows = [_row(one, stopped, suspended) for one in found]
+    _say_marks(session, rows, process)
     session.list(rows, TASK_COLUMNS, empty=empty)
+
+
+def _row(task: "UserTask", stopped: set[int], suspended: set[int]) -> Row:
+    instance = task.process_instance_key
+    is_suspended = instance in suspended and not task.completion_date
+    return task_row(task, has_incident=instance in stopped, is_suspended=is_suspended)
+
+
+def _say_marks(session: Session, rows: list[Row], process: str) -> None:
+    """Say what the marks in a list mean, and where more is to be found."""
+    of_process = f" -p {shlex.quote(process)}" if process else ""
+    marks = (
+        ("hasIncident", "in an instance with an incident (!): osmia incidents"),
+        ("isSuspended", "in a suspended instance (=): osmia instances --state suspended"),
+    )
+    for field, told in marks:
+        if marked := sum(row[field] for row in rows):
+            session.say(f"{counted(marked, 'task is', 'tasks are')} {told}{of_process}")
 
 
 def _terms(*, is_mine: bool, is_completed: bool, sort: str) -> list[str]:
