@@ -162,14 +162,19 @@ def test_the_variables_of_a_message_leave_the_event_merged_or_mapped(play: Play,
         "timer=PT0S",
         "timer=-PT1S",
         "date=2020-01-01T00:00:00Z",
+        "date=2020-01-01T00:00:00z",
+        "date=2020-01-01T00:00:00+01",
         'date="=d"',
+        'date="=short"',
         'date="=now()"',
         'date="=string(now())"',
         'date="=string(date and time(d))"',
     ],
 )
 def test_a_timer_of_the_past_fires_at_once(play: Play, timer: str):
-    play(f'deploy start > wait:catch({timer}) > end; create d="2001-01-01T00:00:00+02:00"; completed')
+    play(
+        f'deploy start > wait:catch({timer}) > end; create d="2001-01-01T00:00:00+02:00" short="2001-01-01t00:00:00-05"; completed'
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from osmia_broker.model.dates import Period, full_date_time, is_zoned_date_time, read_period
+from osmia_broker.model.dates import Period, full_date_time, read_period, zoned_date_time
 
 SECOND = 1_000_000_000
 HOUR = 3600 * SECOND
@@ -82,19 +82,28 @@ def test_what_is_no_date_time(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "is_one"),
+    ("text", "spelled"),
     [
-        ("2030-01-01T01:00Z", True),
-        ("2030-01-01T01:00:00.123456789+18:00", True),
-        ("2030-01-01T01:00+18:01", False),
-        ("2030-01-01T01:00", False),
-        ("2030-01-01T01Z", False),
-        ("2030-01-01", False),
-        ("P1D", False),
-        ("2030-01-01T01:00+0100", False),
-        ("2030-02-30T01:00Z", False),
-        ("2030-01-01T01:00+01:00[Europe/Berlin]", True),
+        ("2030-01-01T01:00Z", "2030-01-01T01:00Z"),
+        ("2030-01-01T01:00:00.123456789+18:00", "2030-01-01T01:00:00.123456789+18:00"),
+        ("2030-01-01T01:00+01:00[Europe/Berlin]", "2030-01-01T01:00+01:00[Europe/Berlin]"),
+        ("2030-01-01T01:00:00z", "2030-01-01T01:00:00Z"),
+        ("2030-01-01t01:00:00-05", "2030-01-01T01:00:00-05:00"),
+        ("2030-01-01T01:00:00.5+01[Europe/Berlin]", "2030-01-01T01:00:00.5+01:00[Europe/Berlin]"),
+        ("2030-01-01T01:00:00.Z", "2030-01-01T01:00:00Z"),
     ],
 )
-def test_a_zoned_date_time(text: str, is_one: bool) -> None:
-    assert is_zoned_date_time(text) is is_one
+def test_a_zoned_date_time(text: str, spelled: str) -> None:
+    assert zoned_date_time(text) == spelled
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "2030-01-01T01:00+18:01", "2030-01-01T01:00+19", "2030-01-01T01:00", "2030-01-01T01Z", "2030-01-01", "P1D", "2030-01-01T01:00+0100",
+        "2030-01-01T01:00+1", "2030-02-30T01:00Z", "2030-01-01T24:00Z", "2030-01-01T01:00.5Z", "2030-01-01T01:00:00,5Z", "2030-01-01 01:00Z",
+        "2030-01-01T01:00Z[europe/berlin]", "2030-01-01T01:00[Europe/Berlin]", " 2030-01-01T01:00Z",
+    ],
+)  # fmt: skip
+def test_what_is_no_zoned_date_time(text: str) -> None:
+    assert zoned_date_time(text) is None

@@ -11,12 +11,11 @@ from zoneinfo import ZoneInfo
 
 OFFSET_MAX = timedelta(hours=18)  # as Java and FEEL
 
-_OFFSET = r"(?P<offset>Z|[+-][0-9]{2}:[0-9]{2})"
 _ZONE = r"(?P<zone>\[[A-Za-z0-9/_+-]{1,64}\])?"
+#: What Java's `ZonedDateTime.parse` takes (tried), without years beyond four digits and offsets with seconds, which readers of a header cannot hold.
 _DATE_TIME = re.compile(
-    r"(?P<local>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?P<fraction>\.[0-9]{1,9})?"
-    + _OFFSET
-    + _ZONE
+    r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt](?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.(?P<fraction>[0-9]{0,9}))?)?)"
+    r"(?P<offset>[Zz]|[+-][0-9]{2}(?::[0-9]{2})?)" + _ZONE
 )
 #: Joda-Time's `dateTimeParser`: calendar, ordinal and week dates, each with its later parts optional. The year has four digits.
 _JODA_DATE_TIME = re.compile(
@@ -44,10 +43,18 @@ class Period:
     nanoseconds: int = 0
 
 
-def is_zoned_date_time(text: str) -> bool:
-    """Whether *text* is an ISO date-time with an offset, such as `2030-01-01T01:00+02:00` or `…+01:00[Europe/Berlin]`."""
+def zoned_date_time(text: str) -> str | None:
+    """Return an ISO date-time with an offset, such as `2030-01-01T01:00+02:00` or `…+01:00[Europe/Berlin]`; None if *text* is none.
+
+    Small letters become large, and an offset without minutes (`+02`) gets them, so that every reader takes it.
+    """
     match = _DATE_TIME.fullmatch(text)
-    return match is not None and _exists(match["local"] + match["offset"], match["zone"])
+    if match is None:
+        return None
+    time = match["time"] if match["fraction"] else match["time"].removesuffix(".")
+    offset = match["offset"].upper() if len(match["offset"]) != len("+02") else f"{match['offset']}:00"
+    moment = f"{match['day']}T{time.partition('.')[0]}{offset}"
+    return f"{match['day']}T{time}{offset}{match['zone'] or ''}" if _exists(moment, match["zone"]) else None
 
 
 def read_period(text: str) -> Period | None:

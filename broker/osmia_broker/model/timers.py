@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import takewhile
 
-from osmia_broker.model.dates import Period, full_date_time, is_zoned_date_time, read_period
+from osmia_broker.model.dates import Period, full_date_time, read_period, zoned_date_time
 
 ENDLESS = -1  #: repetitions of a cycle without end
 REPETITIONS_MAX = 2**31 - 1
@@ -52,9 +52,10 @@ def read_moment(text: str, *, lenient: bool = False) -> int | None:
         return None
     if lenient and not re.search(r"(Z|[+-][0-9]{2}:[0-9]{2})(\[.*\])?$", full):
         full += "Z"
-    if not is_zoned_date_time(full):
+    zoned = zoned_date_time(full)
+    if zoned is None:
         return None
-    moment = datetime.fromisoformat(full.partition("[")[0])
+    moment = datetime.fromisoformat(zoned.partition("[")[0])
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 

@@ -5,7 +5,7 @@ from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.turn import Turn
 from osmia_broker.feel.temporal import DAY, DateTime, DayTimeDuration, at_instant, date_time_plus, in_zone, plus_months
 from osmia_broker.feel.temporal_text import moment_of, read_date_time, stored
-from osmia_broker.model.dates import Period, full_date_time, is_zoned_date_time, read_period
+from osmia_broker.model.dates import Period, full_date_time, read_period, zoned_date_time
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.text import trimmed
 from osmia_broker.state.rows import ElementInstance, ErrorType
@@ -53,9 +53,10 @@ def zoned_text(text: str) -> str | None:
     The seconds may be missing, and the name of a zone may follow in brackets, as headers have it; a zone that
     has another offset at this time says something else, so that *text* is none.
     """
-    moment = _read_strictly(text) if is_zoned_date_time(text) else None
+    zoned = zoned_date_time(text) or ""
+    moment = _read(zoned) if zoned else None
     if moment is not None and moment.zone:
-        plain = _read_strictly(text.partition("[")[0])
+        plain = _read(zoned.partition("[")[0])
         if plain is None or plain.instant() != moment.instant():
             return None
     return None if moment is None or not 1 <= moment.date.year <= 9999 else stored(moment)
@@ -74,8 +75,8 @@ def _zoned(moment: DateTime) -> DateTime:
 
 
 def _read_strictly(text: str) -> DateTime | None:
-    moment = _read(text)
-    return moment if moment is not None and moment.offset is not None and "T" in text else None
+    moment = _read(zoned_date_time(text) or text)
+    return moment if moment is not None and moment.offset is not None and "T" in text.upper() else None
 
 
 def _read_leniently(turn: Turn, text: str) -> DateTime | None:

@@ -9,7 +9,7 @@ from itertools import chain, islice
 from typing import Any
 
 from osmia_broker.model import expressions
-from osmia_broker.model.dates import is_zoned_date_time
+from osmia_broker.model.dates import zoned_date_time
 from osmia_broker.model.dialects.activiti import WORK
 from osmia_broker.model.dialects.zeebe_words import ATTRIBUTES
 from osmia_broker.model.expressions import Converted, Expression, Static, variable_of
@@ -482,11 +482,12 @@ def _texts(text: str) -> Static:
 
 
 def _date_time(text: str) -> Static:
-    if not is_zoned_date_time(text):
+    zoned = zoned_date_time(text)
+    if zoned is None:
         raise ValueError(
             f"Expected static value to be a valid DateTime String, e.g. '2023-03-02T15:35+02:00', but found '{quote(text)}'"
         )
-    return Static(text)
+    return Static(zoned)
 
 
 def _tag(local: str) -> str:
