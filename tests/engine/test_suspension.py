@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from osmia_broker.engine import commands, due_commands, held_rows
+from osmia_broker.base.errors import StoreFailed
+from osmia_broker.engine import commands, due_commands, held_rows, held_slices, suspension
 from osmia_broker.engine.held_rows import CallerSuspended
 from osmia_broker.engine.inner_commands import FollowCallers
 from osmia_broker.model.graph import ElementType
-from osmia_broker.state.rows import ElementInstance, FollowUp, InstanceOrigin, Job, JobState
+from osmia_broker.state.rows import ElementInstance, FollowUp, InstanceOrigin, Job, JobState, Subscription, Timer
 from tests.doors import Door, FakeClock
 from tests.partition.opened import activate, complete, create, deploy, opened, steps_only
 
@@ -258,6 +259,159 @@ async def test_a_lease_that_is_about_to_end_is_held():
         assert not it.partition.state.deadlines.is_due(it.clock.ms)
         [row] = it.store.living(Job)
         assert (row.state, row.deadline_ms) == (JobState.ACTIVATED, -job.deadline_ms)
+
+
+# --- an instance with many rows
+
+
+TIMERS = ("timer=PT1S", "timer=PT1M")
+
+
+@asynccontextmanager
+async def many_rows(number: int, element: str = "m:job", **options: Any) -> AsyncIterator[Any]:
+    """A partition with one instance that stands at *number* instances of an element."""
+    async with opened(budget=steps_only(10), **options) as it:
+        kind, _, arguments = element.partition("(")
+        items = f'items="=for i in 1..{number} return i", item=i'
+        line = f"{kind}({items}{', ' if arguments else ')'}{arguments} > end"
+        if element in TIMERS:
+            branches = (f"c{place}:catch({element}) > e{place}:end" for place in range(number))
+            line = f"f:parallel [ {' | '.join(branches)} ]"
+        await it.do(deploy(f"start > {line}"))
+        it.key = (await it.do(create())).process_instance_key
+        await it.settled()
+        it.suspend, it.resume = commands.SuspendProcessInstance(it.key), commands.ResumeProcessInstance(it.key)
+        yield it
+
+
+@pytest.fixture
+def _few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held_slices, "ROWS_PER_SLICE", 5)
+    monkeypatch.setattr(suspension, "ROWS_PER_SLICE", 5)
+
+
+def job_states(it: Any) -> list[JobState]:
+    return [job.state for job in it.store.living(Job)]
+
+
+@pytest.mark.parametrize("memory_bytes", [1, 24 * 1024**2])
+async def test_many_jobs_are_held_and_released_in_slices(memory_bytes: int):
+    async with many_rows(1_200, memory_bytes=memory_bytes) as it:
+        await it.do(it.suspend)
+        assert job_states(it).count(JobState.SUSPENDED) == 500
+        await it.settled()
+        assert set(job_states(it)) == {JobState.SUSPENDED}
+        await it.do(it.resume)
+        assert job_states(it).count(JobState.SUSPENDED) == 700
+        await it.settled()
+        assert set(job_states(it)) == {JobState.ACTIVATABLE}
+        assert it.store.living(FollowUp) == []
+
+
+@pytest.mark.usefixtures("_few_rows")
+async def test_no_job_is_handed_out_that_the_slices_have_not_reached():
+    async with many_rows(12) as it:
+        activated = it.do(it.suspend), it.do(activate("m", max_jobs=12))  # the second comes before any slice
+        assert (await asyncio.gather(*activated))[1] == []
+        assert set(job_states(it)) == {JobState.SUSPENDED}
+        await it.settled()
+        await it.do(it.resume)
+        await it.settled()
+        assert len(await it.do(activate("m", max_jobs=12))) == 12
+
+
+@pytest.mark.usefixtures("_few_rows")
+async def test_a_stream_gets_no_job_that_the_slices_have_not_reached():
+    async with many_rows(12) as it:
+        keys = tuple(job.key for job in it.store.living(Job))
+        pushed = commands.ActivateJobs("m", "w", 1_000, 12, keys=keys)
+        assert (await asyncio.gather(it.do(it.suspend), it.do(pushed)))[1] == []
+
+
+@pytest.mark.usefixtures("_few_rows")
+async def test_a_lease_and_a_timer_that_end_before_the_slices_reach_them_are_held():
+    async with many_rows(12) as it:
+        jobs = await it.do(activate("m", max_jobs=12, timeout_ms=1_000))
+        it.clock.ms += 1_000
+        late = due_commands.ReachDeadlines(tuple(job.key for job in jobs))
+        await asyncio.gather(it.do(it.suspend), it.do(late))
+        await it.settled()
+        assert {(job.state, job.deadline_ms) for job in it.store.living(Job)} == {(JobState.ACTIVATED, -it.clock.ms)}
+    async with many_rows(12, TIMERS[0]) as it:
+        [*_, last] = it.store.living(Timer)
+        it.clock.ms += 1_000
+        await asyncio.gather(it.do(it.suspend), it.do(due_commands.TriggerTimer(last.key)))
+        await it.settled()
+        assert len(it.store.living(Timer)) == 12
+
+
+@pytest.mark.usefixtures("_few_rows")
+async def test_timers_are_moved_by_each_suspension_while_slices_are_on_their_way():
+    async with many_rows(12, TIMERS[1]) as it:
+        due_ms = it.clock.ms + 60_000
+        await it.do(it.suspend)
+        it.clock.ms += 10_000
+        await it.do(it.resume)
+        await it.do(it.suspend)
+        it.clock.ms += 5_000
+        await asyncio.gather(it.do(it.resume), it.do(it.suspend), it.do(it.resume))
+        await it.settled()
+        assert {timer.due_ms for timer in it.store.living(Timer)} == {due_ms + 15_000}
+        await it.advance(59_999)
+        assert len(it.store.living(Timer)) == 12
+        await it.advance(1)
+        assert it.store.living(ElementInstance) == []
+
+
+@pytest.mark.usefixtures("_few_rows")
+async def test_a_failure_between_the_slices_loses_none():
+    async with many_rows(12) as it:
+        await it.do(it.suspend)
+        assert job_states(it).count(JobState.SUSPENDED) == 5
+        it.store.fails = StoreFailed("Expected a disk, but found none")
+        await it.wait_open()
+        await it.settled()
+        assert it.heard.opened == 2
+        assert set(job_states(it)) == {JobState.SUSPENDED}
+
+
+@pytest.mark.usefixtures("_few_rows")
+async def test_what_a_worker_set_after_the_resumption_stays():
+    async with many_rows(12) as it:
+        jobs = await it.do(activate("m", max_jobs=12, timeout_ms=60_000))
+        await it.do(it.suspend)
+        await it.settled()
+        resumed = it.do(it.resume)
+        failed = it.do(commands.FailJob(jobs[-1].key, 1, "", 7_000, {}))
+        await asyncio.gather(resumed, failed)
+        await it.settled()
+        assert it.store.living(Job)[-1].deadline_ms == it.clock.ms + 7_000
+
+
+@pytest.mark.usefixtures("_few_rows")
+async def test_kept_messages_arrive_in_slices():
+    async with many_rows(12, 'r:receive(message=go, key="=i")') as it:
+        await it.do(it.suspend)
+        for number in range(1, 13):
+            await it.do(commands.PublishMessage("go", str(number), 600_000, "", {}))
+        assert len(it.store.living(Subscription)) == 12
+        await it.do(it.resume)
+        await it.settled()
+        # One message reaches the instance at a time, as without a suspension: the process has one living instance.
+        assert it.store.living(Subscription) == []
+
+
+@pytest.mark.usefixtures("_few_rows")
+@pytest.mark.parametrize("when", ["while it is held", "afterwards"])
+async def test_a_suspended_instance_with_many_rows_is_cancelled(when: str):
+    async with many_rows(1_200) as it:
+        suspended = it.do(it.suspend)
+        if when == "afterwards":
+            await it.settled()
+        await asyncio.gather(suspended, it.do(commands.CancelProcessInstance(it.key)))
+        await it.settled()
+        assert it.store.living(Job) == []
+        assert it.store.living(FollowUp) == []
 
 
 # --- a large tree of calls

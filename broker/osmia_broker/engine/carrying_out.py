@@ -3,16 +3,20 @@
 from osmia_broker.engine.due_commands import CarryOut, ParkFollowUp
 from osmia_broker.engine.engine import handles, log_retry
 from osmia_broker.engine.follow_ups import act_on, park_follow_up, take_follow_up
+from osmia_broker.engine.held_rows import is_held
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import TooLarge
-from osmia_broker.state.rows import ErrorType
+from osmia_broker.state.rows import ErrorType, FollowUp
 
 
 @handles(CarryOut)
 def carry_out(turn: Turn, command: CarryOut) -> None:
     """Carry one follow-up out, unless that has been done already. If it ends in an incident, it waits behind that."""
     savepoint = turn.savepoint()
+    row = turn.state.find(FollowUp, command.follow_up_key)
+    if row is None or is_held(turn, row):
+        return
     inner = take_follow_up(turn, command.follow_up_key)
     if inner is None:
         return

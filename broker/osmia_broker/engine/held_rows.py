@@ -1,14 +1,14 @@
-"""The rows of a suspended process instance that are held: jobs that wait, and every due time. Released when it is resumed, or begins to end."""
+"""The rows of a suspended process instance are held: jobs that wait, and every due time. Released when it is resumed, or begins to end."""
 
 from collections.abc import Iterable
 
 from osmia_broker.base.errors import InvalidState
 from osmia_broker.engine.follow_ups import leave_follow_up
+from osmia_broker.engine.held_slices import HOLD, follows_orders, hold_row, is_left_behind, order
 from osmia_broker.engine.inner_commands import FollowCallers
 from osmia_broker.engine.new_instances import add_origin, origin_of
 from osmia_broker.engine.turn import Turn
-from osmia_broker.model.timers import LATEST_MS
-from osmia_broker.state.rows import ElementInstance, JobState
+from osmia_broker.state.rows import ElementInstance, FollowUp, Job, Timer
 
 # instances that one step suspends or lets go on; each is a read, and its jobs and timers are some more rows
 CALLED_PER_SLICE = 100
@@ -39,48 +39,44 @@ def _slices(keys: list[int]) -> list[tuple[int, ...]]:
     return [tuple(keys[first : first + CALLED_PER_SLICE]) for first in range(0, len(keys), CALLED_PER_SLICE)]
 
 
-def hold(turn: Turn, process: ElementInstance, since_ms: int) -> None:
-    """Suspend *process*, unless it is suspended already. *since_ms* (epoch): when it, or the outermost caller, was to be suspended."""
+def hold(turn: Turn, process: ElementInstance, since_ms: int) -> int:
+    """Suspend *process*, unless it is suspended already; return how many of its rows were held at once.
+
+    *since_ms* (epoch) is when it, or the outermost caller, was to be suspended.
+    """
     origin = origin_of(turn, process.key) or add_origin(turn, process)
     if origin.suspended_ms:
-        return
+        return 0
     turn.origins.update(origin, suspended_ms=since_ms)
-    for job in turn.jobs.of_instance(process.key):
-        state = JobState.SUSPENDED if job.state is JobState.ACTIVATABLE else job.state
-        turn.jobs.update(job, state=state, deadline_ms=-job.deadline_ms)  # a time below 0 is held
-    for timer in turn.timers.of_instance(process.key):
-        turn.timers.update(timer, due_ms=-timer.due_ms)
-    for follow_up in turn.follow_ups.of_instance(process.key):
-        turn.follow_ups.update(follow_up, due_ms=-follow_up.due_ms)
+    return order(turn, process.key, HOLD)
 
 
-def release(turn: Turn, process: ElementInstance) -> int:
-    """Let *process* be suspended no longer; each due time is moved by the time of the suspension.
+def release(turn: Turn, process: ElementInstance) -> tuple[int, int]:
+    """Let *process* be suspended no longer: each due time is moved by the time of the suspension, and messages that are kept for it arrive.
 
-    Return since when it was suspended (epoch milliseconds); 0 if it was not.
+    Return since when it was suspended (epoch milliseconds; 0 if it was not), and how many of its rows were released at once.
     """
     origin = origin_of(turn, process.key)
     if origin is None or not origin.suspended_ms:
-        return 0
+        return 0, 0
     since_ms = origin.suspended_ms
-    held_ms = max(turn.now_ms - since_ms, 0)
     turn.origins.update(origin, suspended_ms=0)
-    for job in turn.jobs.of_instance(process.key):
-        state = JobState.ACTIVATABLE if job.state is JobState.SUSPENDED else job.state
-        turn.jobs.update(job, state=state, deadline_ms=_moved(job.deadline_ms, held_ms))
-    for timer in turn.timers.of_instance(process.key):
-        turn.timers.update(timer, due_ms=_moved(timer.due_ms, held_ms))
-    for follow_up in turn.follow_ups.of_instance(process.key):
-        turn.follow_ups.update(follow_up, due_ms=_moved(follow_up.due_ms, held_ms))
-    return since_ms
+    return since_ms, order(turn, process.key, max(turn.now_ms - since_ms, 0))
 
 
 def release_for_the_end(turn: Turn, process: ElementInstance) -> None:
     """Release *process*, which begins to end, and then all that it has called: task listeners have to work before the end."""
-    if len(turn.origins) and (since_ms := release(turn, process)):
+    since_ms, _ = release(turn, process) if len(turn.origins) else (0, 0)
+    if since_ms:
         follow_callers(turn, [process], max(turn.now_ms, since_ms))
 
 
-def _moved(held: int, held_ms: int) -> int:
-    """Return the due time of a row that was held, later by the time for which it was held; 0 stays "never"."""
-    return min(-held + held_ms, LATEST_MS) if held < 0 else 0
+def is_held(turn: Turn, row: Job | Timer | FollowUp) -> bool:
+    """Return whether *row*, which would act now, must wait: its instance is suspended, and the slices had not reached it. It is held then."""
+    key = row.process_instance_key
+    if isinstance(row, FollowUp) and follows_orders(row):
+        return False
+    if not len(turn.origins) or not is_suspended(turn, key) or not is_left_behind(turn, key):
+        return False
+    hold_row(turn, row)
+    return True

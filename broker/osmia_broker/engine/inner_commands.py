@@ -109,3 +109,23 @@ class FollowCallers(Command, frozen=True, gc=False):
 
     called_process_instance_keys: tuple[int, ...]
     ordered_ms: int
+
+
+class FollowSuspension(Command, frozen=True, gc=False):
+    """Go on to hold the rows of a suspended instance, or to release them, as it was ordered; only ever a follow-up, and one of an instance.
+
+    *orders* come one after the other, each for the rows up to a key: (this key, what is done). That is `held_slices.HOLD`, or the milliseconds by
+    which due times are moved. The first order has come to the row *after_key* of the table at *place*.
+    """
+
+    process_instance_key: int
+    orders: tuple[tuple[int, int], ...]
+    place: int = 0
+    after_key: int = 0
+
+
+class MeetKeptMessages(Command, frozen=True, gc=False):
+    """Give the subscriptions of a resumed instance after *after_key* the oldest kept messages for them."""
+
+    process_instance_key: int
+    after_key: int = 0

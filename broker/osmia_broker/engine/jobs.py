@@ -25,6 +25,7 @@ from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.throwing import find_error_catch, uncaught_error
+from osmia_broker.engine.held_rows import is_held
 from osmia_broker.engine.incidents import raise_job_incident
 from osmia_broker.engine.lifecycle import is_ending, plan_completion
 from osmia_broker.engine.marks import assign
@@ -94,12 +95,12 @@ def activate_jobs(turn: Turn, command: ActivateJobs) -> list[ActivatedJob]:
 def _wanted_jobs(turn: Turn, command: ActivateJobs) -> list[Job]:
     if command.keys is not None:
         found = (turn.jobs.get(key) for key in command.keys)
-        return [job for job in found if job is not None and _is_for(turn, command, job) and _is_wanted(turn, job)]
+        return [job for job in found if job is not None and _is_for(turn, command, job) and _may_begin(turn, job)]
     while True:
         jobs, wanted = turn.jobs.take_activatable(command.type, command.max_jobs, turn.now_ms, leases=command.leases)
         if wanted is not None:
             raise Missing(wanted)
-        living = [job for job in jobs if _is_wanted(turn, job)]
+        living = [job for job in jobs if _may_begin(turn, job)]
         if living or not jobs:
             return living
 
@@ -112,6 +113,11 @@ def _is_for(turn: Turn, command: ActivateJobs, job: Job) -> bool:
     flow = turn.jobs.flow
     is_held_back = job.process_definition_key in flow.paused_definitions or job.type in flow.types
     return job.state is JobState.ACTIVATABLE and not is_held_back and (command.leases or not job.lease_token)
+
+
+def _may_begin(turn: Turn, job: Job) -> bool:
+    """Whether somebody wants the work, and wants it now."""
+    return _is_wanted(turn, job) and not is_held(turn, job)
 
 
 def _is_wanted(turn: Turn, job: Job) -> bool:
@@ -187,6 +193,8 @@ def reach_deadlines(turn: Turn, command: ReachDeadlines) -> list[int]:
     """End leases and back-offs: the jobs become activatable again, with their retries. The answer lists keys that cannot be read."""
     for job in turn.find_jobs(command.job_keys):
         if 0 < job.deadline_ms <= turn.now_ms:
+            if is_held(turn, job):
+                continue
             if job.state is JobState.ACTIVATED:
                 _note(turn, job, "timed_out")
             turn.jobs.update(job, state=JobState.ACTIVATABLE, deadline_ms=0)

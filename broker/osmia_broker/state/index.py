@@ -39,12 +39,12 @@ class Index(Generic[R]):
         place = self._places.get(value)
         return place[min(place)] if isinstance(place, dict) else place
 
-    def between(self, value: Any, after: int, through: int) -> list[R]:
-        """Return the rows with this *value* whose keys are above *after* and at most *through*, in order of their keys."""
+    def between(self, value: Any, after: int, through: int, number: int | None = None) -> list[R]:
+        """Return the rows with this *value* whose keys are above *after* and at most *through*, or the first *number*, in order of their keys."""
         place = self._places.get(value)
         if isinstance(place, dict):
-            return [place[key] for key in sorted(key for key in place if after < key <= through)]
-        return [row for row in self.rows(value) if after < row.key <= through]  # type: ignore[attr-defined]  # every row has
+            return [place[key] for key in sorted(key for key in place if after < key <= through)[:number]]
+        return [row for row in self.rows(value)[:number] if after < row.key <= through]  # type: ignore[attr-defined]  # every row has
 
     def count(self, value: Any) -> int:
         """Return how many rows have this *value*."""

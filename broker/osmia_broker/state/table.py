@@ -104,6 +104,10 @@ class Table(Generic[R]):
         """Return the living rows of a resident process instance, in order of their keys."""
         return self._by_instance.rows(process_instance_key)
 
+    def some_of_instance(self, process_instance_key: int, after: int, through: int, number: int) -> list[R]:
+        """Return the *number* living rows of a resident process instance with the lowest keys above *after* and at most *through*, in their order."""
+        return self._by_instance.between(process_instance_key, after, through, number)
+
     def has_any_of_instance(self, process_instance_key: int) -> bool:
         """Return whether a resident process instance has a living row."""
         return process_instance_key in self._by_instance

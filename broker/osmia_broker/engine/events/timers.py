@@ -10,6 +10,7 @@ from osmia_broker.engine.engine import apart, handles, leave_behind_incident
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.starts import start_by_timer
 from osmia_broker.engine.follow_ups import carries_out
+from osmia_broker.engine.held_rows import is_held
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.timers import ENDLESS, LATEST_MS, next_of_interval
 from osmia_broker.state.rows import Timer
@@ -35,6 +36,8 @@ def trigger_timer(turn: Turn, command: TriggerTimer) -> None:
     if not timer.element_instance_key:
         _move_on(turn, timer, due_ms)
         start_by_timer(turn, timer)
+        return
+    if is_held(turn, timer):
         return
     again = FireTimer(timer.key, due_ms)
     if not apart(turn, timer.process_instance_key, partial(fire_timer, turn, again), again):
