@@ -14,15 +14,14 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic
 
 import pytest
 
 from osmia_broker.base.embedded_postgres import NOBODY, free_port
 from tests import postgres
+from tests.patience import until
 
 PROGRAMS = ("patroni", "patronictl", "etcd")
-BOUND_S = 90.0
 TTL_S = 20  # the least that Patroni takes
 _CONFIG = """
 scope: osmia
@@ -174,11 +173,8 @@ class Patroni:
 
     def until(self, holds: Callable[[], bool]) -> None:
         """Wait until something holds."""
-        begun = monotonic()
-        while not holds():
-            assert monotonic() - begun < BOUND_S, "\n".join(
-                (one.folder / "log").read_text()[-3000:] for one in self.members if (one.folder / "log").exists()
-            )
+        logs = [one.folder / "log" for one in self.members]
+        until(holds, lambda: "\n".join(log.read_text()[-3000:] for log in logs if log.exists()))
 
     def until_synchronous(self) -> None:
         """Wait until each commit of the primary waits for a standby."""

@@ -29,6 +29,7 @@ from osmia_broker.store.postgres.lease import Lease
 from osmia_broker.store.postgres.life import Life
 from osmia_broker.store.postgres.schemas import schema_of
 from osmia_broker.store.postgres.store import PostgresStore
+from tests.patience import until
 
 #: What a store is made with when a test beats by itself.
 STILL = {"beat_s": 3_600.0}
@@ -80,8 +81,7 @@ class Server(EmbeddedPostgres):
     def kill(self) -> None:
         """End it as a machine ends that loses its power; on return it may be started again."""
         pids = self.signal(signal.SIGKILL)
-        while any(map(_runs, pids)):
-            pass
+        until(lambda: not any(map(_runs, pids)))
         (self.data / "postmaster.pid").unlink()  # after a start of the machine, the number is that of nobody
 
     def signal(self, number: int) -> list[int]:
@@ -116,8 +116,8 @@ class Standby(Server):
         self.start()
         primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
         primary.sql("SELECT pg_reload_conf()")
-        while primary.sql("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") != "1":
-            pass  # psql asks some thirty times a second
+        followers = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
+        until(lambda: primary.sql(followers) == "1")
 
     def promote(self) -> None:
         """Make it the primary; on return it can be written."""

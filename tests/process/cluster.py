@@ -6,11 +6,10 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic
 
 from osmia_broker.running.child import ChildBroker
 from tests import postgres
-from tests.patience import ANSWER_S
+from tests.patience import until
 
 PARTITIONS = 4
 SLACK = 2.0  # the machine that plays the tests may be busy
@@ -53,11 +52,7 @@ class Cluster:
 
     async def until(self, holds: Callable[[], bool]) -> float:
         """Ask the database again and again; return how long it took until something held of it."""
-        begun = monotonic()
-        async with asyncio.timeout(ANSWER_S):
-            while not await asyncio.to_thread(holds):
-                pass
-        return monotonic() - begun
+        return await asyncio.to_thread(until, holds)
 
     def owners(self) -> dict[int, str]:
         rows = self.sql("SELECT id, owner FROM partition ORDER BY id").split("\n")

@@ -7,7 +7,7 @@ from contextlib import suppress
 import osmia
 from osmia_broker.base import ports
 from osmia_broker.running.child import ChildBroker
-from tests.patience import ANSWER_S
+from tests.patience import ANSWER_S, until
 from tests.process.books import AWAY
 
 FLAGS = ("--partitions", "3", "--processes", "2")
@@ -37,9 +37,10 @@ async def ended(descriptor: int) -> None:
 
 async def all_lead(broker: ChildBroker) -> None:
     """Wait until the broker reaches all partitions from the process that answers."""
-    async with asyncio.timeout(ANSWER_S):
-        while True:
-            async with osmia.Client(broker.address) as client:
-                with suppress(*AWAY):
-                    if set((await client.topology()).brokers[0].roles.values()) == {"LEADER"}:
-                        return
+
+    def they_lead() -> bool:
+        with osmia.SyncClient(broker.address) as client, suppress(*AWAY):
+            return set(client.topology().brokers[0].roles.values()) == {"LEADER"}
+        return False
+
+    await asyncio.to_thread(until, they_lead)

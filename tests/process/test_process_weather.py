@@ -14,7 +14,7 @@ import pytest
 import osmia
 from osmia_broker.running.child import ChildBroker
 from tests.bpmn import bpmn
-from tests.patience import ANSWER_S
+from tests.patience import ANSWER_S, LOOK_S
 from tests.process.processes import FLAGS, all_lead, ended, pid_of, watched
 
 pytestmark = pytest.mark.process
@@ -31,6 +31,7 @@ class Books:
         self.published: set[str] = set()
         self.told: Counter[tuple[str, int]] = Counter()
         self.versions = 0
+        self.has_more = asyncio.Event()  # something was created since somebody looked for what is unpublished
 
     @property
     def unpublished(self) -> list[str]:
@@ -53,10 +54,12 @@ async def create(client: osmia.Client, books: Books) -> None:
             return (await client.create_instance("waits", {"k": id}, business_id=id, idempotency_key=id)).key
 
         books.created[id] = await repeated(once)
+        books.has_more.set()
 
 
 async def publish(client: osmia.Client, books: Books) -> None:
     while True:
+        books.has_more.clear()
         for id in books.unpublished:
 
             async def once(id: str = id) -> int:
@@ -67,7 +70,7 @@ async def publish(client: osmia.Client, books: Books) -> None:
 
             await repeated(once)
             books.published.add(id)
-        await asyncio.sleep(0)
+        await books.has_more.wait()
 
 
 async def deploy(client: osmia.Client, books: Books) -> None:
@@ -91,7 +94,7 @@ async def until(holds: Callable[[], bool], tasks: "list[asyncio.Task[None]]") ->
             for task in tasks:
                 if task.done() and not task.cancelled():
                     task.result()
-            await asyncio.sleep(0)
+            await asyncio.wait(tasks, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
 
 
 @pytest.fixture

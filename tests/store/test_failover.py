@@ -16,7 +16,7 @@ from osmia_broker.store.postgres.store import PostgresStore
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.on_postgres import sources
 from tests import postgres
-from tests.patience import ANSWER_S
+from tests.patience import ANSWER_S, pause, until
 from tests.store import rows
 from tests.store.rows import changes
 
@@ -55,8 +55,7 @@ class Pair:
     def replay(self) -> None:
         """Wait until the standby shows what it has: a commit waits until it is there, and not until it can be seen."""
         there = self.primary.sql("SELECT pg_current_wal_flush_lsn()")
-        while self.standby.sql(f"SELECT pg_last_wal_replay_lsn() >= '{there}'") != "t":
-            pass
+        until(lambda: self.standby.sql(f"SELECT pg_last_wal_replay_lsn() >= '{there}'") == "t")
 
     def stop(self) -> None:
         self.standby.stop()
@@ -144,6 +143,7 @@ async def _opened(store: PostgresStore) -> None:
         try:
             await store.open()
         except LeaseHeld:
+            await pause()
             continue
         return
 

@@ -11,7 +11,7 @@ from osmia_broker.base.errors import StoreFailed
 from osmia_broker.store.postgres import connection
 from osmia_broker.store.read.on_postgres import PostgresSource
 from tests import postgres
-from tests.patience import ANSWER_S
+from tests.patience import ANSWER_S, until
 from tests.pooler import Pooler
 from tests.store import rows
 from tests.store.rows import changes
@@ -112,8 +112,7 @@ async def test_a_list_behind_a_pooler_can_be_interrupted(pooler: Behind, databas
         slow = asyncio.ensure_future(one.execute(text("SELECT pg_sleep(3600)")))
         asked = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(3600)'"
         async with asyncio.timeout(ANSWER_S):
-            while await asyncio.to_thread(postgres.server().sql, asked) != "1":
-                pass
+            await asyncio.to_thread(until, lambda: postgres.server().sql(asked) == "1")
             await source.interrupt(driver)
             with pytest.raises(source.errors, match="canceling statement due to user request"):
                 await slow
