@@ -17,6 +17,7 @@ from osmia_broker.running import child
 from tests import postgres
 from tests.doors import Door, EngineDoor, GrpcDoor, ProcessesDoor, RunningBroker, SeveralDoor, running_broker
 from tests.harness import Scenario
+from tests.order import spread
 from tests.patience import ANSWER_S
 from tests.turns import left_out
 
@@ -26,10 +27,12 @@ Play = Callable[..., Scenario]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is out of turn."""
+    """Leave out what is out of turn, and put the rest into the order for the processes that play it."""
     found = left_out(items)
     config.hook.pytest_deselected(items=list(found))
     items[:] = [item for item in items if item not in found]
+    if (processes := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))) > 1:
+        items[:] = spread(items, processes)
 
 
 def pytest_collection_finish() -> None:
