@@ -17,7 +17,7 @@ import msgspec
 from osmia_broker.base.errors import StoreFailed
 from osmia_broker.state.store_protocol import PARTITION_BITS, Changes, Loaded, Start, Wanted
 from osmia_broker.store.postgres import creation, lease, life, sharing
-from osmia_broker.store.postgres.connection import ANSWER_S
+from osmia_broker.store.postgres.connection import ANSWER_S, CONNECT_S
 from osmia_broker.store.postgres.lease import Held
 from osmia_broker.store.postgres.store import PostgresStore
 from tests.memory_store import MemoryStore
@@ -150,6 +150,9 @@ class Database:
         self.lost = 0  # answers that never came
         self.losing = 0.0  # the share of answers that are lost
         self.is_away = self.is_stuck = False
+        self.cut_off: set[str] = (
+            set()
+        )  # the names of machines from which nothing comes, and to which no connection is made
         self._connections: dict[MemoryConnection, None] = {}
         self._locked_by: MemoryConnection | None = None
         self._lock_waits: deque[asyncio.Future[None]] = deque()
@@ -255,8 +258,11 @@ class MemoryServer:
         return name
 
     async def connect(self, partition: int = 1) -> "MemoryConnection":
-        database = self._database
+        database, machine = self._database, machine_here()
         await passing(database.way_s() + database.way_s())
+        if machine is not None and machine.name in database.cut_off:
+            await passing(CONNECT_S)
+            raise StoreFailed("Expected to reach the database, but found no answer")
         if database.is_away:
             raise StoreFailed("Expected to reach the database, but found that it is away")
         return MemoryConnection(database, machine_here())
@@ -308,7 +314,7 @@ class MemoryConnection:
     def _arrive(self, text: str, values: tuple[Any, ...], answer: "asyncio.Future[Any]") -> None:
         """Carry the statement out, on the server. It may have been on its way when the connection broke."""
         database = self._database
-        if database.is_stuck:
+        if database.is_stuck or (self.machine is not None and self.machine.name in database.cut_off):
             self._loop.call_later(1.0, self._arrive, text, values, answer, context=WORLD)
             return
         if database.is_away or (not self._is_open and database.chance.random() < 0.5):

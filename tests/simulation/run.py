@@ -24,6 +24,7 @@ from tests.simulation.brokers import Cluster
 from tests.simulation.clients import Clients
 from tests.simulation.defects import Defects
 from tests.simulation.history import History
+from tests.simulation.registers import Registers
 from tests.simulation.virtual import VirtualLoop, machine_here, passing
 from tests.simulation.weather import Weather
 
@@ -40,6 +41,7 @@ class Size:
     brokers: int = 4
     orders: int = 40
     rage_s: float = RAGE_S
+    registers: int = 0  # 1: each partition has one
     deeds: tuple[str, ...] = ()
 
 
@@ -56,6 +58,7 @@ class Run:
         )
         self.weather = Weather(self.cluster, random.Random(chances.random()), self.say, size.deeds)
         self.history = History(Clients(self.cluster, random.Random(chances.random()), self.say))
+        self.registers = Registers(Clients(self.cluster, random.Random(chances.random()), self.say))
 
     def say(self, text: str) -> None:
         self.said.append(f"{self.loop.time():9.3f} {text}")
@@ -67,9 +70,13 @@ class Run:
         await cluster.settled(START_S)
         if size.orders:
             await self.history.deploy()
+        if size.registers:
+            await self.registers.begin(size.partitions)
         self.history.begin(size.orders, workers=max(3, size.partitions // 5), for_s=size.rage_s)
         await self.weather.rage(size.rage_s)
         await cluster.settled(FAIR_S)
+        if size.registers:
+            await self.registers.end()
         if size.orders:
             await self.history.end(FAIR_S)
             await cluster.settled(1)

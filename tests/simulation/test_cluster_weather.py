@@ -22,6 +22,16 @@ def test_what_is_acknowledged_is_there_once(seed: int, monkeypatch: pytest.Monke
     assert run.history.workers.jobs
 
 
+@pytest.mark.parametrize(
+    "size", [Size(registers=1), Size(orders=0, registers=1, deeds=("isolate",))], ids=["any", "alone"]
+)
+@pytest.mark.parametrize("seed", range(2))
+def test_what_is_read_is_as_new_as_what_was_acknowledged(seed: int, size: Size, monkeypatch: pytest.MonkeyPatch):
+    """A read commits nothing, so the fence does not keep a leader that was replaced from answering it."""
+    run = play(seed, size, monkeypatch)
+    assert run.registers.reads > 100
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_clients_do_not_see_that_partitions_move(seed: int, monkeypatch: pytest.MonkeyPatch):
     """Brokers join, so most partitions move: no call fails, and no poll."""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.simulation.faults import FAULTS
-from tests.simulation.run import Size, play
+from tests.simulation.run import play
 
 SEEDS_MAX = 5
 
@@ -16,7 +16,7 @@ def test_the_judge_finds(fault: Any, monkeypatch: pytest.MonkeyPatch):
         with monkeypatch.context() as patch:
             fault(patch)
             try:
-                play(seed, Size(deeds=FAULTS[fault]), patch)
+                play(seed, FAULTS[fault], patch)
             except Exception:  # noqa: BLE001 - however it shows
                 return
     pytest.fail(f"{fault.__name__} was not found in {SEEDS_MAX} seeds: {fault.__doc__}")

@@ -10,6 +10,7 @@ from tests.simulation.virtual import passing
 PAUSE_S = (0.2, 3.0)  # between two events
 LASTS_S = (0.5, 12.0)  # an event
 AWAY_S = (0.2, 8.0)  # the database
+ALONE_S = (6.0, 20.0)  # a broker: so long that others lead what it led
 STEP_MS = 40_000  # by which a clock is set at most
 LOST_ANSWERS = 0.2  # of all, while answers are lost
 SHARE = 0.6  # of all deeds that a run has
@@ -27,6 +28,7 @@ DEEDS = {  #: the names of the methods below, and how often each happens among t
     "lose_answers": 2,
     "set_clock": 2,
     "steal": 3,
+    "isolate": 1,
 }
 
 
@@ -170,6 +172,27 @@ class Weather:
                 network.heal(path)
 
         self._later(LASTS_S, heal)
+
+    def isolate(self) -> None:
+        """Cut a broker off from the database and all other brokers, one at a time; clients reach it still."""
+        broker = self._some()
+        database, network = self.cluster.database, self.cluster.network
+        if broker is None or database.cut_off:
+            return
+        name = broker.name
+        paths = [path for other in self.cluster.names if other != name for path in ((name, other), (other, name))]
+        self.say(f"{name} is alone, and leads {broker.led}")
+        database.cut_off.add(name)
+        for path in paths:
+            network.cut(path)
+
+        def heal() -> None:
+            self.say(f"{name} is alone no longer")
+            database.cut_off.discard(name)
+            for path in paths:
+                network.heal(path)
+
+        self._later(ALONE_S, heal)
 
     def slow(self) -> None:
         """Let one direction take long."""
