@@ -50,6 +50,7 @@ from osmia_broker.running.partitions import OpenedPartitions, open_partitions
 from osmia_broker.running.share import WHOLE, Share
 from osmia_broker.running.standing import people_counters
 from osmia_broker.settings.config import Settings
+from osmia_broker.store import sqlite_library
 from osmia_broker.store.documents import Documents
 from osmia_broker.store.read import Reader
 from osmia_broker.tls import TlsFiles
@@ -282,7 +283,8 @@ class Broker:
         log.info("broker stopped", extra={"took": f"{monotonic() - begun:.2f}s"})
 
     async def serve(self) -> None:
-        """Start, run until SIGTERM or SIGINT, and stop."""
+        """Start, run until SIGTERM or SIGINT, and stop. The process is this broker's alone, and has no connection of SQLite yet."""
+        sqlite_library.set_up()
         stop_asked = asyncio.Event()
         loop = asyncio.get_running_loop()
         starting = asyncio.ensure_future(self.start())
