@@ -19,6 +19,8 @@ pytestmark = [
     pytest.mark.process,
 ]
 
+LARGE = "x" * 100_000
+
 
 @pytest.fixture(params=["python", "grpcio"])
 def broker(tmp_path, request):
@@ -48,12 +50,12 @@ def make_room(broker):
 
 
 def refused_start(broker):
-    """Start instances until one is refused, because the log of the database may have a little room left."""
+    """Start large instances until one is refused, because the log of the database may have a little room left."""
     with suppress(OsmiaError), SyncClient(broker.address) as client:
         for _ in range(1000):
-            client.create_instance("dinner")
+            client.create_instance("dinner", {"wish": LARGE})
     for _ in range(100):
-        done = osmia("start", "dinner", address=broker.address)
+        done = osmia("start", "dinner", "--var", f"wish={LARGE}", address=broker.address)
         if done.returncode:
             return done
     raise AssertionError("the disk never got full")
