@@ -8,6 +8,7 @@ import asyncio
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -570,7 +571,8 @@ class RunningBroker:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="broker under test", daemon=True)
         self._thread.start()
-        self._held, held_port = ports.hold("127.0.0.1")  # so that clients find it again after a restart
+        held, held_port = ports.hold("127.0.0.1")  # so that clients find it again after a restart
+        self._release = weakref.finalize(self, os.close, held.detach())  # also if it does not start
         grpc_port = 0 if "processes" in settings else held_port
         doors = {"grpc_port": grpc_port, "http_port": 0, "management_port": 0}
         self._settings = {"data_dir": data_dir, **doors, "grpc_server": GRPC_SERVER, **settings}
@@ -636,7 +638,7 @@ class RunningBroker:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-        self._held.close()
+        self._release()
 
 
 @contextmanager
