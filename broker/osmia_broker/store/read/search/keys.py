@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -40,15 +41,12 @@ async def keys_of(snapshots: Sequence[Snapshot], question: Question) -> Keys:
         found, total = await way.find()
         return Keys([(0, row) for row in found], total, way.total_max)
     whole = replace(question, page=_whole(page))
-    ways = [
-        [Way(one, replace(whole, entity=part.without_copies if place else part)) for part in parts]
-        for place, one in enumerate(snapshots)
-    ]
+    ways = [_ways(one, place, parts, whole, partitions=len(snapshots)) for place, one in enumerate(snapshots)]
     answers = await asyncio.gather(*map(_one_by_one, ways))
     rows = [(place, row) for place, (found, _) in enumerate(answers) for row in found]
     for row_of, is_descending in reversed(_sorting(question.entity, question.order, page.place)):
         rows.sort(key=row_of, reverse=is_descending)
-    return _counted(rows[page.skipped : page.skipped + page.size + 1], ways, answers)
+    return await _counted(rows[page.skipped : page.skipped + page.size + 1], ways, answers)
 
 
 async def _merged_by_creation(snapshots: Sequence[Snapshot], question: Question) -> Keys:
@@ -59,13 +57,13 @@ async def _merged_by_creation(snapshots: Sequence[Snapshot], question: Question)
     for place, one in enumerate(snapshots):
         at = by_creation.place_at(page.at[place], is_descending=is_descending) if page.at else ()
         asked = replace(question, page=msgspec.structs.replace(_whole(page), at=at), is_dated=True)
-        ways.append([Way(one, replace(asked, entity=part.without_copies if place else part)) for part in parts])
+        ways.append(_ways(one, place, parts, asked, partitions=len(snapshots)))
     answers = await asyncio.gather(*map(_one_by_one, ways))
     found = [rows for rows, _ in answers]
     rows = by_creation.merged(found, is_descending=is_descending)
     cuts = page.at or by_creation.cuts_before(found, is_descending=is_descending)
     cuts = by_creation.cuts_behind(cuts, rows[: page.skipped], is_descending=is_descending)
-    return _counted(rows[page.skipped : page.skipped + page.size + 1], ways, answers, cuts)
+    return await _counted(rows[page.skipped : page.skipped + page.size + 1], ways, answers, cuts)
 
 
 def _whole(page: AskedPage) -> AskedPage:
@@ -73,20 +71,37 @@ def _whole(page: AskedPage) -> AskedPage:
     return msgspec.structs.replace(page, size=page.size + page.skipped, skipped=0)
 
 
-def _counted(
+def _ways(snapshot: Snapshot, place: int, parts: Sequence[Entity], question: Question, *, partitions: int) -> list[Way]:
+    """Return the ways over the partition at *place*: one for each of the smaller entities that its rows are divided into."""
+    number = partitions * len(parts)
+    return [Way(snapshot, replace(question, entity=one.without_copies if place else one), number) for one in parts]
+
+
+async def _counted(
     rows: list[tuple[int, Row]],
     ways: Sequence[Sequence[Way]],
-    answers: Sequence[tuple[list[Row], int]],
+    answers: Sequence[tuple[list[Row], list[int]]],
     cuts: by_creation.Cuts = (),
 ) -> Keys:
-    """Return the keys of a page with the numbers of all partitions together."""
-    return Keys(rows, sum(total for _, total in answers), min(way.total_max for some in ways for way in some), cuts)
+    """Return the keys of a page with the number of all that pass the filter, in all partitions together."""
+    bound = min(way.total_max for some in ways for way in some)
+    total = sum(chain.from_iterable(totals for _, totals in answers))
+    if total <= bound:
+        total = sum(
+            await asyncio.gather(*(_totals(some, totals) for some, (_, totals) in zip(ways, answers, strict=True)))
+        )
+    return Keys(rows, total, bound, cuts)
 
 
-async def _one_by_one(ways: Sequence[Way]) -> tuple[list[Row], int]:
-    """Go all ways over one snapshot, whose connection answers one statement at a time."""
+async def _totals(ways: Sequence[Way], found: Sequence[int]) -> int:
+    """Return the total of all ways over one snapshot; those that have stopped at their share of the bound count on."""
+    return sum([await way.count() if way.stopped_at(total) else total for way, total in zip(ways, found, strict=True)])
+
+
+async def _one_by_one(ways: Sequence[Way]) -> tuple[list[Row], list[int]]:
+    """Go all ways over one snapshot, whose connection answers one statement at a time. Return their rows, and the total of each."""
     answers = [await way.find() for way in ways]
-    return [row for found, _ in answers for row in found], sum(total for _, total in answers)
+    return [row for found, _ in answers for row in found], [total for _, total in answers]
 
 
 def _divided(entity: Entity, question: Question) -> Sequence[Entity]:

@@ -47,9 +47,12 @@ def walk_of(entity: Entity, order: Order) -> str:
 
 
 class Way:
-    """The way of one search to the keys of its page and to the one behind them. See `statements`."""
+    """The way of one search to the keys of its page and to the one behind them. See `statements`.
 
-    def __init__(self, snapshot: Snapshot, question: Question) -> None:
+    A list of several *ways* has a total of all. Each counts its share of the bound at first: if all reach it, so does the total.
+    """
+
+    def __init__(self, snapshot: Snapshot, question: Question, ways: int = 1) -> None:
         entity, parsed, order, page = question.entity, question.parsed, question.order, question.page
         self._snapshot = snapshot
         self._entity = entity
@@ -73,7 +76,8 @@ class Way:
         self._counts = question.total_max != NOT_COUNTED
         self._checked_max = min(TOTAL_MAX if question.total_max is None else question.total_max, CHECKED_MAX)
         is_checked = self._is_wide or (self._is_led and not statements.is_counted_fast(entity, parsed.shape))
-        self.total_max = self._checked_max if is_checked else TOTAL_MAX
+        self._ways = ways
+        self._share(self._checked_max if is_checked else TOTAL_MAX)
         self._walk = "" if is_driven and not self._is_wide else walk_of(entity, order)
         at = {f"at{number}": value for number, value in enumerate(page.at)}
         self._values = parsed.parameters | at | {"size": self._size, "skipped": page.skipped}
@@ -87,16 +91,32 @@ class Way:
         total = None
         if self._is_led:
             if not self._is_counted_by_keys:
-                keys, total = await self._few(self.total_max)
-                if total <= self.total_max:
+                keys, total = await self._few(self._counted_max)
+                if total <= self._counted_max:
                     return keys, total
             else:
                 total = await self._total()
-        if self._walk and (total is None or total > FEW_MAX):
+        if self._walk and (total is None or total > min(FEW_MAX, self._counted_max)):
             begun = await self._begun()
             if begun is not None:
                 return begun, await self._total_with_begun(begun, total)
         return await self._among_all(total)
+
+    def stopped_at(self, total: int) -> bool:
+        """Whether the *total* that `find` gave is only known to be beyond its share of the bound."""
+        return self._counted_max < total <= self.total_max
+
+    async def count(self) -> int:
+        """Count all that pass the filter, up to one more than the bound of the whole list."""
+        return await self._count(self._total_sight, self.total_max)
+
+    def _share(self, total_max: int) -> None:
+        """Count up to a share of the bound *total_max* of the whole list."""
+        self.total_max, self._counted_max = total_max, -(-total_max // self._ways)
+
+    def _has_counted_all(self) -> None:
+        """Note that the total is right, or beyond every bound."""
+        self.total_max = self._counted_max = TOTAL_MAX
 
     async def _uncounted(self) -> list[Row]:
         """Read the page of a list that does not count."""
@@ -118,11 +138,12 @@ class Way:
         is_whole_list = not self._walk and (not self._shape.nodes or is_counted_fast)
         if total is None and (self._is_counted_by_keys or is_whole_list or self._is_wide):
             total = await self._total()  # it costs little, and saves reading many rows twice
-        few_max = TOTAL_MAX if self._walk and not self._is_wide else self.total_max
+        few_max = TOTAL_MAX if self._walk and not self._is_wide else self._counted_max
         if total is None or total <= few_max:
             keys, found = await self._few(TOTAL_MAX)
-            if total is None or total > self.total_max:
-                total, self.total_max = found, TOTAL_MAX
+            if total is None or total > self._counted_max:
+                total = found
+                self._has_counted_all()
             if total <= TOTAL_MAX:
                 return keys, total
         return await self._page_keys(), total
@@ -146,11 +167,11 @@ class Way:
             if number > FEW_MAX and self._walk and is_counted_by_keys:  # the next rows of the order may be enough
                 self._sight, self._total_sight, self._is_counted_by_keys = sight, sight, True
                 if not tells_number(self._entity, by):  # each leads to the row that is counted
-                    self.total_max = self._checked_max
+                    self._share(self._checked_max)
                 return None
             found = await self._few(TOTAL_MAX, sight)
             if found[1] <= TOTAL_MAX:
-                self.total_max = TOTAL_MAX
+                self._has_counted_all()
                 return found
         return None
 
@@ -170,7 +191,8 @@ class Way:
             ((number,),) = await self._snapshot.values(counted, self._values | {"most": led * CHECKED_ALTERNATIVES + 1})
             if number > led * CHECKED_ALTERNATIVES:
                 self._sight = self._total_sight = Sight(self._entity, self._entity.index, led_by=by)
-                self._is_counted_by_keys, self.total_max = False, self._checked_max
+                self._is_counted_by_keys = False
+                self._share(self._checked_max)
                 return
 
     async def _few(self, most: int, sight: Sight | None = None) -> tuple[list[Row], int]:
@@ -215,7 +237,7 @@ class Way:
     async def _total_with_begun(self, keys: Sequence[Row], total: int | None) -> int:
         """Return the *total*, which may have been counted already; a first page that is not full has all."""
         if len(keys) < self._size and self._page.place is None:
-            self.total_max = TOTAL_MAX
+            self._has_counted_all()
             return len(keys)
         return await self._total() if total is None else total
 
@@ -228,7 +250,7 @@ class Way:
         return [tuple(row) for row in await self._snapshot.values(statement, self._values | more)]
 
     async def _total(self) -> int:
-        return await self._count(self._total_sight, self.total_max)
+        return await self._count(self._total_sight, self._counted_max)
 
     async def _count(self, sight: Sight, most: int) -> int:
         counted = statements.counted(sight, self._shape, most)
