@@ -156,12 +156,13 @@ def number_of(key: str) -> int:
     return int(key) % (1 << PARTITION_BITS) // 1_000
 
 
-@pytest.mark.parametrize("direction", ["ASC", "DESC"])
+@pytest.mark.parametrize("direction", ["ASC", "DESC", "unsorted"])
 @pytest.mark.parametrize(("entity", "filter"), SEARCHES, ids=lambda one: getattr(one, "name", str(one)))
 async def test_what_was_made_by_turns_is_listed_by_turns(
     reader: Reader, entity: Entity, filter: dict[str, Any], direction: str
 ):
-    sort, name = [{"field": CREATED[entity], "order": direction}], NAMES[entity]
+    sort = [{"field": CREATED[entity], "order": direction}] if direction != "unsorted" else None
+    name = NAMES[entity]
     wanted = expected(entity, filter, direction)
     assert len({number_of(key) % PARTITIONS for key in wanted[:9]}) == PARTITIONS, "they are mixed"
 
@@ -175,6 +176,16 @@ async def test_what_was_made_by_turns_is_listed_by_turns(
     assert {one.total for one in pages} == {len(wanted)}
     assert [item[name] for item in (await page(**{"from": 3})).items] == wanted[3:7]
     assert not (await page(after=pages[-1].end)).items
+
+
+@pytest.mark.parametrize(("bound", "total"), [(3, (3, True)), (4, (4, True)), (5, (5, False)), (6, (5, False))])
+async def test_a_total_has_all_though_they_are_in_one_partition_which_counts_its_share_of_the_bound_at_first(
+    world: World, monkeypatch: pytest.MonkeyPatch, bound: int, total: tuple[int, bool]
+):
+    monkeypatch.setattr(searching, "TOTAL_MAX", bound)
+    await world.begin(*(24, 27, 30, 33, 36), type="rare")
+    found = await search(world.reader, JOBS, Search({"type": "rare"}, page={"limit": 1}))
+    assert (found.total, found.has_more_total) == total
 
 
 @pytest.mark.parametrize("direction", ["ASC", "DESC"])

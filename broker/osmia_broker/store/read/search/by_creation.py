@@ -21,6 +21,12 @@ def cuts_in(entity: Entity, order: Order, partitions: int) -> int:
     return partitions if is_merged else 0
 
 
+def unsorted(entity: Entity, partitions: int) -> Order:
+    """Return the order of a list that asks for none: as its rows were made. In one partition, that is the order of their keys."""
+    moments = (one.name for one in entity.declared if one.sorted_by is not None and partitions > 1)
+    return tuple((name, False) for name in moments)[:1]
+
+
 def descends(order: Order, place: Place | None) -> bool:
     """Whether the keys become smaller on the way to a page."""
     return order[0][1] != (place is not None and place.is_before)

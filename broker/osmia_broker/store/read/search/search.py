@@ -22,7 +22,7 @@ from osmia_broker.store.read.search.asked import (
     page_at,
     page_of,
 )
-from osmia_broker.store.read.search.by_creation import Cuts, cuts_behind, cuts_in, descends
+from osmia_broker.store.read.search.by_creation import Cuts, cuts_behind, cuts_in, descends, unsorted
 from osmia_broker.store.read.search.entity import Entity, Item
 from osmia_broker.store.read.search.filters import Parsed
 from osmia_broker.store.read.search.groups import ROWS, rows_of
@@ -91,8 +91,9 @@ async def search(
 
     """
     parsed = filters.parse(entity.fields, asked.filter, scope=scope)
-    order = order_of(entity, asked.sort)
-    page = page_of(entity, order, asked.page, cuts_in(entity, order, len(_parts(sources, entity))))
+    partitions = len(_parts(sources, entity))
+    order = order_of(entity, asked.sort) or unsorted(entity, partitions)
+    page = page_of(entity, order, asked.page, cuts_in(entity, order, partitions))
     own = await _prepare(sources, entity, parsed, order) | (given or {})
     if entity.groups is not None and len(sources.parts) > 1:
         async with snapshots_of([part.database for part in sources.parts]) as snapshots:
