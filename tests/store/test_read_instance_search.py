@@ -9,6 +9,7 @@ from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import PROCESS_INSTANCES
 from osmia_broker.store.read.search import way as searching
 from osmia_broker.store.read.search.search import Search, orders, search
+from tests.store import searched
 from tests.store.conftest import Written
 from tests.store.plans import steps
 from tests.store.rows import BASE
@@ -84,3 +85,26 @@ async def test_instances_by_their_end_are_walked_in_its_order(
     found = await steps(written, instances, Search(filter, orders(["-endDate"]), {"limit": 2}), None, PROCESS_INSTANCES)
     assert any("process_instances_by_end" in step for step, text in found if "nearest" in text), found
     assert not [step for step, text in found if "nearest" in text and "TEMP B-TREE FOR ORDER BY" in step], found
+
+
+BY_DEFINITION = ["processDefinitionKey", "processDefinitionId", "processDefinitionName", "processDefinitionVersion"]
+
+
+@pytest.mark.parametrize("filter", [{}, {"state": "ACTIVE"}, {"state": {"$in": ["ACTIVE", "SUSPENDED"]}}], ids=str)
+@pytest.mark.parametrize("field", BY_DEFINITION)
+async def test_instances_by_their_definitions_are_read_through_the_index_of_these(
+    written: Written, instances: Reader, monkeypatch: pytest.MonkeyPatch, field: str, filter: dict[str, Any]
+):
+    with searched.taking("every long way", monkeypatch):
+        found = await steps(written, instances, Search(filter, orders([field]), {"limit": 2}), None, PROCESS_INSTANCES)
+    read = [step for step, text in found if "ORDER BY" in text and " process " in f"{step} "]
+    assert read
+    assert all("INDEX process_instances " in f"{step} " for step in read), found
+
+
+async def test_instances_by_their_definitions_are_looked_up_if_the_filter_leads_to_few(
+    written: Written, instances: Reader
+):
+    asked = Search({"processInstanceKey": str(BASE + 100)}, orders(["processDefinitionName"]), {"limit": 2})
+    found = await steps(written, instances, asked, None, PROCESS_INSTANCES)
+    assert any("SEARCH process USING INTEGER PRIMARY KEY" in step for step, _ in found), found

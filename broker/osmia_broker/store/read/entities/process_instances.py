@@ -27,7 +27,8 @@ from osmia_broker.store.read.search.fields import (
     own_key,
     text,
 )
-from osmia_broker.store.read.search.filters import Group, Leaf
+from osmia_broker.store.read.search.filters import Group, Leaf, Node
+from osmia_broker.store.read.search.terms import Order
 from osmia_broker.store.read.search.variable_values import compared
 
 _process = schema.element_instances.alias("process")
@@ -208,10 +209,29 @@ _OF_DEFINITION = _entity(_fields(_STATES_OF_DEFINITION, _is_running))
 _OF_ANY = _entity(_fields(STATES, _is_open), walks=_BY_END)
 _NARROWED = {False: (_OF_ANY, _by_variables(_OF_ANY)), True: (_OF_DEFINITION, _by_variables(_OF_DEFINITION))}
 _NAMES = ("processDefinitionKey", "processDefinitionId")
+_SORTED_BY_DEFINITION = replace(_OF_DEFINITION, index="process_instances")
+_DEFINITION_FIELDS = frozenset(
+    (
+        *("processDefinitionKey", "processDefinitionId", "processDefinitionName"),
+        *("processDefinitionVersion", "processDefinitionVersionTag"),
+    )
+)
 
 
-def _narrowed(shape: Group) -> Entity:
-    """Return the entity for filters that name definitions, or variables, or both, or neither."""
+def _is_of_running(node: Node) -> bool:
+    """Whether a condition is that an instance runs, or is suspended."""
+    return (
+        isinstance(node, Leaf) and node.field == "state" and not node.negated and node.names <= {"ACTIVE", "SUSPENDED"}
+    )
+
+
+def _narrowed(shape: Group, order: Order) -> Entity:
+    """Return the entity for filters that name definitions, or variables, or both, or neither.
+
+    A list of all or of running ones that is sorted by definitions is read through the index that has definition and state: no row is looked up.
+    """
+    if order and order[0][0] in _DEFINITION_FIELDS and all(map(_is_of_running, shape.nodes)):
+        return _SORTED_BY_DEFINITION
     leaves = [node for node in shape.nodes if isinstance(node, Leaf) and not node.negated and shape.needs_all]
     is_named = any(one.field in _NAMES and one.operator in ("$eq", "$in") for one in leaves)
     return _NARROWED[is_named][any(one.field == "variables" for one in leaves)]

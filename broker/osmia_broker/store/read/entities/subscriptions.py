@@ -32,6 +32,7 @@ from osmia_broker.store.read.search.fields import (
     text,
 )
 from osmia_broker.store.read.search.filters import Group
+from osmia_broker.store.read.search.terms import Order
 
 _NONE: Column = literal_column("0")
 _nothing: Column = literal_column("''")
@@ -170,7 +171,7 @@ _OF_INSTANCES_ONLY = _part(_own, _of_instances, heads=_heads)
 _OF_START_EVENTS_ONLY = _part(_start, _of_start_events, copied=true())
 
 
-def _narrowed(shape: Group) -> Entity | None:
+def _narrowed(shape: Group, _order: Order) -> Entity | None:
     """Return the entity of one table, if the filter is for that one only. No start event belongs to an instance, or has a key."""
     if shape.leaf("isOfStartEvent", "$eq"):
         return _OF_START_EVENTS_ONLY

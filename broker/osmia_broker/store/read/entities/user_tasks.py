@@ -32,6 +32,7 @@ from osmia_broker.store.read.search.fields import (
     text,
 )
 from osmia_broker.store.read.search.filters import Group, Leaf
+from osmia_broker.store.read.search.terms import Order
 from osmia_broker.store.read.search.values import epoch_ms
 from osmia_broker.store.read.search.variable_values import compared
 
@@ -271,7 +272,7 @@ _ENDED_USER_TASKS = Entity(
 )
 
 
-def _narrowed(shape: Group) -> Entity | None:
+def _narrowed(shape: Group, _order: Order) -> Entity | None:
     """Return the entity of the open tasks, or of those that have ended, if the filter is for them only."""
     for node in shape.nodes:
         if isinstance(node, Leaf) and node.field == "state" and node.operator == "$in" and not node.negated:

@@ -12,6 +12,7 @@ from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search import values
 from osmia_broker.store.read.search.fields import Column, Condition, Field, Join, Kind
 from osmia_broker.store.read.search.filters import Group, Leaf
+from osmia_broker.store.read.search.terms import Order
 from osmia_broker.store.read.search.variable_values import compared
 from osmia_broker.store.read.sources import Sources
 
@@ -105,8 +106,8 @@ class Entity:
     #: conditions by field that need only the key of a row; None if there is none
     heads: "Callable[[Group], Sequence[Head]]" = lambda _shape: ()
     #: parts that have all rows of a filter together; none if the filter leads to no index
-    #: Returns a smaller entity that has all rows of a filter.
-    narrowed: "Callable[[Group], Entity | None]" = lambda _shape: None
+    #: Returns an entity that has all rows of a filter, and a better way to them in an order.
+    narrowed: "Callable[[Group, Order], Entity | None]" = lambda _shape, _order: None
     divided: "tuple[Entity, ...]" = ()  #: smaller entities that have each of its rows once; some have orders by indexes of their own
     is_of_cluster: bool = False  #: all of its rows belong to the whole cluster, and so are the same in each partition
     groups: "Groups | None" = None  #: of one that counts rows, of which each partition has some

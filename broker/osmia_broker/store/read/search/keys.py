@@ -107,7 +107,7 @@ async def _one_by_one(ways: Sequence[Way]) -> tuple[list[Row], list[int]]:
 def _divided(entity: Entity, question: Question) -> Sequence[Entity]:
     """Return the entities whose rows together are those of a search: smaller ones if they have a better way to its order."""
     order, place = question.order, question.page.place
-    narrowed = entity.narrowed(question.parsed.shape)
+    narrowed = entity.narrowed(question.parsed.shape, order)
     if narrowed is not None:
         return (narrowed,)
     if entity.divided and order and not walk_of(entity, order):
