@@ -6,7 +6,7 @@ gRPC would say `bad argument type for built-in operation`. Here the same says `E
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 Class = TypeVar("Class", bound=type)
 Check = Callable[[object], bool]
@@ -43,6 +43,9 @@ _RULES: dict[Any, _Rule] = {
 }
 
 
+_WORDS = _Rule(tuple, _are_names, "a list")  #: of words that have a type of their own: `Iterable[JobState | str]`
+
+
 def checks_arguments(calls: Class) -> Class:
     """Let each public method of *calls* check its arguments that are texts, integers and lists of names. None passes where it is allowed."""
     for name, method in list(vars(calls).items()):
@@ -61,8 +64,11 @@ def _rules_of(method: Callable[..., Any]) -> dict[str, _Rule]:
         kinds = [one for one in get_args(hint) if one is not type(None)]
         may_be_none = len(kinds) < len(get_args(hint))
         kind = kinds[0] if may_be_none and len(kinds) == 1 else hint
-        if kind in _RULES:
-            rules[name] = _RULES[kind]._replace(may_be_none=may_be_none)
+        rule = _RULES.get(kind) or (
+            _WORDS if get_origin(kind) is Iterable and str in get_args(get_args(kind)[0]) else None
+        )
+        if rule is not None:
+            rules[name] = rule._replace(may_be_none=may_be_none)
     return rules
 
 

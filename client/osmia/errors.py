@@ -24,9 +24,18 @@ from grpc import StatusCode
 
 from osmia._reasons import Reason, reason_of
 
+_FRAME = re.compile(r"^Command '\w+' rejected with code '\w+': ")
+
+
+def unframed(details: str) -> str:
+    """Return the broker's own sentence in the *details* of a refused call."""
+    return _FRAME.sub("", details, count=1)
+
 
 class OsmiaError(Exception):
     """A call failed. *code* is its gRPC status, *details* the text of the broker or of the connection, *text* a sentence for people.
+
+    `sentence` is *details* without the frame of a refusal, `Command '…' rejected with code '…': `, in which the broker sends it.
 
     *speaks_tls* says how the broker was spoken to.
     """
@@ -34,7 +43,8 @@ class OsmiaError(Exception):
     speaks_tls = False
 
     def __init__(self, code: StatusCode, details: str, text: str = "") -> None:
-        super().__init__(text or f"{code.name}: {details}")
+        self.sentence = unframed(details)
+        super().__init__(text or f"{code.name}: {self.sentence}")
         self.code = code
         self.details = details
 

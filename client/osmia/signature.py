@@ -9,6 +9,7 @@ A parameter has the same meaning with any other parameters beside it.
 """
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
@@ -113,7 +114,7 @@ class Signature:
             return variables.convert(value, type_)
         except (ValueError, TypeError) as error:
             raise Unfit(
-                f"Expected {what} of job type '{job.type}' to fit handler '{self.name}', but found: {error}"
+                f"Expected {what} of job type '{job.type}' to fit handler '{self.name}', but found {_in_words(error)}"
             ) from None
 
     def _expect_nullable(self, job: Job, parameter: inspect.Parameter) -> None:
@@ -144,6 +145,26 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
             f"Expected to find the types of the parameters of '{name}' at run time, but found: {error}; "
             "an import below TYPE_CHECKING or inside of a function is not seen"
         ) from error
+
+
+_MISFIT = re.compile(r"^Expected `(?P<wanted>[^`]+)`, got `(?P<found>[^`]+)`(?: - at `\$\.?(?P<place>.+)`)?$")
+_TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
+
+
+def _in_words(error: Exception) -> str:
+    """Say in our words what msgspec says of a value that does not fit: it is what a person reads at the incident."""
+    misfit = _MISFIT.match(str(error))
+    if misfit is None:
+        return f"this: {error}"
+    wanted = " or ".join(_TYPES.get(one, one) for one in misfit["wanted"].split(" | "))
+    return f"that {misfit['place'] or 'it'} is {_TYPES.get(misfit['found'], misfit['found'])} and not {wanted}"
 
 
 def _is_marked(annotation: Any) -> bool:

@@ -41,7 +41,7 @@ def encode(variables: object) -> str:
         raise TypeError(
             f"Expected variables to be a mapping, a dataclass or a model, but found {type(variables).__name__}"
         )
-    encoded = _encoder.encode(variables)
+    encoded = _written(variables)
     if b"null" in encoded or b"NaN" in encoded or b"Infinity" in encoded:  # msgspec writes a float NaN as null
         _refuse_non_finite(variables)
     return _sized(encoded.decode(), encoded)
@@ -57,6 +57,18 @@ def encode_value(value: object) -> str:
     if b"null" in encoded or b"NaN" in encoded or b"Infinity" in encoded:
         _refuse_non_finite({"value": value})
     return _sized(encoded.decode(), encoded)
+
+
+def _written(variables: object) -> bytes:
+    try:
+        return _encoder.encode(variables)
+    except TypeError as error:
+        for name, value in variables.items() if isinstance(variables, Mapping) else ():
+            try:
+                _encoder.encode(value)
+            except TypeError as fault:
+                raise TypeError(f"{fault} in variable '{name}'") from error
+        raise
 
 
 def is_object(value: object) -> bool:

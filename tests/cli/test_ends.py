@@ -71,6 +71,7 @@ def test_an_address_with_tls_of_a_broker_in_plain_text_is_mended_by_leaving_it_o
     error = errors.Unavailable(StatusCode.UNAVAILABLE, "last error: SSL_ERROR_SSL: WRONG_VERSION_NUMBER")
     failure = from_call(error, "https://127.0.0.1:26500")
     assert "use http:// or no scheme" in failure.what
+    assert failure.why == ""
     assert failure.mend == "--address 127.0.0.1:26500"
 
 

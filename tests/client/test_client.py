@@ -357,6 +357,35 @@ async def test_a_value_that_python_cannot_read_hides_no_other(
     assert [one.value for one in (await client.search_variables(1)).items] == [value, 1]
 
 
+async def test_a_word_is_no_list_of_words(gateway: ScriptedGateway, client: Client) -> None:
+    with pytest.raises(TypeError, match="Expected states to be a list, but found 'ACTIVE'"):
+        await client.search_instances(states="ACTIVE")
+    with pytest.raises(TypeError, match="Expected kinds to be a list, but found 'JOB'"):
+        client.events(kinds="JOB")
+    assert not gateway.requests
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"a": 1, "b": object()}, "found object in variable 'b'"),
+        ({"a": [{"x": {1: object()}}]}, "found object in variable 'a'"),
+        ({"a": lambda: 0}, "found function in variable 'a'"),
+    ],
+)
+async def test_a_value_that_cannot_be_sent_is_named(gateway, client: Client, values: Any, text: str) -> None:
+    with pytest.raises(TypeError, match=text):
+        await client.create_instance("p", values)
+    assert not gateway.requests
+
+
+def test_a_refusal_says_its_status_once() -> None:
+    framed = "Command 'CREATE' rejected with code 'INVALID_ARGUMENT': Expected a resource"
+    refusal = errors.InvalidArgument(grpc.StatusCode.INVALID_ARGUMENT, framed)
+    assert (str(refusal), refusal.sentence) == ("INVALID_ARGUMENT: Expected a resource", "Expected a resource")
+    assert refusal.details == framed
+
+
 @pytest.mark.parametrize(
     "call", [lambda c: c.search_timers(states=["OPEN"]), lambda c: c.search_subscriptions(kinds=["X"])]
 )

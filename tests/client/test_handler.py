@@ -127,17 +127,36 @@ def test_variables_come_by_name_and_type() -> None:
     assert Handler(everything).arguments(job) == job.variables
 
 
+@dataclass
+class Counted:
+    n: int | None
+
+
+@dataclass
+class ManyCounted:
+    lines: list[Counted]
+
+
 @pytest.mark.parametrize(
     ("variables", "text"),
     [
         ({}, "Expected variable 'amount'"),
-        ({"amount": None}, "Expected `int`, got `null`"),
-        ({"amount": "3"}, "Expected `int`, got `str`"),
-        ({"amount": 1.5}, "Expected `int`, got `float`"),
+        (
+            {"amount": None},
+            "to fit handler 'test_a_variable_that_does_not_fit_is_refused.<locals>.handle', but found that it is null and not a whole number",
+        ),
+        ({"amount": "3"}, "but found that it is a text and not a whole number"),
+        ({"amount": 1.5}, "but found that it is a number and not a whole number"),
+        (
+            {"amount": 1, "order": {"lines": [{"n": "x"}]}},
+            "found that lines[0].n is a text and not a whole number or null",
+        ),
+        ({"amount": 1, "order": {"lines": {}}}, "found that lines is an object and not a list"),
+        ({"amount": 1, "order": {}}, "but found this: Object missing required field `lines`"),
     ],
 )
 def test_a_variable_that_does_not_fit_is_refused(variables: dict[str, Any], text: str) -> None:
-    def handle(amount: int) -> None: ...
+    def handle(amount: int, order: ManyCounted | None = None) -> None: ...
 
     assert text in outcome_of(handle, variables).message
 

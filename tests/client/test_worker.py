@@ -177,7 +177,7 @@ async def test_a_variable_that_does_not_fit_is_an_incident_at_once(gateway: Scri
     failure = gateway.asked("FailJob")[0]
     assert failure.retries == 0
     assert "variable 'amount'" in failure.errorMessage
-    assert "Expected `int`, got `str`" in failure.errorMessage
+    assert "it is a text and not a whole number" in failure.errorMessage
 
 
 async def test_handlers_that_are_not_async_run_beside_each_other(gateway: ScriptedGateway, client: Client) -> None:

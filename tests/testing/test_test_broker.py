@@ -397,12 +397,21 @@ async def test_a_real_worker_works_over_the_same_client(broker: Broker):
     assert done == [1]
 
 
+async def test_a_process_that_is_not_there_is_told_with_the_nearest(broker: Broker):
+    await broker.deploy(("dinner.bpmn", bpmn("start > end", id="dinner")))
+    with pytest.raises(osmia.NotFound, match=r"^NOT_FOUND: Expected .*'dinnr'.*; did you mean 'dinner'\?$"):
+        await broker.start("dinnr")
+    with pytest.raises(osmia.NotFound, match=r"found$"):
+        await broker.start("lunch")
+
+
 # --- the client, the doors
 
 
 async def test_the_client_answers_as_over_the_wire(broker: Broker):
-    with pytest.raises(osmia.NotFound, match=r"Command 'COMPLETE' rejected with code 'NOT_FOUND': Expected"):
+    with pytest.raises(osmia.NotFound, match=r"^NOT_FOUND: Expected") as refused:
         await broker.client.complete_job(7)
+    assert refused.value.details.startswith("Command 'COMPLETE' rejected with code 'NOT_FOUND': Expected")
     with pytest.raises(osmia.InvalidArgument):
         await broker.client.search_jobs(limit=-1)
     instance = await started(broker, 'start > ask:user(groups==["cooks"]) > end')

@@ -6,7 +6,7 @@ A broker that leaves the places out does not matter: the files are at hand here.
 from collections.abc import Sequence
 
 from osmia_broker.base.deployment_problems import HEAD, Problem, in_words, problems_in
-from osmia_broker.cli.failures import Exit, Failure, unframed
+from osmia_broker.cli.failures import Exit, Failure
 
 #: A reason that people read, and the command or change that mends it.
 REMEDIES = (
@@ -39,6 +39,8 @@ CUT = "… (the answer of the broker ends here; there may be more problems)"
 
 def refused(details: str, files: Sequence[tuple[str, bytes]]) -> Failure:
     """Return the failure for a refusal of *files* with the text *details*. A single problem stands in the first line."""
+    from osmia.errors import unframed
+
     is_cut = len(details) >= ANSWER_CHARACTERS_MAX
     details = unframed(details)
     lines = [_line(in_words(problem), files) for problem in problems_in(details)]

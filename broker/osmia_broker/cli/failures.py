@@ -186,14 +186,8 @@ SENTENCES = {
 
 OTHER_SIGN_IN = "osmia login --user NAME   (who may; with a sign-in, --user and OSMIA_USER do not say who acts)"
 WHO = "--user NAME --groups NAME,NAME   (who acts; or OSMIA_USER and OSMIA_GROUPS)"
-_FRAME = re.compile(r"Command '\w+' rejected with code '\w+': ")  # of the wire, around the broker's sentence
 SUSPENDED = re.compile(r"but process instance '(\d+)'.* is suspended$")
 LOOPBACK = re.compile(r"(127\.[\d.]+|localhost|\[::1\]):\d+")
-
-
-def unframed(details: str) -> str:
-    """Return the broker's own sentence in the *details* of a refused call."""
-    return _FRAME.sub("", details, count=1)
 
 
 def from_call(
@@ -210,7 +204,7 @@ def from_call(
         return _exhausted(error.details, address, is_too_large=isinstance(error, InvalidArgument))
     if error.reason is not None:
         return _unreachable(error.reason, error.details, address, profile)
-    sentence = unframed(error.details)
+    sentence = error.sentence
     exit = EXITS.get(status, Exit.DEFECT)
     if status == "UNAUTHENTICATED" and WRONG_PAIR in sentence:
         what = f"Wrong name or password for the broker at {address}."
@@ -280,8 +274,9 @@ def _unreachable(reason: "Reason", details: str, address: str, profile: str) -> 
             what, mend = f"No broker answers at {address}, the address of the profile '{profile}'.", PROFILE_MEND
     elif reason.name == PLAIN:
         mend = f"--address {shlex.quote(address.removeprefix('https://'))}"
-    if reason.name == STRANGER or UNKNOWN_NAME.search(details) or (is_here and REFUSED_CONNECTION.search(details)):
-        why = ""
+    is_said = reason.name in (STRANGER, PLAIN) or UNKNOWN_NAME.search(details)
+    if is_said or (is_here and REFUSED_CONNECTION.search(details)):
+        why = ""  # the words of a library, which say the same once more
     return Failure(Exit.UNREACHABLE, what, why=why, mend=mend, code="UNAVAILABLE")
 
 

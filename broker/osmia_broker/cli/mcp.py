@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from osmia_broker.cli.agent_tools import NAMES, READING, AgentTools
-from osmia_broker.cli.failures import Exit, unframed, until_interrupted, usage
+from osmia_broker.cli.failures import Exit, until_interrupted, usage
 from osmia_broker.cli.options import Groups, User, names
 from osmia_broker.cli.session import Session, with_session
 
@@ -90,7 +90,7 @@ def _with_sentences(tool: Any) -> Any:
         try:
             return await tool(*args, **given)
         except OsmiaError as error:
-            raise ToolError(unframed(error.details)) from error
+            raise ToolError(error.sentence) from error
         except ValueError as error:
             raise ToolError(str(error)) from error
 

@@ -11,7 +11,7 @@ import typer
 from osmia_broker.base.whole_numbers import INT32_MAX
 from osmia_broker.cli import offers
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.failures import Exit, Failure, from_call, unframed
+from osmia_broker.cli.failures import Exit, Failure, from_call
 from osmia_broker.cli.follow import await_end
 from osmia_broker.cli.options import User, Var, Vars
 from osmia_broker.cli.output import Row
@@ -67,7 +67,7 @@ def start(
                 idempotency_key=idempotency_key,
             )
         except NotFound as error:
-            raise _not_found(client, process_id, version, error.details) from error
+            raise _not_found(client, process_id, version, error.sentence) from error
         except InvalidArgument as error:
             failure = from_call(error, client.address)
             if missing := WITHOUT.search(error.details):
@@ -116,6 +116,6 @@ def _not_found(client: "SyncClient", process_id: str, version: int, why: str) ->
     """Return the failure for a process or a version that is not there, with the nearest that is."""
     versions = [one.version for one in every(client.search_definitions, bpmn_process_id=process_id)]
     if not versions:
-        return unknown_process(client, process_id, "osmia start {}", why=unframed(why))
+        return unknown_process(client, process_id, "osmia start {}", why=why)
     what = f"Process '{process_id}' has no version {version}; the latest is {max(versions)}."
     return Failure(Exit.NOT_FOUND, what, mend=f"osmia start {shlex.quote(process_id)}", code="NOT_FOUND")

@@ -11,7 +11,7 @@ import typer
 
 from osmia_broker.cli import task_lists, task_proposals
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.failures import Exit, Failure, unframed, usage
+from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.cli.form_answers import Unasked, answers, form_fields, unasked
 from osmia_broker.cli.options import Action, Element, Groups, Key, Process, User, Var, Vars, acting, names
 from osmia_broker.cli.output import Column, moment
@@ -99,7 +99,7 @@ def claim(session: Session, key: Key, user: User = "", groups: Groups = "", acti
         try:
             client.user_tasks.claim(task.key, **acting(user, groups), action=action)
         except InvalidState as error:
-            raise _claimed_already(client, task.key, user, groups, error.details) or error from error
+            raise _claimed_already(client, task.key, user, groups, error.sentence) or error from error
         holder = client.user_tasks.get(task.key, **acting(user, groups)).assignee
     _done(session, task.key, f"Claimed {task.key} for {holder or user or 'you'}")
 
@@ -359,7 +359,7 @@ def _open_task(client: "SyncClient", key: int, user: str, groups: str) -> "UserT
     return task
 
 
-def _claimed_already(client: "SyncClient", key: int, user: str, groups: str, details: str) -> Failure | None:
+def _claimed_already(client: "SyncClient", key: int, user: str, groups: str, sentence: str) -> Failure | None:
     """Return the failure of a claim that came too late; None if the claim was refused for another reason."""
     holder = client.user_tasks.get(key, **acting(user, groups)).assignee
     if not holder or holder == user:
@@ -367,7 +367,7 @@ def _claimed_already(client: "SyncClient", key: int, user: str, groups: str, det
     return Failure(
         Exit.CONFLICT,
         f"Task {key} is already claimed by {holder}.",
-        why=unframed(details),
+        why=sentence,
         mend=f"osmia task assign {key} {shlex.quote(user)}   (takes it over)",
         code="FAILED_PRECONDITION",
     )

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 from osmia import BpmnError, Client, Worker, reporting
+from osmia.errors import NotFound
 from osmia.job import Job
 from osmia.results import Deployment
 from osmia.settings import WorkerOptions
@@ -146,8 +147,17 @@ class Broker:
         return await self.client.deploy(*resources)
 
     async def start(self, process_id: str, variables: object = None, **options: Any) -> Instance:
-        """Start an instance of a process; *options* are those of `Client.create_instance`."""
-        created = await self.client.create_instance(process_id, variables, **options)
+        """Start an instance of a process; *options* are those of `Client.create_instance`.
+
+        Raises:
+            NotFound: no such process is deployed; the text names the nearest.
+        """
+        __tracebackhide__ = True
+        try:
+            created = await self.client.create_instance(process_id, variables, **options)
+        except NotFound as error:
+            ids = {one.bpmn_process_id for one in self.view.definitions()}
+            raise NotFound(error.code, f"{error.sentence}{_nearest(process_id, ids)}") from None
         await self.settle()
         return Instance(self, created.key)
 
