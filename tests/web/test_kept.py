@@ -163,6 +163,35 @@ def test_a_dialog_that_is_refused_is_open_again_with_what_was_typed(instance: An
     expect(instance.get_by_role("alert")).to_have_count(0)
 
 
+@pytest.mark.parametrize(
+    ("element", "variables", "told"),
+    [
+        ("", "", "Expected an element to activate, terminate or move, but found none."),
+        ("zzz", "", "has no element 'zzz'."),
+        ("work", "[1]", 'expected an object such as {"amount": 12}, but found a list (line 1, column 1).'),
+    ],
+)
+def test_a_modification_that_is_refused_says_why_in_its_dialog(instance: Any, element: str, variables: str, told: str):
+    dialog_ = dialog(instance, "Modify")
+    if variables:
+        modify(instance).fill(variables)
+    else:
+        press(instance, "Modify…")
+    dialog_.get_by_label("Activate element").fill(element)
+    dialog_.get_by_role("button", name="Modify").click()
+    expect(dialog_).to_contain_text(told)
+    expect(dialog_.get_by_label("Activate element")).to_have_value(element)
+
+
+def test_a_dialog_that_is_sent_empty_stays_and_says_why(task: Any):
+    press(task, "Snooze…")
+    dialog(task, "Snooze").get_by_role("button", name="Snooze").click()
+    expect(dialog(task, "Snooze").get_by_role("alert")).to_contain_text("no time was given")
+    task.keyboard.press("Escape")
+    press(task, "Snooze…")
+    expect(dialog(task, "Snooze").get_by_role("alert")).to_have_count(0)
+
+
 def test_a_reason_that_is_refused_is_there_again(task: Any):
     hand_back(task).fill("  ")
     dialog(task, "Hand back").get_by_role("button", name="Hand back").click()

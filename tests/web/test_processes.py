@@ -418,6 +418,10 @@ def test_a_decision_is_drawn_and_evaluated(page, discount):
     page.get_by_role("textbox", name="Variables (JSON)").fill('{"customer": "nobody"}')
     page.get_by_role("button", name="Evaluate").click()
     expect(result).to_contain_text("No rule matched")
+    page.get_by_role("textbox", name="Variables (JSON)").fill('{"customer": ')
+    page.get_by_role("button", name="Evaluate").click()
+    expect(page.locator("#variables-problem")).to_contain_text("Not valid JSON")
+    expect(result).to_have_count(0)  # it would look like the answer
 
 
 def test_an_evaluation_that_fails_says_why(page, discount):

@@ -9,7 +9,7 @@ from osmia_broker.base.addresses import local_path
 from osmia_broker.base.errors import InvalidArgument, NotFound, OsmiaError
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine.commands import ActivateInstruction, MoveInstruction, TerminateInstruction
-from osmia_broker.http.web.json_texts import json_fault
+from osmia_broker.http.web.json_texts import json_fault, object_fault
 from osmia_broker.http.web.numbers import number_in
 from osmia_broker.http.web.resolving import failed_again, resolve, set_retries
 from osmia_broker.http.web.screen import action
@@ -64,7 +64,10 @@ async def modify(visit: Visit, key: int) -> Response:
         raise InvalidArgument("Expected an element to move from and one to move to, but found only one of them")
     if terminate and not await _has_token(visit, key, terminate):
         raise InvalidArgument(f"No token is at '{terminate[:NAME_CHARACTERS_SHOWN]}', so there is nothing to terminate")
-    variables = parse_variables(await visit.field("variables"))
+    typed = await visit.field("variables") or "{}"
+    if fault := object_fault(typed):
+        raise InvalidArgument(str(fault))
+    variables = parse_variables(typed)
     given = (("", variables),) if variables else ()
     await visit.calls.modify_instance(
         key,

@@ -141,6 +141,8 @@ function empty(form) {
 }
 
 document.addEventListener('htmx:before:swap', ({ detail }) => {
+  const was = submitted.get(detail?.ctx?.sourceEvent);
+  if (was?.dialog) was.isOpen = document.getElementById(was.dialog)?.open;
   const field = document.activeElement;
   const isPage = detail?.tasks?.some((task) => task.type === 'main' && task.target?.id === 'page');
   if (!isPage || !typing || known.get(field) !== typing) return;
@@ -150,7 +152,7 @@ document.addEventListener('htmx:before:swap', ({ detail }) => {
 document.addEventListener('htmx:after:swap', ({ detail }) => {
   const was = submitted.get(detail?.ctx?.sourceEvent);
   look();
-  if (was?.isTaken === false && keysOf(was.name).length) open(was);
+  if (was?.isTaken === false && (was.isOpen || keysOf(was.name).length)) open(was);
   if (!held || held.ctx !== detail.ctx) return;
   const isOver = held.dialog && was?.isTaken && was.name === held.name;
   if (!isOver) goOn(held);
@@ -166,7 +168,7 @@ function goOn({ key, dialog, action, from, to }) {
   if (typeof from === 'number') field.setSelectionRange(from, to);
 }
 
-// A dialog that was refused is open again, with what was typed, and says why.
+// A dialog that was refused is open again, with what was typed, and says why: also one that was sent empty. Who closed it meanwhile is left alone.
 function open({ dialog, action }) {
   const form = show(dialog, action);
   if (!form) return;

@@ -56,6 +56,7 @@ document.addEventListener('submit', (event) => {
   if (!wrong.length) return;
   event.preventDefault();
   event.stopImmediatePropagation();
+  document.getElementById(event.target.dataset.result)?.remove(); // it answers what was sent before
   wrong[0].focus();
 }, true);
 
