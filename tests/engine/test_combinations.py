@@ -181,6 +181,32 @@ def test_a_condition_is_checked_when_a_value_changes(play: Play, lines: str, at:
     play(f"{WATCH}; {lines}; at {at}")
 
 
+OUTER = 'deploy start > a:job > end & s:eventsub { n:start(condition="=v = 0", interrupting=false) > r:job > e3:end }; create v=1'
+
+
+@pytest.mark.parametrize(
+    ("lines", "at"),
+    [
+        ("set v=0; set a local v=5; set a local v=0", "a s r"),  # the event does not see what is local to the task
+        ("set a local v=0", "a"),
+        ("set a local v=5; set v=0", "a s r"),
+    ],
+)
+def test_a_change_in_an_inner_scope_is_not_one_of_the_outer(play: Play, lines: str, at: str):
+    play(f"{OUTER}; {lines}; at {at}")
+
+
+def test_a_change_reaches_what_waits_far_inside(play: Play):
+    play("""
+        deploy   start > o:sub { start > i:sub { start > c:catch(condition="=v = 0") > a:job > e1:end } > e2:end } > end
+        create
+        set      o local v=1
+        at       o i c
+        set      o local v=0
+        at       o i a
+    """)
+
+
 FILTERED = 'deploy start > a:job > end & n:boundary(on=a, condition="=v = 0 and w = 0", cancel=false, {filter}) > r:job > e3:end; create w=0'
 
 

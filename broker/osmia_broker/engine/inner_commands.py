@@ -59,15 +59,19 @@ class DeliverSignal(Command, frozen=True, gc=False):
 
 
 class CheckConditions(Command, frozen=True, gc=False):
-    """Check conditions: those of new subscriptions, or (none given) those of the instance that wait for one of the changed variables *names*.
+    """Check conditions: those of new subscriptions, or (none given) those that wait for one of the changed variables *names*.
 
-    Of these, *created* did not exist before in their scope.
+    Of these, *created* did not exist before in their scope. They have changed in the element instance *scope_key* (0: the process instance), so what
+    waits in there is concerned. The check goes on after the subscription *after_key*, up to *until_key* (0: the last one).
     """
 
     process_instance_key: int
     subscription_keys: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
     created: tuple[str, ...] = ()
+    scope_key: int = 0
+    after_key: int = 0
+    until_key: int = 0
 
 
 class ContinueTermination(Command, frozen=True, gc=False):

@@ -39,32 +39,39 @@ def put_local(turn: Turn, scope: ElementInstance, variables: Variables) -> None:
 
     """
     key, process_instance_key = scope.key, scope.process_instance_key
-    _changed(turn, process_instance_key, turn.variables.put(key, process_instance_key, variables))
+    _changed(turn, scope, turn.variables.put(key, process_instance_key, variables))
 
 
 def merge(turn: Turn, scope: ElementInstance, variables: Variables) -> None:
     """Set each variable in the nearest scope from *scope* outwards that has it, else in the process. Raises as `put_local`."""
     table, process_instance_key = turn.variables, scope.process_instance_key
     changes: dict[str, str] = {}
+    outermost = scope
     while scope.scope_key:
         own = table.scopes.get(scope.key)
         if own is not None and not own.keys().isdisjoint(variables):
             here = {name: value for name, value in variables.items() if name in own}
             changes |= table.put(scope.key, process_instance_key, here)
             variables = {name: value for name, value in variables.items() if name not in here}
+            outermost = scope
         scope = turn.elements[scope.scope_key]
-    changes |= table.put(scope.key, process_instance_key, variables)
-    _changed(turn, process_instance_key, changes)
+    if variables:
+        changes |= table.put(scope.key, process_instance_key, variables)
+        outermost = scope
+    _changed(turn, outermost, changes)
 
 
-def _changed(turn: Turn, process_instance_key: int, changes: Mapping[str, str]) -> None:
-    """Check the size of the variables after changes, and let the conditions be checked that wait for one.
+def _changed(turn: Turn, scope: ElementInstance, changes: Mapping[str, str]) -> None:
+    """Check the size of the variables after changes in *scope* and inside it, and let the conditions there be checked that wait for one.
 
     *changes* has the kinds by name.
     """
-    if changes and turn.subscriptions.has_any_of_instance(process_instance_key):
+    process_instance_key = scope.process_instance_key
+    if changes and process_instance_key in turn.subscriptions.conditions:
         created = tuple(name for name, change in changes.items() if change == CREATE)
-        turn.follow(process_instance_key, CheckConditions(process_instance_key, names=(*changes,), created=created))
+        inside = scope.key if scope.scope_key else 0
+        command = CheckConditions(process_instance_key, names=(*changes,), created=created, scope_key=inside)
+        turn.follow(process_instance_key, command)
     size = turn.variables.text.get(process_instance_key, 0)
     if size > INSTANCE_CHARACTERS_MAX:
         raise TooLarge(

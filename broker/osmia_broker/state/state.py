@@ -46,7 +46,6 @@ from osmia_broker.state.rows import (
     RemoteSubscription,
     Resource,
     StartSubscription,
-    Subscription,
     Timer,
     Variable,
 )
@@ -62,6 +61,7 @@ from osmia_broker.state.store_protocol import (
     Start,
     Wanted,
 )
+from osmia_broker.state.subscriptions import SubscriptionTable
 from osmia_broker.state.table import Table
 from osmia_broker.state.task_rows import (
     GlobalTaskListener,
@@ -125,7 +125,7 @@ class State:
         self.incidents: Table[Incident] = Table(Incident, *of_all)
         self.follow_ups: Table[FollowUp] = Table(FollowUp, *of_all)
         self.timers: Table[Timer] = Table(Timer, *of_all)
-        self.subscriptions: Table[Subscription] = Table(Subscription, *of_all)
+        self.subscriptions = SubscriptionTable(*of_all)
         self.messages = MessageTable(*of_all)
         self.origins: Table[InstanceOrigin] = Table(InstanceOrigin, *of_all)
         self.business_ids: Table[BusinessId] = Table(BusinessId, *of_all)

@@ -3,9 +3,12 @@
 Only true fires. Null is the ordinary case of a variable that does not exist yet; any other value, and a failed evaluation, fire nothing either.
 """
 
+from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from osmia_broker.base.errors import InvalidState, NotFound
 from osmia_broker.engine.answers import ConditionalsEvaluated
@@ -22,11 +25,14 @@ from osmia_broker.model.expressions import Scope
 from osmia_broker.model.graph import Element
 from osmia_broker.state.rows import StartSubscription, Subscription, SubscriptionKind
 
+CHECKED_PER_SLICE = 100  # about 5 ms
+
 
 @carries_out(CheckConditions)
 def check_conditions(turn: Turn, command: CheckConditions) -> None:
     """Fire the events whose condition is true: of new subscriptions, or of those that wait for a variable that has changed."""
-    for subscription in _subscriptions(turn, command):
+    found = _subscriptions(turn, command)
+    for subscription in found[:CHECKED_PER_SLICE]:
         if subscription.key not in turn.subscriptions:
             continue  # an event that fired before has ended what waited
         event = turn.definitions.process(subscription.process_definition_key).elements[subscription.element_id]
@@ -35,14 +41,34 @@ def check_conditions(turn: Turn, command: CheckConditions) -> None:
         owner_key = subscription.element_instance_key
         if is_concerned and _is_true(turn, event, VariableScope(turn, owner_key)):
             fire(turn, turn.elements[owner_key], event, {})
+    if len(found) > CHECKED_PER_SLICE:
+        after_key, until_key = found[CHECKED_PER_SLICE - 1].key, found[-1].key
+        turn.follow(command.process_instance_key, replace(command, after_key=after_key, until_key=until_key))
 
 
 def _subscriptions(turn: Turn, command: CheckConditions) -> list[Subscription]:
+    """Return the subscriptions that are left to check, in order of their keys. One that was opened later has been checked then."""
     if command.subscription_keys:
         found = (turn.subscriptions.get(key) for key in command.subscription_keys)
         return [subscription for subscription in found if subscription is not None]
-    living = turn.subscriptions.of_instance(command.process_instance_key)
-    return [subscription for subscription in living if subscription.kind is SubscriptionKind.CONDITION]
+    until_key = command.until_key or turn.state.last_key
+    if not command.scope_key:
+        conditions = turn.subscriptions.conditions
+        return conditions.between(command.process_instance_key, command.after_key, until_key)
+    inside = _conditions_inside(turn, command.scope_key)
+    return sorted((one for one in inside if command.after_key < one.key <= until_key), key=_key)
+
+
+def _conditions_inside(turn: Turn, scope_key: int) -> Iterator[Subscription]:
+    """Yield the subscriptions to conditions of an element instance and of all that live in it."""
+    keys = [scope_key]
+    for key in keys:  # grows while it is walked
+        waiting = turn.subscriptions.by("element_instance_key", key)
+        yield from (one for one in waiting if one.kind is SubscriptionKind.CONDITION)
+        keys.extend(inner.key for inner in turn.elements.by("scope_key", key))
+
+
+_key = attrgetter("key")
 
 
 def _is_true(turn: Turn, event: Element, scope: Scope) -> bool:

@@ -1,0 +1,31 @@
+"""The events that element instances wait for, in memory, and those of them that wait for a condition."""
+
+from osmia_broker.state.deadlines import Deadlines
+from osmia_broker.state.index import Index
+from osmia_broker.state.journal import Journal
+from osmia_broker.state.residency import Residency
+from osmia_broker.state.rows import Subscription, SubscriptionKind
+from osmia_broker.state.table import Table
+
+_CONDITION = SubscriptionKind.CONDITION
+
+
+class SubscriptionTable(Table[Subscription]):
+    """The resident living subscriptions. `conditions` has those that wait for a condition, by process instance.
+
+    Each change of a variable asks for these, and an instance may have very many others.
+    """
+
+    __slots__ = ("conditions",)
+
+    def __init__(self, journal: Journal, residency: Residency, deadlines: Deadlines) -> None:
+        super().__init__(Subscription, journal, residency, deadlines)
+        self.conditions: Index[Subscription] = Index()
+
+    def _entered(self, row: Subscription) -> None:
+        if row.kind is _CONDITION:
+            self.conditions.enter(row.process_instance_key, row)
+
+    def _left(self, row: Subscription) -> None:
+        if row.kind is _CONDITION:
+            self.conditions.leave(row.process_instance_key, row)
