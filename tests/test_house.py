@@ -425,7 +425,7 @@ def test_every_command_that_is_listed_is_there_and_has_an_example():
     from osmia_broker.cli.app import COMMANDS
 
     for name in COMMANDS:
-        tree = TREES[f"osmia_broker.cli.{name}"]
+        tree = TREES[f"osmia_broker.cli.{name.replace('-', '_')}"]
         commands = [
             node
             for node in ast.walk(tree)

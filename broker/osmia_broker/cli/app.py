@@ -53,15 +53,18 @@ COMMANDS = {
     "job": "One job, as a worker: activate, complete, fail, retries …",
     "work": "Be a worker: run a program for each job; list the workers",
     "workers": "",
-    "incidents": "List open incidents",
-    "incident": "One incident: show, resolve",
+    "incidents": "List open incidents; one of them: show, resolve",
+    "incident": "",
+    "batches": "One command for many things: list, begin, follow, stop",
+    "batch": "",
     "timers": "List timers that wait",
     "subscriptions": "List events that wait for messages, signals and conditions",
-    "messages": "List messages that are kept",
-    "message": "Publish, broadcast or evaluate what they wait for",
+    "messages": "List; publish, broadcast, evaluate",
+    "message": "",
     "signal": "",
     "condition": "",
-    "decision": "One decision: evaluate",
+    "decision": "One decision: evaluate, evaluations, delete",
+    "cluster-variable": "Variables that every expression can read: list, create …",
     "events": "List what has happened; with --follow, what happens",
     "status": "Show version, partitions, queues; exit 0 only when healthy",
     "user": "Users, and brokers by name; sign in, sign out",
@@ -122,7 +125,7 @@ class Commands(TyperGroup):
         """Return the command of that name, or `None`."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"osmia_broker.cli.{cmd_name}")
+        module = _module_of(cmd_name)
         command = _dressed(typer.main.get_command(module.app))
         command.name = cmd_name
         return command
@@ -136,9 +139,13 @@ class Commands(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
+def _module_of(name: str) -> Any:
+    return importlib.import_module(f"osmia_broker.cli.{name.replace('-', '_')}")
+
+
 def _with_noun(verb: str) -> str:
     """Return the commands that have *verb* behind their noun: `claim` is that of `osmia task claim`. Empty if none has."""
-    modules = ((name, importlib.import_module(f"osmia_broker.cli.{name}")) for name in COMMANDS)
+    modules = ((name, _module_of(name)) for name in COMMANDS)
     nouns = [name for name, module in modules if verb in getattr(typer.main.get_command(module.app), "commands", {})]
     return " or ".join(f"osmia {noun} {verb}" for noun in nouns)
 

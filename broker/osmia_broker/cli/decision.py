@@ -9,22 +9,23 @@ import typer
 from osmia_broker.base.whole_numbers import whole_number
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import Exit, Failure
-from osmia_broker.cli.options import Instance, Limit, Var, Vars
+from osmia_broker.cli.options import Instance, Keys, Limit, Var, Vars
 from osmia_broker.cli.output import Row
 from osmia_broker.cli.rows import EVALUATION_COLUMNS, evaluation_row, every, first, rule_rows
 from osmia_broker.cli.session import Session, with_session
+from osmia_broker.cli.several import Deed, do_each
 
 if TYPE_CHECKING:
     from osmia.results import EvaluatedDecision, Evaluation
 
-app = typer.Typer(add_completion=False, help="One decision: evaluate, evaluations.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="One decision: evaluate, evaluations, delete.", no_args_is_help=True)
 
 MISSING = "no decision found"  # in the refusal of a decision that is not deployed: of the status INVALID_ARGUMENT, by the contract
 
 
 @app.callback()
 def decision() -> None:
-    """One decision: evaluate, evaluations."""
+    """One decision: evaluate, evaluations, delete."""
 
 
 @app.command()
@@ -95,6 +96,19 @@ def evaluations(
         )
         rows = [evaluation_row(one) for one in first(session, found, limit)]
     session.list(rows, EVALUATION_COLUMNS, empty="No decision was evaluated.")
+
+
+@app.command()
+@with_session
+def delete(session: Session, keys: Keys) -> None:
+    """Delete evaluations, each with those of the decisions that it required, for ever.
+
+    Example: osmia decision delete 2251799813685260 --yes
+    """
+    session.confirm(f"Delete {f'evaluation {keys[0]}' if len(keys) == 1 else f'{len(keys)} evaluations'}?")
+    deed = Deed("evaluation", "deleted", "decisionEvaluationKey", "osmia decision evaluations")
+    with session.client(found_by=deed.mend) as client:
+        do_each(session, client.address, keys, client.delete_evaluation, deed)
 
 
 def _row(evaluation: "Evaluation") -> Row:

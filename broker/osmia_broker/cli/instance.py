@@ -30,11 +30,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     add_completion=False,
-    help="One process instance: show, diagram, variables, modify, migrate, business-id, suspend, resume, cancel.",
+    help="One process instance: show, diagram, variables, modify, migrate, business-id, suspend, resume, cancel, delete.",
     no_args_is_help=True,
 )
 
 LIST = "osmia instances"
+ENDED = "osmia instances --state completed"
 
 
 @app.command()
@@ -310,6 +311,20 @@ def cancel(session: Session, keys: Keys) -> None:
     session.confirm(f"Cancel {what if len(keys) == 1 else f'{len(keys)} process instances and everything in them'}?")
     with session.client(found_by=LIST) as client:
         _do_each(session, client, keys, client.cancel_instance, "canceled")
+
+
+@app.command()
+@with_session
+def delete(session: Session, keys: Keys) -> None:
+    """Delete process instances that have ended, with their history, for ever.
+
+    Example: osmia instance delete 2251799813685251 --yes
+    """
+    what = f"process instance {keys[0]} with its history"
+    session.confirm(f"Delete {what if len(keys) == 1 else f'{len(keys)} process instances with their history'}?")
+    deed = Deed("process instance", "deleted", "processInstanceKey", ENDED)
+    with session.client(found_by=ENDED) as client:
+        do_each(session, client.address, keys, client.delete_instance, deed)
 
 
 def _do_each(session: Session, client: "SyncClient", keys: list[int], act: Callable[[int], None], done: str) -> None:

@@ -40,6 +40,11 @@ def process_ids(context: typer.Context) -> list[Offer]:
     return _offered(context, _processes)
 
 
+def cluster_variables(context: typer.Context) -> list[Offer]:
+    """Offer the names of cluster variables."""
+    return _offered(context, _cluster_variables)
+
+
 def job_types(context: typer.Context) -> list[Offer]:
     """Offer the types of open jobs."""
     return _offered(context, _job_types)
@@ -95,4 +100,14 @@ def _processes(client: "SyncClient") -> Iterable[Offer]:
     return ((one.bpmn_process_id, one.name) for one in found)
 
 
-OF_NOUN = {"task": _tasks, "instance": _instances, "job": _jobs, "incident": _incidents}  #: what a key is, by the noun
+def _batches(client: "SyncClient") -> Iterable[Offer]:
+    found = client.batches.search(states=["ACTIVE", "SUSPENDED"], limit=OFFERED_MAX).items
+    return ((str(one.key), one.type) for one in found)
+
+
+def _cluster_variables(client: "SyncClient") -> Iterable[Offer]:
+    return ((one.name, "") for one in client.cluster_variables.search(limit=OFFERED_MAX).items)
+
+
+#: What a key is, by the noun.
+OF_NOUN = {"task": _tasks, "instance": _instances, "job": _jobs, "incident": _incidents, "batch": _batches}

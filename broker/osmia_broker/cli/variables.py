@@ -24,7 +24,7 @@ def read(assignments: list[str] | None, document: str | None) -> Variables:
     Raises:
         Failure: USAGE; the text names the wrong variable or file, and the place in it.
     """
-    variables = _document(document) if document is not None else {}
+    variables = given_document(document, "--vars", "--vars '{\"a\": 1}'") if document is not None else {}
     for assignment in assignments or ():
         name, value = _assignment(assignment)
         variables[name] = value
@@ -70,19 +70,23 @@ def _json(value: str, what: str, mend: str) -> msgspec.Raw:
     return msgspec.Raw(value.encode())
 
 
-def _document(source: str) -> Variables:
-    """Read `--vars`: from a file for `@file`, from stdin for `-`, else the value is the JSON itself."""
+def given_document(source: str, option: str, mend: str) -> Variables:
+    """Read the JSON object of *option*: from a file for `@file`, from stdin for `-`, else the value is the JSON itself.
+
+    Raises:
+        Failure: USAGE; there is no such file, or it holds no JSON object. *mend* is the option with one.
+    """
     if source == "-":
         text, name = sys.stdin.read(), "standard input"
     elif source.startswith("@"):
-        text, name = _file(Path(source[1:])), source[1:]
+        text, name = _file(Path(source[1:]), option), source[1:]
     else:
-        text, name = source, "--vars"
+        text, name = source, option
     try:
         return dict(msgspec.json.decode(text, type=dict[str, msgspec.Raw]))
     except (msgspec.DecodeError, UnicodeError) as error:
         found = fault(text, error)
-        raise usage(f"Expected {name} to hold a JSON object, but found {found}.", "--vars '{\"a\": 1}'") from error
+        raise usage(f"Expected {name} to hold a JSON object, but found {found}.", mend) from error
 
 
 KINDS = {list: "a list", str: "a text", int: "a number", float: "a number", bool: "true or false", type(None): "null"}
@@ -115,23 +119,24 @@ def fault(text: str, error: Exception) -> str:
     return f"a value beyond the bounds of JSON ({error})"
 
 
-def _nearby(path: Path) -> str:
+def _nearby(path: Path, option: str) -> str:
     """Return the option with the file that *path* probably means, or with a place for one."""
     folder = path.parent
     files = sorted(one.name for one in folder.iterdir() if one.is_file()) if folder.is_dir() else []
     named = [one for one in files if one.endswith(".json")]
     near = [*get_close_matches(path.name, files, n=1), *(named if len(named) == 1 else [])]
     return (
-        f"--vars {shlex.quote(f'@{folder / near[0]}')}"
+        f"{option} {shlex.quote(f'@{folder / near[0]}')}"
         if near
-        else "--vars JSON   (or @FILE with a file that is there)"
+        else f"{option} JSON   (or @FILE with a file that is there)"
     )
 
 
-def _file(path: Path) -> str:
+def _file(path: Path, option: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         raise usage(
-            f"Expected to read variables from '{path}', but found: {in_words(error)}.", _nearby(path)
+            f"Expected to read {'variables' if option == '--vars' else option} from '{path}', but found: {in_words(error)}.",
+            _nearby(path, option),
         ) from error

@@ -13,16 +13,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from grpc import StatusCode
+
 from osmia import variables as variables_json
 from osmia.arguments import checks_arguments
 from osmia.backoff import Backoff
 from osmia.calls.call import Calls
 from osmia.calls.fields import fields_of, numbers_of
+from osmia.errors import Timeout
 from osmia.results import Page
 from osmia_proto import queries
 
 DEFAULT_LIMIT = 50
 FIRST_LOOK_MS, LOOK_EVERY_MS = 20, 500
+FINDING_S = 600  # to find and store a million items
 _TYPE = "BATCH_OPERATION_TYPE_"
 _STATE = "BATCH_OPERATION_STATE_"
 _ITEM = "BATCH_OPERATION_ITEM_STATE_"
@@ -155,7 +159,7 @@ class BatchCalls(Calls):
             NotFound: there is no such process instance.
         """
         request = queries.ResolveProcessInstanceIncidentsRequest(process_instance_key=process_instance_key)
-        answer = await self._call("ResolveProcessInstanceIncidents", request)
+        answer = await self._begun("ResolveProcessInstanceIncidents", request)
         return BatchBegun(answer.key, answer.items)
 
     async def update_jobs(
@@ -174,13 +178,18 @@ class BatchCalls(Calls):
         """Return how many items such a batch operation would have now. Nothing is begun."""
         (number,) = numbers_of(queries.BatchOperationType, _TYPE, [type])
         request = queries.CountBatchOperationItemsRequest(type=number, filter=variables_json.encode(filter))
-        return int((await self._call("CountBatchOperationItems", request)).items)
+        return int((await self._begun("CountBatchOperationItems", request)).items)
 
     async def _begin(self, type: BatchType, filter: Filter | None, **details: Any) -> BatchBegun:
         (number,) = numbers_of(queries.BatchOperationType, _TYPE, [type])
         request = queries.CreateBatchOperationRequest(type=number, filter=variables_json.encode(filter), **details)
-        answer = await self._call("CreateBatchOperation", request)
+        answer = await self._begun("CreateBatchOperation", request)
         return BatchBegun(answer.key, answer.items)
+
+    async def _begun(self, name: str, request: Any) -> Any:
+        """Make a call that finds all items first, and so takes longer than others."""
+        timeout_s = None if self._timeout_s is None else max(self._timeout_s, FINDING_S)
+        return await self._channel.unary(name, request, timeout_s=timeout_s)
 
     # --- look after
 
@@ -230,21 +239,29 @@ class BatchCalls(Calls):
         answer = await self._call("SearchBatchOperationItems", request)
         return Page([_item(one) for one in answer.items], answer.next)
 
-    async def follow(self, key: int) -> AsyncIterator[BatchOperation]:
+    async def follow(self, key: int, *, wait_ms: int | None = None) -> AsyncIterator[BatchOperation]:
         """Iterate over a batch operation as it is now and each time that it has changed; the last one has ended.
 
         Raises:
             NotFound: there is none with that key.
+            Timeout: it has not ended within *wait_ms*; it goes on.
         """
-        pauses = Backoff(first_ms=FIRST_LOOK_MS, max_ms=LOOK_EVERY_MS)
+        loop, pauses = asyncio.get_running_loop(), Backoff(first_ms=FIRST_LOOK_MS, max_ms=LOOK_EVERY_MS)
+        end_s = None if wait_ms is None else loop.time() + wait_ms / 1000
         seen = None
         while seen is None or not seen.has_ended:
             now = await self.get(key)
             if now != seen:
                 yield now
             seen = now
-            if not now.has_ended:
-                await asyncio.sleep(pauses.next_s())
+            pause_s = pauses.next_s()
+            if now.has_ended:
+                return
+            if end_s is not None and loop.time() + pause_s >= end_s:
+                raise Timeout(
+                    StatusCode.DEADLINE_EXCEEDED, f"Expected batch operation '{key}' to end within {wait_ms} ms"
+                )
+            await asyncio.sleep(pause_s)
 
     async def suspend(self, key: int) -> None:
         """Pause a batch operation until it is resumed.
