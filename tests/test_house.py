@@ -391,7 +391,7 @@ def test_every_call_of_the_contract_is_answered_or_left_out_on_purpose():
     from tests.calls.scripted import ScriptedPartition
 
     calls = Calls(ScriptedPartition())  # type: ignore[arg-type]
-    served = services_of(Gateway, calls, Queries, Events, UserTasks)  # type: ignore[arg-type]
+    served = services_of(Gateway, calls, Queries, Events, UserTasks, documents=None)  # type: ignore[arg-type]
     none(f"{name} is not answered" for methods, by in served for name in methods if not hasattr(by, name))
     assert {id(methods) for methods, _ in served} == {id(methods) for methods in SERVICES.values()}
 

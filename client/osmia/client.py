@@ -18,6 +18,7 @@ from osmia._channel import Channel
 from osmia.access import SignIn
 from osmia.calls.batches import BatchCalls
 from osmia.calls.cluster_variables import ClusterVariableCalls
+from osmia.calls.documents import DocumentCalls
 from osmia.calls.event_stream import EventStreamCalls
 from osmia.calls.events import EventCalls
 from osmia.calls.instances import InstanceCalls
@@ -83,6 +84,7 @@ class Client(
         self.user_tasks = UserTaskCalls(channel, self._timeout_s)
         self.batches = BatchCalls(channel, call_timeout_ms)
         self.cluster_variables = ClusterVariableCalls(channel, call_timeout_ms)
+        self.documents = DocumentCalls(channel, call_timeout_ms)
 
     @property
     def address(self) -> str:

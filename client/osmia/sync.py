@@ -25,6 +25,7 @@ from osmia import errors
 from osmia.access import SignIn
 from osmia.calls.batches import BatchCalls
 from osmia.calls.cluster_variables import ClusterVariableCalls
+from osmia.calls.documents import DocumentCalls
 from osmia.calls.user_tasks import UserTaskCalls
 from osmia.client import CALL_TIMEOUT_MS, Client
 from osmia.job import Job, Outcome
@@ -256,6 +257,16 @@ class SyncClusterVariables(_Group[ClusterVariableCalls]):
     search = _blocking_in(ClusterVariableCalls.search)
 
 
+class SyncDocuments(_Group[DocumentCalls]):
+    """The calls on documents, from any thread. The parameters are those of `DocumentCalls`."""
+
+    create = _blocking_in(DocumentCalls.create)
+    read = _blocking_in(DocumentCalls.read)
+    stream = _iterating_in(DocumentCalls.stream)
+    delete = _blocking_in(DocumentCalls.delete)
+    link = _blocking_in(DocumentCalls.link)
+
+
 class SyncClient:
     """Calls a gateway from any thread, with or without an event loop. The parameters are those of `Client`."""
 
@@ -289,12 +300,17 @@ class SyncClient:
         self.user_tasks = SyncUserTasks(client.user_tasks, loop)
         self.batches = SyncBatches(client.batches, loop)
         self.cluster_variables = SyncClusterVariables(client.cluster_variables, loop)
+        self.documents = SyncDocuments(client.documents, loop)
 
     deploy = _blocking(Client.deploy)
     check_deployment = _blocking(Client.check_deployment)
     deploy_process = _blocking(Client.deploy_process)
     delete_resource = _blocking(Client.delete_resource)
     evaluate_decision = _blocking(Client.evaluate_decision)
+    evaluate_expression = _blocking(Client.evaluate_expression)
+    deployed_file = _blocking(Client.deployed_file)
+    form = _blocking(Client.form)
+    start_form = _blocking(Client.start_form)
     delete_evaluation = _blocking(Client.delete_evaluation)
     topology = _blocking(Client.topology)
 
@@ -304,6 +320,7 @@ class SyncClient:
     suspend_instance = _blocking(Client.suspend_instance)
     resume_instance = _blocking(Client.resume_instance)
     delete_instance = _blocking(Client.delete_instance)
+    activate_ad_hoc_elements = _blocking(Client.activate_ad_hoc_elements)
     set_variables = _blocking(Client.set_variables)
     resolve_incident = _blocking(Client.resolve_incident)
     modify_instance = _blocking(Client.modify_instance)

@@ -1769,6 +1769,118 @@ class ListTakenSequenceFlowsResponse(_message.Message):
 Global___ListTakenSequenceFlowsResponse: _TypeAlias = ListTakenSequenceFlowsResponse  # noqa: Y015
 
 @_typing.final
+class GetDeployedFileRequest(_message.Message):
+    """Deployed files and forms."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOURCE_KEY_FIELD_NUMBER: _builtins.int
+    resource_key: _builtins.int
+    """Of a process definition, a graph of decisions or a form."""
+    def __init__(
+        self,
+        *,
+        resource_key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resource_key", b"resource_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDeployedFileRequest: _TypeAlias = GetDeployedFileRequest  # noqa: Y015
+
+@_typing.final
+class GetDeployedFileResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOURCE_NAME_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    resource_name: _builtins.str
+    content: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        resource_name: _builtins.str = ...,
+        content: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "resource_name", b"resource_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDeployedFileResponse: _TypeAlias = GetDeployedFileResponse  # noqa: Y015
+
+@_typing.final
+class GetFormRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORM_KEY_FIELD_NUMBER: _builtins.int
+    form_key: _builtins.int
+    def __init__(
+        self,
+        *,
+        form_key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["form_key", b"form_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFormRequest: _TypeAlias = GetFormRequest  # noqa: Y015
+
+@_typing.final
+class GetStartFormRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCESS_DEFINITION_KEY_FIELD_NUMBER: _builtins.int
+    process_definition_key: _builtins.int
+    def __init__(
+        self,
+        *,
+        process_definition_key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["process_definition_key", b"process_definition_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStartFormRequest: _TypeAlias = GetStartFormRequest  # noqa: Y015
+
+@_typing.final
+class Form(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    FORM_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    SCHEMA_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    """Of a form that stands inside a model: the key of its process definition."""
+    form_id: _builtins.str
+    version: _builtins.int
+    schema: _builtins.str
+    """JSON."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        form_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        schema: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["form_id", b"form_id", "key", b"key", "schema", b"schema", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Form: _TypeAlias = Form  # noqa: Y015
+
+@_typing.final
 class SearchItemsRequest(_message.Message):
     """Lists of the REST API."""
 
@@ -3484,6 +3596,72 @@ class CorrelateMessageResponse(_message.Message):
 Global___CorrelateMessageResponse: _TypeAlias = CorrelateMessageResponse  # noqa: Y015
 
 @_typing.final
+class ActivateAdHocElementsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ELEMENT_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    ELEMENTS_FIELD_NUMBER: _builtins.int
+    CANCEL_REMAINING_FIELD_NUMBER: _builtins.int
+    element_instance_key: _builtins.int
+    """Of the ad-hoc subprocess."""
+    cancel_remaining: _builtins.bool
+    """Terminate the elements that are active in it now."""
+    @_builtins.property
+    def elements(self) -> _containers.RepeatedCompositeFieldContainer[Global___AdHocElement]: ...
+    def __init__(
+        self,
+        *,
+        element_instance_key: _builtins.int = ...,
+        elements: _abc.Iterable[Global___AdHocElement] | None = ...,
+        cancel_remaining: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_remaining", b"cancel_remaining", "element_instance_key", b"element_instance_key", "elements", b"elements"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActivateAdHocElementsRequest: _TypeAlias = ActivateAdHocElementsRequest  # noqa: Y015
+
+@_typing.final
+class AdHocElement(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ELEMENT_ID_FIELD_NUMBER: _builtins.int
+    VARIABLES_FIELD_NUMBER: _builtins.int
+    element_id: _builtins.str
+    variables: _builtins.str
+    """A JSON object: variables of the element."""
+    def __init__(
+        self,
+        *,
+        element_id: _builtins.str = ...,
+        variables: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["element_id", b"element_id", "variables", b"variables"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdHocElement: _TypeAlias = AdHocElement  # noqa: Y015
+
+@_typing.final
+class ActivateAdHocElementsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActivateAdHocElementsResponse: _TypeAlias = ActivateAdHocElementsResponse  # noqa: Y015
+
+@_typing.final
 class SuspendProcessInstanceRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -4096,6 +4274,278 @@ class SearchBatchOperationItemsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchBatchOperationItemsResponse: _TypeAlias = SearchBatchOperationItemsResponse  # noqa: Y015
+
+@_typing.final
+class EvaluateExpressionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPRESSION_FIELD_NUMBER: _builtins.int
+    SCOPE_KEY_FIELD_NUMBER: _builtins.int
+    VARIABLES_FIELD_NUMBER: _builtins.int
+    expression: _builtins.str
+    """With a leading `=`, as in a model; without it, it is a text that means itself. At most 32768 characters."""
+    scope_key: _builtins.int
+    """The element instance, or the process instance, whose variables it sees; cluster variables are seen without it, too."""
+    variables: _builtins.str
+    """A JSON object: variables that it sees first."""
+    def __init__(
+        self,
+        *,
+        expression: _builtins.str = ...,
+        scope_key: _builtins.int = ...,
+        variables: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expression", b"expression", "scope_key", b"scope_key", "variables", b"variables"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvaluateExpressionRequest: _TypeAlias = EvaluateExpressionRequest  # noqa: Y015
+
+@_typing.final
+class EvaluateExpressionResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    value: _builtins.str
+    """JSON."""
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Why parts of the expression gave null: a line each."""
+
+    def __init__(
+        self,
+        *,
+        value: _builtins.str = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["value", b"value", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvaluateExpressionResponse: _TypeAlias = EvaluateExpressionResponse  # noqa: Y015
+
+@_typing.final
+class Document(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    CONTENT_HASH_FIELD_NUMBER: _builtins.int
+    CONTENT_TYPE_FIELD_NUMBER: _builtins.int
+    FILE_NAME_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    EXPIRES_MS_FIELD_NUMBER: _builtins.int
+    PROCESS_DEFINITION_ID_FIELD_NUMBER: _builtins.int
+    PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    CUSTOM_PROPERTIES_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    content_hash: _builtins.str
+    """SHA-256, hexadecimal."""
+    content_type: _builtins.str
+    file_name: _builtins.str
+    size: _builtins.int
+    expires_ms: _builtins.int
+    """0 for never."""
+    process_definition_id: _builtins.str
+    process_instance_key: _builtins.int
+    custom_properties: _builtins.str
+    """A JSON object."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        content_hash: _builtins.str = ...,
+        content_type: _builtins.str = ...,
+        file_name: _builtins.str = ...,
+        size: _builtins.int = ...,
+        expires_ms: _builtins.int = ...,
+        process_definition_id: _builtins.str = ...,
+        process_instance_key: _builtins.int = ...,
+        custom_properties: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_hash", b"content_hash", "content_type", b"content_type", "custom_properties", b"custom_properties", "expires_ms", b"expires_ms", "file_name", b"file_name", "id", b"id", "process_definition_id", b"process_definition_id", "process_instance_key", b"process_instance_key", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Document: _TypeAlias = Document  # noqa: Y015
+
+@_typing.final
+class CreateDocumentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    CONTENT_TYPE_FIELD_NUMBER: _builtins.int
+    FILE_NAME_FIELD_NUMBER: _builtins.int
+    EXPIRES_MS_FIELD_NUMBER: _builtins.int
+    PROCESS_DEFINITION_ID_FIELD_NUMBER: _builtins.int
+    PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    CUSTOM_PROPERTIES_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Letters, digits, `-` and `_`; empty for a new one."""
+    content: _builtins.bytes
+    content_type: _builtins.str
+    """Empty for application/octet-stream."""
+    file_name: _builtins.str
+    expires_ms: _builtins.int
+    process_definition_id: _builtins.str
+    process_instance_key: _builtins.int
+    custom_properties: _builtins.str
+    """A JSON object; empty for none."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        content: _builtins.bytes = ...,
+        content_type: _builtins.str = ...,
+        file_name: _builtins.str = ...,
+        expires_ms: _builtins.int = ...,
+        process_definition_id: _builtins.str = ...,
+        process_instance_key: _builtins.int = ...,
+        custom_properties: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "content_type", b"content_type", "custom_properties", b"custom_properties", "expires_ms", b"expires_ms", "file_name", b"file_name", "id", b"id", "process_definition_id", b"process_definition_id", "process_instance_key", b"process_instance_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateDocumentRequest: _TypeAlias = CreateDocumentRequest  # noqa: Y015
+
+@_typing.final
+class ReadDocumentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    CONTENT_HASH_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    content_hash: _builtins.str
+    """If it is given and the document has another: INVALID_ARGUMENT."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        content_hash: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_hash", b"content_hash", "id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadDocumentRequest: _TypeAlias = ReadDocumentRequest  # noqa: Y015
+
+@_typing.final
+class DocumentPart(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    content: _builtins.bytes
+    @_builtins.property
+    def document(self) -> Global___Document: ...
+    def __init__(
+        self,
+        *,
+        document: Global___Document | None = ...,
+        content: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "document", b"document"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocumentPart: _TypeAlias = DocumentPart  # noqa: Y015
+
+@_typing.final
+class DeleteDocumentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteDocumentRequest: _TypeAlias = DeleteDocumentRequest  # noqa: Y015
+
+@_typing.final
+class DeleteDocumentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteDocumentResponse: _TypeAlias = DeleteDocumentResponse  # noqa: Y015
+
+@_typing.final
+class LinkDocumentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    CONTENT_HASH_FIELD_NUMBER: _builtins.int
+    TIME_TO_LIVE_MS_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    content_hash: _builtins.str
+    time_to_live_ms: _builtins.int
+    """0 for an hour."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        content_hash: _builtins.str = ...,
+        time_to_live_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_hash", b"content_hash", "id", b"id", "time_to_live_ms", b"time_to_live_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkDocumentRequest: _TypeAlias = LinkDocumentRequest  # noqa: Y015
+
+@_typing.final
+class LinkDocumentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    EXPIRES_MS_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """Below the address of the broker's HTTP door: /v2/documents/..."""
+    expires_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        expires_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_ms", b"expires_ms", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkDocumentResponse: _TypeAlias = LinkDocumentResponse  # noqa: Y015
 
 @_typing.final
 class ClusterVariable(_message.Message):

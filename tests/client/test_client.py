@@ -61,6 +61,15 @@ NAMES = {
     "GetProcessXml": "process_xml",
     "SearchItems": "search_items",
     "GetItem": "get_item",
+    "GetDeployedFile": "deployed_file",
+    "GetForm": "form",
+    "GetStartForm": "start_form",
+    "ActivateAdHocElements": "activate_ad_hoc_elements",
+    "EvaluateExpression": "evaluate_expression",
+    "CreateDocument": "documents.create",
+    "ReadDocument": "documents.stream",
+    "DeleteDocument": "documents.delete",
+    "LinkDocument": "documents.link",
     "CheckDeployment": "check_deployment",
     "Status": "status",
     "CorrelateMessage": "correlate_message",
@@ -100,7 +109,7 @@ def test_every_call_of_the_contracts_has_a_method_in_both_clients() -> None:
         assert attrgetter(name)(blocking).__doc__ == attrgetter(name)(client).__doc__
 
 
-@pytest.mark.parametrize("group", ["user_tasks", "batches", "cluster_variables"])
+@pytest.mark.parametrize("group", ["user_tasks", "batches", "cluster_variables", "documents"])
 def test_every_call_of_a_group_is_in_both_clients(group: str) -> None:
     calls, blocking = getattr(Client("127.0.0.1:9"), group), getattr(SyncClient("127.0.0.1:9"), group)
     names = {name for name in dir(calls) if not name.startswith("_")}

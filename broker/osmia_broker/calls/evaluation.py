@@ -9,6 +9,7 @@ from osmia_broker.base.errors import InvalidArgument, Overloaded
 from osmia_broker.base.threads import to_the_end
 from osmia_broker.calls import checks
 from osmia_broker.calls.documents import parse_variables
+from osmia_broker.calls.faults import require
 from osmia_broker.engine.answers import SeenScope
 from osmia_broker.engine.commands import ReadScope, Variables
 from osmia_broker.model.expressions import Expression, UnreadableExpression
@@ -42,11 +43,12 @@ class Evaluations:
         Without a leading `=` it is a text that means itself.
 
         Raises:
-            InvalidArgument: it cannot be read, or its evaluation fails.
+            InvalidArgument: there is none, it cannot be read, or its evaluation fails.
             NotFound: there is no such scope.
             Overloaded: too many expressions are being evaluated.
 
         """
+        require(expression=expression)
         text = checks.at_most("expression", expression, EXPRESSION_CHARACTERS)
         key, given = checks.int64("scopeKey", scope_key), parse_variables(variables)
         if not text.startswith("="):

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Iterable, Sequence
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import PartitionCalls
 from osmia_broker.calls.documents import parse_variables
+from osmia_broker.calls.faults import Faults
 from osmia_broker.engine.commands import (
     ActivateAdHocElements,
     ActivateInstruction,
@@ -45,9 +46,19 @@ class InstanceCalls(PartitionCalls):
     def activate_ad_hoc_elements(
         self, ad_hoc_key: int, elements: Iterable[tuple[str, str]], *, cancels_remaining: bool = False
     ) -> Awaitable[None]:
-        """Activate elements, given as (id, variables), of a running ad-hoc subprocess."""
-        key = checks.int64("adHocSubProcessInstanceKey", ad_hoc_key)
-        wanted = tuple(ElementToActivate(id, parse_variables(variables)) for id, variables in elements)
+        """Activate elements, given as (id, variables), of a running ad-hoc subprocess.
+
+        Raises:
+            InvalidArgument: no element is named, or one has no id.
+
+        """
+        key, named = checks.int64("adHocSubProcessInstanceKey", ad_hoc_key), list(elements)
+        faults = Faults()
+        faults.require("elements", named or None)
+        for number, (id, _) in enumerate(named):
+            faults.require(f"elements[{number}].elementId", id)
+        faults.refuse()
+        wanted = tuple(ElementToActivate(id, parse_variables(variables)) for id, variables in named)
         return self._partition.submit(ActivateAdHocElements(key, wanted, cancels_remaining))
 
     def migrate_instance(

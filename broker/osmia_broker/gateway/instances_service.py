@@ -30,3 +30,14 @@ class Instances:
         """Delete a process instance that has ended."""
         await self._calls.by(caller).delete_ended_instance(request.process_instance_key)
         return queries.DeleteProcessInstanceResponse()
+
+    async def ActivateAdHocElements(
+        self, request: queries.ActivateAdHocElementsRequest, caller: Caller
+    ) -> queries.ActivateAdHocElementsResponse:
+        """Activate elements of an ad-hoc subprocess."""
+        await self._calls.by(caller).activate_ad_hoc_elements(
+            request.element_instance_key,
+            [(one.element_id, one.variables) for one in request.elements],
+            cancels_remaining=request.cancel_remaining,
+        )
+        return queries.ActivateAdHocElementsResponse()

@@ -249,6 +249,20 @@ class Queries:
         definitions = [queries.PlannedDefinition(**msgspec.structs.asdict(one)) for one in found.definitions]
         return queries.CheckDeploymentResponse(definitions=definitions, warnings=found.warnings)
 
+    async def GetDeployedFile(self, request: queries.GetDeployedFileRequest) -> queries.GetDeployedFileResponse:
+        """Return a deployed file."""
+        found = await files.content_of(self._reader, "resource", int64("resource_key", request.resource_key))
+        return queries.GetDeployedFileResponse(resource_name=found.name, content=found.content)
+
+    async def GetForm(self, request: queries.GetFormRequest) -> queries.Form:
+        """Return a deployed form."""
+        return query_messages.form(await files.form(self._reader, int64("form_key", request.form_key)))
+
+    async def GetStartForm(self, request: queries.GetStartFormRequest) -> queries.Form:
+        """Return the form of a start event."""
+        key = int64("process_definition_key", request.process_definition_key)
+        return query_messages.form(await files.form_of_start(self._reader, key))
+
     async def SearchItems(self, request: queries.SearchItemsRequest, caller: Caller) -> queries.SearchItemsResponse:
         """Return a page of any list."""
         return await self._items.search(request, caller)

@@ -291,6 +291,15 @@ def taken_flow(id: str, drawn: Drawn) -> queries.TakenSequenceFlow:
     )
 
 
+def form(item: Item | None) -> queries.Form:
+    """Translate a form; None is an empty message."""
+    if item is None:
+        return queries.Form()
+    return queries.Form(
+        key=int(item["formKey"]), form_id=item["formId"], version=_int32(item["version"]), schema=item["schema"]
+    )
+
+
 def _int32(number: int) -> int:
     """Return *number*, or the nearest that the wire can carry."""
     return min(max(number, INT32.start), INT32.stop - 1)

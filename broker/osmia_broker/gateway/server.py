@@ -9,6 +9,7 @@ from osmia_broker.auth import Guard
 from osmia_broker.base.whole_numbers import whole_number
 from osmia_broker.calls import Calls
 from osmia_broker.calls.broker_identity import BrokerIdentity
+from osmia_broker.calls.stored_documents import StoredDocuments
 from osmia_broker.gateway.door import Door
 from osmia_broker.gateway.events_service import Events
 from osmia_broker.gateway.gateway_service import Gateway
@@ -37,6 +38,7 @@ class Server:
         identity: BrokerIdentity,
         *,
         user_tasks: UserTasks,
+        documents: StoredDocuments,
         message_bytes_max: int,
         guard: Guard | None = None,
         tls: TlsFiles | None = None,
@@ -50,7 +52,7 @@ class Server:
         reflection = Reflection((*SERVICES, HEALTH_SERVICE, REFLECTION_SERVICE))
         rpcs = [
             rpc
-            for methods, servicer in services_of(self._gateway, calls, queries, events, user_tasks)
+            for methods, servicer in services_of(self._gateway, calls, queries, events, user_tasks, documents=documents)
             for rpc in self._door.rpcs(methods, servicer)
         ]
         rpcs += [*self._health.rpcs(), *reflection.rpcs()]

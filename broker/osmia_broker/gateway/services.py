@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 
 from osmia_broker.calls import Calls
+from osmia_broker.calls.stored_documents import StoredDocuments
 from osmia_broker.gateway.batch_operations_service import BatchOperations
 from osmia_broker.gateway.cluster_variables_service import ClusterVariables
 from osmia_broker.gateway.decisions_service import Decisions
+from osmia_broker.gateway.documents_service import Documents
 from osmia_broker.gateway.events_service import Events
+from osmia_broker.gateway.expressions_service import Expressions
 from osmia_broker.gateway.gateway_service import Gateway
 from osmia_broker.gateway.instances_service import Instances
 from osmia_broker.gateway.job_flow_service import JobFlow
@@ -17,7 +20,9 @@ from osmia_proto.methods import (
     BATCH_OPERATIONS,
     CLUSTER_VARIABLES,
     DECISIONS,
+    DOCUMENTS,
     EVENTS,
+    EXPRESSIONS,
     GATEWAY,
     INSTANCES,
     JOB_FLOW,
@@ -31,7 +36,13 @@ Service = tuple[Mapping[str, Method], object]  #: calls, and the object that ans
 
 
 def services_of(
-    gateway: Gateway, calls: Calls, queries: Queries, events: Events, user_tasks: UserTasks
+    gateway: Gateway,
+    calls: Calls,
+    queries: Queries,
+    events: Events,
+    user_tasks: UserTasks,
+    *,
+    documents: StoredDocuments,
 ) -> list[Service]:
     """Return all services of a broker. Those that need nothing but *calls* are made here."""
     return [
@@ -43,6 +54,8 @@ def services_of(
         (MESSAGES, Messages(calls)),
         (INSTANCES, Instances(calls)),
         (DECISIONS, Decisions(calls)),
+        (EXPRESSIONS, Expressions(calls)),
+        (DOCUMENTS, Documents(documents)),
         (BATCH_OPERATIONS, BatchOperations(calls)),
         (CLUSTER_VARIABLES, ClusterVariables(calls)),
     ]

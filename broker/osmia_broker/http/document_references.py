@@ -5,12 +5,12 @@ from urllib.parse import quote
 
 from msgspec import field
 
+from osmia_broker.calls.stored_documents import BINARY
 from osmia_broker.http.described import FreeObject, one_of
 from osmia_broker.http.types import Item, key_text
 from osmia_broker.store.documents import STORE_ID, Document
 from osmia_broker.store.read.search.values import moment
 
-BINARY = "application/octet-stream"
 #: The member by which a reference is known among other values, and its value.
 TYPE, CAMUNDA = ("camunda.document.type", "camunda")
 

@@ -26,12 +26,12 @@ from osmia_broker.calls.checks import LIST_ITEMS_MAX, key, quoted
 from osmia_broker.calls.clock import ClockControl
 from osmia_broker.calls.lists import Lists
 from osmia_broker.calls.readable_tasks import ReadableTasks
+from osmia_broker.calls.stored_documents import StoredDocuments
 from osmia_broker.http import types
 from osmia_broker.http.browser_sign_in import SignIn
 from osmia_broker.http.misspelt import members_of, refuse_misspelt
 from osmia_broker.http.problem import HttpRefusal, bad_request
 from osmia_broker.state.json_text import Digits
-from osmia_broker.store.documents import Documents
 from osmia_broker.store.read import Reader
 
 BASE = "/v2"  #: the beginning of the paths of the REST API v2
@@ -52,7 +52,7 @@ class Services:
     reader: Reader
     identity: BrokerIdentity
     grpc_address: tuple[str, int]  # host and port, as Topology names them
-    documents: Documents
+    documents: StoredDocuments
     clock: ClockControl | None = None  #: None unless a setting allows to pin the clock
     body_bytes_max: int = 0
     guard: Guard | None = None  #: None while sign-in is off

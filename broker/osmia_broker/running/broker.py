@@ -22,6 +22,7 @@ from osmia_broker.calls.clock import ClockControl
 from osmia_broker.calls.event_streams import EventStreams
 from osmia_broker.calls.remote_workers import WorkersElsewhere
 from osmia_broker.calls.retention import Retention
+from osmia_broker.calls.stored_documents import StoredDocuments
 from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.gateway.events_service import Events
 from osmia_broker.gateway.items import Items
@@ -75,6 +76,7 @@ class _Doors:
     access: Access | None
     tls: TlsFiles | None
     tracing: "Tracing | None"
+    documents: StoredDocuments
 
     @property
     def guard(self) -> Guard | None:
@@ -153,7 +155,8 @@ class Broker:
         events = event_streams(settings, made, reader, self._clock)
         await events.start()
         identity = BrokerIdentity(settings.gateway_version, database.cluster_id())
-        doors = _Doors(calls, reader, events, identity, access, tls, tracing)
+        documents = StoredDocuments(Documents(settings.data_dir / "documents", self._clock.now_ms))
+        doors = _Doors(calls, reader, events, identity, access, tls, tracing, documents)
         await self._open_grpc(opened, doors, database.name)
         database.announce(settings.advertised(self.grpc_port))
         await self._open_http(opened, doors, made.links)
@@ -221,6 +224,7 @@ class Broker:
             self.metrics.gateway,
             doors.identity,
             user_tasks=UserTasks(doors.calls, doors.reader, doors.events),
+            documents=doors.documents,
             message_bytes_max=settings.max_message_size,
             guard=doors.guard,
             tls=doors.tls,
@@ -236,14 +240,13 @@ class Broker:
         from osmia_broker.http.server import HttpServer
 
         settings, tracing = self.settings, doors.tracing
-        documents = Documents(settings.data_dir / "documents", self._clock.now_ms)
         clock = ClockControl(self.partition, self._clock) if isinstance(self._clock, PinnableClock) else None
         services = Services(
             doors.calls,
             doors.reader,
             doors.identity,
             parse_address(settings.advertised(self.grpc_port)),
-            documents,
+            doors.documents,
             clock,
             settings.max_message_size,
             doors.guard,

@@ -11,6 +11,7 @@ from osmia_broker.calls import Calls
 from osmia_broker.calls.broker_identity import BrokerIdentity
 from osmia_broker.calls.event_stream import EventStream
 from osmia_broker.calls.event_streams import EventStreams
+from osmia_broker.calls.stored_documents import StoredDocuments
 from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.gateway.door import Door
 from osmia_broker.gateway.events_service import Events
@@ -21,6 +22,7 @@ from osmia_broker.gateway.services import services_of
 from osmia_broker.gateway.user_tasks_service import UserTasks
 from osmia_broker.metrics import GatewayCounters, PartitionCounters
 from osmia_broker.partition import Partition, Partitions
+from osmia_broker.store.documents import Documents
 from osmia_broker.store.read import Reader
 from osmia_broker.store.sqlite import SqliteStore
 from osmia_broker.testing.channel import InProcessChannel, InProcessClient
@@ -101,7 +103,10 @@ class InProcess(Running):
         self._opened.callback(events.stop, stopping)
         gateway = Gateway(calls, BrokerIdentity(LEVEL, "test"), ("127.0.0.1", 0))
         queries = Queries(partition, reader, f"sqlite {self.database}", Items(calls, reader))
-        services = services_of(gateway, calls, queries, Events(events), UserTasks(calls, reader, events))
+        documents = StoredDocuments(Documents(self.database.parent / "documents", self.clock.now_ms))
+        services = services_of(
+            gateway, calls, queries, Events(events), UserTasks(calls, reader, events), documents=documents
+        )
         self.client = InProcessClient(InProcessChannel(self.loop, Door(GatewayCounters()), services))
 
     async def _stop(self) -> None:

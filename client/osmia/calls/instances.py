@@ -1,6 +1,6 @@
 """Calls about process instances: start, change, move, end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -208,6 +208,35 @@ class InstanceCalls(Calls):
         await self._call(
             "DeleteProcessInstance", queries.DeleteProcessInstanceRequest(process_instance_key=process_instance_key)
         )
+
+    async def activate_ad_hoc_elements(
+        self,
+        element_instance_key: int,
+        elements: Iterable[str | tuple[str, object]],
+        *,
+        cancel_remaining: bool = False,
+    ) -> None:
+        """Activate elements of a running ad-hoc subprocess: all of them, or none.
+
+        *elements* are ids, or ids with the variables of the element: `["call", ("write", {"to": "ada"})]`. With *cancel_remaining* the elements that
+        are active in it now are terminated. Only Osmia's gateway has this call.
+
+        Raises:
+            NotFound: no ad-hoc subprocess with that key runs, or it has no such element.
+            InvalidArgument: no element is named, or one twice.
+            InvalidState: the process instance is suspended.
+            Unimplemented: the gateway lacks the call.
+        """
+        named = [(one, None) if isinstance(one, str) else one for one in elements]
+        request = queries.ActivateAdHocElementsRequest(
+            element_instance_key=element_instance_key,
+            elements=[
+                queries.AdHocElement(element_id=id, variables=variables_json.encode(variables))
+                for id, variables in named
+            ],
+            cancel_remaining=cancel_remaining,
+        )
+        await self._call("ActivateAdHocElements", request)
 
     async def assign_business_id(self, process_instance_key: int, business_id: str) -> None:
         """Give a running instance that has no business id this one (1 to 256 characters).

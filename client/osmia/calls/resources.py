@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import msgspec
 from osmia import variables as variables_json
 from osmia.arguments import checks_arguments
 from osmia.calls.call import Calls
+from osmia.calls.fields import fields_of, value_of
 from osmia.results import (
     Broker,
     DeployedDecision,
@@ -28,6 +30,32 @@ from osmia_proto import gateway, queries
 
 Resource = str | Path | tuple[str, bytes]
 """A file by its path, or a name and the content."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatedExpression:
+    """The value of an expression, as JSON gives it, and the reasons why parts of it gave null."""
+
+    value: Any
+    warnings: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedFile:
+    """A file as it was deployed."""
+
+    resource_name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form; *schema* is its JSON. Of one that stands inside a model, *key* is that of the process definition."""
+
+    key: int
+    form_id: str
+    version: int
+    schema: str
 
 
 @checks_arguments
@@ -145,6 +173,53 @@ class ResourceCalls(Calls):
         await self._call(
             "DeleteDecisionEvaluation", queries.DeleteDecisionEvaluationRequest(decision_evaluation_key=evaluation_key)
         )
+
+    async def evaluate_expression(
+        self, expression: str, variables: object = None, *, scope_key: int = 0
+    ) -> EvaluatedExpression:
+        """Evaluate an expression, as if it stood in a model: with a leading `=`; without it, it is a text that means itself.
+
+        It sees *variables*, then those of the element instance or process instance *scope_key*, and cluster variables. Only Osmia's gateway has
+        this call.
+
+        Raises:
+            InvalidArgument: it is no expression, or its evaluation fails.
+            NotFound: there is no such scope.
+            Overloaded: too many expressions are being evaluated.
+            Unimplemented: the gateway lacks the call.
+        """
+        request = queries.EvaluateExpressionRequest(
+            expression=expression, scope_key=scope_key, variables=variables_json.encode(variables)
+        )
+        answer = await self._call("EvaluateExpression", request)
+        return EvaluatedExpression(value_of(answer.value), list(answer.warnings))
+
+    async def deployed_file(self, resource_key: int) -> DeployedFile:
+        """Return the file from which a process definition, a graph of decisions or a form was deployed, as it was deployed.
+
+        Raises:
+            NotFound: there is nothing with this key.
+        """
+        answer = await self._call("GetDeployedFile", queries.GetDeployedFileRequest(resource_key=resource_key))
+        return DeployedFile(answer.resource_name, answer.content)
+
+    async def form(self, form_key: int) -> Form:
+        """Return a deployed form.
+
+        Raises:
+            NotFound: there is none with this key.
+        """
+        return Form(**fields_of(await self._call("GetForm", queries.GetFormRequest(form_key=form_key))))
+
+    async def start_form(self, process_definition_key: int) -> Form | None:
+        """Return the form of the start event of a process definition; None if it has none.
+
+        Raises:
+            NotFound: there is no such definition.
+        """
+        request = queries.GetStartFormRequest(process_definition_key=process_definition_key)
+        answer = await self._call("GetStartForm", request)
+        return Form(**fields_of(answer)) if answer.form_id else None
 
     async def topology(self) -> Topology:
         """Return the brokers behind the gateway. It answers even if no broker can be reached."""

@@ -1,25 +1,23 @@
 """Documents: files that processes refer to."""
 
-import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
 
-from osmia_broker.base.errors import InvalidArgument, NotFound, OsmiaError
+from osmia_broker.base.errors import OsmiaError
+from osmia_broker.calls.stored_documents import LINK_MS_MAX, require_store
 from osmia_broker.http.described import KEY, MOMENT, NUMBER, TEXT, FreeObject, properties, schema
-from osmia_broker.http.document_references import BINARY, Reference, disposition, media_type_of, reference_to
-from osmia_broker.http.operation import BASE, FILE, MULTIPART, Asked, Call, Reply, Upload, operation
-from osmia_broker.http.problem import HttpRefusal, bad_request, invalid, status_and_title
+from osmia_broker.http.document_references import Reference, disposition, media_type_of, reference_to
+from osmia_broker.http.operation import FILE, MULTIPART, Asked, Call, Reply, Upload, operation
+from osmia_broker.http.problem import bad_request, invalid, status_and_title
 from osmia_broker.http.types import Body, Item, Key, Long, Text, convert
 from osmia_broker.store.documents import STORE_ID, Document
-from osmia_broker.store.read.search.values import LATEST_MS, moment
+from osmia_broker.store.read.search.values import moment
 
 TAG = "Document"
 DOCUMENT = "/documents/{documentId}"
-LINK_MS = 60 * 60 * 1000  # how long a link is good, unless the request says so
-LINK_MS_MAX = 7 * 24 * 60 * 60 * 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -135,12 +133,12 @@ async def get_document(call: Call, document_id: str) -> Reply:
     """Return the content of a document, to a caller who has signed in or has a link to it."""
     query = call.query
     if "signature" in query:
-        await _check_signature(call, document_id, query)
+        expires = query.get("expires", [""])[-1]
+        await call.services.documents.check_link(document_id, expires, query["signature"][-1])
     else:
         await call.require_caller()
     _check_store(query)
-    document, content = await call.services.documents.get(document_id)
-    _check_hash(document, query)
+    document, content = await call.services.documents.get(document_id, _hash_in(query))
     headers = (("content-disposition", disposition(document)), ("x-content-type-options", "nosniff"))
     return Reply(body=content, media_type=media_type_of(document), headers=headers)
 
@@ -156,24 +154,17 @@ async def delete_document(call: Call, document_id: str) -> None:
 async def create_document_link(call: Call, document_id: str, body: LinkRequest | None = None) -> Link:
     """Make an address under which a document can be read for some time."""
     _check_store(call.query)
-    lifetime_ms = LINK_MS if body is None or body.time_to_live is None else body.time_to_live
-    if not 0 < lifetime_ms <= LINK_MS_MAX:
-        raise invalid(f"The value for timeToLive is '{lifetime_ms}' but must be within the [1,{LINK_MS_MAX}] range.")
-    documents = call.services.documents
-    document = await documents.find(document_id)
-    _check_hash(document, call.query)
-    expires_ms = documents.now_ms() + lifetime_ms
-    signature = await documents.signature(document_id, expires_ms)
+    lifetime_ms = None if body is None else body.time_to_live
+    link = await call.services.documents.link(document_id, lifetime_ms, _hash_in(call.query))
     host = call.caller.metadata.get("host", "localhost")
-    url = f"{call.scheme}://{host}{BASE}/documents/{document.id}?contentHash={document.content_hash}&expires={expires_ms}&signature={signature}"
-    return Link(url=url, expires_at=moment(expires_ms) or "")
+    return Link(url=f"{call.scheme}://{host}{link.path}", expires_at=moment(link.expires_ms) or "")
 
 
 async def _create(call: Call, file: Upload, given: Metadata, id: str) -> Reference:
     document = Document(
         id=id,
         content_hash="",
-        content_type=given.content_type or file.media_type or BINARY,
+        content_type=given.content_type or file.media_type,
         file_name=given.file_name or file.file_name,
         size=0,
         expires_ms=_expiry(given.expires_at),
@@ -204,34 +195,12 @@ def _expiry(at: datetime | None) -> int:
         return 0
     if at.tzinfo is None:
         raise invalid("The value for expiresAt must be a date-time with an offset.")
-    expires_ms = (at - _EPOCH) // timedelta(milliseconds=1)
-    if expires_ms > LATEST_MS:
-        raise invalid("The value for expiresAt must be before the year 10000 in UTC.")
-    return max(expires_ms, 1)
+    return max((at - _EPOCH) // timedelta(milliseconds=1), 1)
 
 
 def _check_store(query: Mapping[str, list[str]]) -> None:
-    wanted = query.get("storeId", [STORE_ID])[-1]
-    if wanted != STORE_ID:
-        raise InvalidArgument(f"Expected the document store '{STORE_ID}', but found '{wanted[:100]}'")
+    require_store(query.get("storeId", [STORE_ID])[-1])
 
 
-def _check_hash(document: Document, query: Mapping[str, list[str]]) -> None:
-    wanted = query.get("contentHash", [document.content_hash])[-1]
-    if wanted != document.content_hash:
-        raise InvalidArgument(
-            f"Expected document '{document.id}' to have the content hash of the request, but found another"
-        )
-
-
-async def _check_signature(call: Call, id: str, query: Mapping[str, list[str]]) -> None:
-    documents = call.services.documents
-    expires = query.get("expires", [""])[-1]
-    is_good = expires.isascii() and expires.isdigit() and len(expires) <= 18
-    if is_good:
-        expected = await documents.signature(id, int(expires))
-        is_good = hmac.compare_digest(expected.encode(), query["signature"][-1].encode("utf-8", "replace"))
-    if not is_good:
-        raise HttpRefusal(403, "FORBIDDEN", "Expected the signature of a link that was given out, but found another")
-    if int(expires) <= documents.now_ms():
-        raise NotFound("Expected a link that is still good, but its time is over")
+def _hash_in(query: Mapping[str, list[str]]) -> str | None:
+    return query["contentHash"][-1] if "contentHash" in query else None

@@ -2,7 +2,7 @@
 
 from msgspec import Raw, field
 
-from osmia_broker.calls.faults import Faults, require
+from osmia_broker.calls.faults import require
 from osmia_broker.http.described import GivenVariables, Name, Referenced
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.types import Body, Key, variables_text
@@ -48,12 +48,6 @@ async def set_variables(call: Call, element_instance_key: Key, body: Variables) 
 )
 async def activate_ad_hoc_activities(call: Call, ad_hoc_sub_process_instance_key: Key, body: Activation) -> None:
     """Activate elements of an ad-hoc subprocess."""
-    faults = Faults()
-    if not body.elements:
-        faults.require("elements", None)
-    for number, one in enumerate(body.elements or ()):
-        faults.require(f"elements[{number}].elementId", one.element_id)
-    faults.refuse()
     await call.calls.activate_ad_hoc_elements(
         ad_hoc_sub_process_instance_key,
         [(one.element_id or "", variables_text(one.variables)) for one in body.elements or ()],

@@ -8,7 +8,8 @@ import msgspec
 from starlette.responses import PlainTextResponse, Response
 
 from osmia_broker.base.errors import OsmiaError
-from osmia_broker.http.document_references import BINARY, reference_to
+from osmia_broker.calls.stored_documents import BINARY
+from osmia_broker.http.document_references import reference_to
 from osmia_broker.http.problem import status_and_title
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.store.documents import Document

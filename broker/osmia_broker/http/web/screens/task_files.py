@@ -3,7 +3,8 @@
 from starlette.responses import PlainTextResponse, Response
 
 from osmia_broker.base.errors import NotFound, OsmiaError
-from osmia_broker.http.document_references import BINARY, disposition, media_type_of
+from osmia_broker.calls.stored_documents import BINARY
+from osmia_broker.http.document_references import disposition, media_type_of
 from osmia_broker.http.problem import status_and_title
 from osmia_broker.http.web.chosen_files import store_chosen
 from osmia_broker.http.web.screen import action, screen
