@@ -145,7 +145,12 @@ class PostgresStore:
             except StoreFailed:
                 self.lease.saw_nothing()
                 raise
-            await self._bring_up_to_date(connection)
+            try:
+                await self._bring_up_to_date(connection)
+            except StoreFailed:
+                # A newer broker has changed the tables: it can lead, unless this one holds the lease.
+                await self.lease.release(connection)
+                raise
             self._is_up_to_date = True
         held = await self._take(connection)
         self._batch, self._place = held.batch, held.place
