@@ -23,6 +23,13 @@ def test_a_throwing_event_calls_the_handlers_of_all_completed_activities_and_wai
     """)
 
 
+def test_a_handler_that_is_not_marked_as_one_works(play: Play):
+    handler = HANDLER.format("a").replace("(compensates=yes)", "")
+    play(
+        f"deploy start > a:job > t:throw(compensate=any) > end & {handler}; create; complete a; at t undo_a; complete undo_a; completed"
+    )
+
+
 def test_an_event_that_names_an_activity_calls_its_handler_alone(play: Play):
     play(
         f"deploy {TWO.format('t:throw(compensate=a)')}; create; complete a; complete b; at t undo_a; complete undo_a; completed"
@@ -104,7 +111,7 @@ def test_cancelling_ends_throwing_event_and_handlers(play: Play):
     [
         "start > a:job > t:throw(compensate=nothing) > end",
         "start > a:job > end & c:boundary(on=a, compensate=any)",  # no handler
-        "start > a:job > end & c:boundary(on=a, compensate=any, handler=b) & b:job",  # b is not for compensation
+        "start > a:job > end & c:boundary(on=a, compensate=any, handler=b) & b:job > e:end",  # b is not for compensation
         "start > a:job > end & c:boundary(on=a, compensate=any, handler=b) > end2 & b:job(compensates=yes)",
     ],
 )

@@ -1,9 +1,11 @@
 """Events, loops, calls and listeners at deployment: each rule of the contract (bpmn-execution.md, section 11) refused, and beside it what is allowed."""
 
 import pytest
-from bpmn_fragments import faults
+from bpmn_fragments import definitions, faults, read
 
 from bpmn import bpmn
+from osmia_broker.model.events import SignalEvent
+from osmia_broker.model.expressions import Static
 
 SUB = "start > s:sub { start > a:user > end } > end & "
 FROM_B = " > after:end"
@@ -75,7 +77,7 @@ FROM_B = " > after:end"
         (f"{SUB}x:start > t:throw(compensate=a) > y:end", "t", "compensation activity 'a' doesn't exist"),
         ("start > a:user > end & b:boundary(on=a, compensate=any)", "b", "exactly one association to its handler"),
         (
-            "start > a:user > end & b:boundary(on=a, compensate=any, handler=h) & h:job",
+            "start > a:user > end & b:boundary(on=a, compensate=any, handler=h) & h:job > more:end",
             "b",
             "to have isForCompensation",
         ),
@@ -170,3 +172,48 @@ def test_an_element_that_cannot_run_is_refused(line: str, id: str, reason: str) 
 )
 def test_an_element_that_can_run_is_accepted(line: str) -> None:
     assert faults(bpmn(line)) == []
+
+
+SHARED_SIGNAL = '<bpmn:signal id="s" name="go"/><bpmn:signalEventDefinition id="on_go" signalRef="s"/>'
+
+
+def start_with(reference: str) -> bytes:
+    inside = f'<bpmn:startEvent id="f"><bpmn:eventDefinitionRef>{reference}</bpmn:eventDefinitionRef></bpmn:startEvent>'
+    return definitions(f'{SHARED_SIGNAL}<bpmn:process id="p" isExecutable="true">{inside}</bpmn:process>')
+
+
+def test_an_event_may_refer_to_a_definition_beside_the_processes() -> None:
+    start = read(start_with("on_go")).elements["f"]
+    assert isinstance(start.event, SignalEvent)
+    assert start.event.name == Static("go")
+
+
+@pytest.mark.parametrize("reference", ["", "nothing", "s"])
+def test_a_reference_to_no_event_definition_is_refused(reference: str) -> None:
+    [fault, *_] = faults(start_with(reference))
+    assert fault.reason.startswith("Expected 'eventDefinitionRef' to name an event definition of this file, but found")
+
+
+@pytest.mark.parametrize("flows", ["", " & h > end"])
+def test_a_handler_is_one_by_its_association_if_it_has_no_flows(flows: str) -> None:
+    line = f"start > a:user > end & b:boundary(on=a, compensate=any, handler=h) & h:job{flows}"
+    found = [fault.reason for fault in faults(bpmn(line))]
+    assert any("to have isForCompensation" in reason for reason in found) == bool(flows)
+    assert bool(found) == bool(flows)
+
+
+def test_an_event_that_is_no_activity_is_no_handler() -> None:
+    [*_, fault] = faults(bpmn("start > a:user > end & b:boundary(on=a, compensate=any, handler=x) & x:throw"))
+    assert "to have isForCompensation" in fault.reason
+
+
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [
+        ("f:start(error=e) > end", "caught by a boundary event, or by the start event of an event subprocess"),
+        ("f:start(escalation=e) > end", "caught by a boundary event, or by the start event of an event subprocess"),
+        ('start > a:task(repeat="until it is approved") > end', "remove the loop if this is only a note"),
+    ],
+)
+def test_a_refusal_says_what_to_do(line: str, remedy: str) -> None:
+    assert any(remedy in fault.reason for fault in faults(bpmn(line)))

@@ -112,7 +112,8 @@ def _condition(source: Source, node: Node, tag: str) -> Expression | None:
         return source.compiled(found, expressions.feel, expressions.without_sign(value))
     if expressions.is_juel(value):
         return source.compiled(found, expressions.juel, value)
+    remedy = "; remove the loop if this is only a note" if tag == "loopCondition" else ""
     source.fault(
-        f"Expected expression but found static value '{quote(value)}'. An expression must start with '='", found
+        f"Expected expression but found static value '{quote(value)}'. An expression must start with '='{remedy}", found
     )
     return None

@@ -2,7 +2,7 @@
 
 from osmia_broker.model.events import FROM_OUTSIDE, LinkEvent
 from osmia_broker.model.faults import Faults, quote
-from osmia_broker.model.graph import SCOPES, Element, ElementType, Process
+from osmia_broker.model.graph import ACTIVITIES, SCOPES, Element, ElementType, Process
 
 
 def connect_events(process: Process, faults: Faults) -> None:
@@ -10,6 +10,10 @@ def connect_events(process: Process, faults: Faults) -> None:
     for element in process.elements.values():
         if element.type in SCOPES:
             _connect_scope(element, faults)
+        handler = element.compensation_handler
+        if handler is not None and not (handler.incoming or handler.outgoing):
+            # The association says it, too: the published model of the reference asks for no more.
+            handler.is_for_compensation = handler.is_for_compensation or handler.type in ACTIVITIES
     for element in process.elements.values():
         element.catches = tuple(
             event for event in _caught_by(element) if event.event is not None and event.event.trigger in FROM_OUTSIDE

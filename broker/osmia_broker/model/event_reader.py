@@ -89,15 +89,43 @@ def read_event(source: Source, place: Place) -> EventDefinition | None:
     if len(found) > 1 or source.is_true("parallelMultiple"):
         source.fault(f"Expected {place} to have one event definition, but found {len(found)}")
         return None
-    tag, node = found[0]
+    tag, node = _defined(source, *found[0])
+    if tag == "eventDefinitionRef":
+        source.fault(
+            f"Expected 'eventDefinitionRef' to name an event definition of this file, but found '{quote(text(node))}'",
+            node,
+        )
+        return None
     if tag not in _READERS:
         source.fault(f"Event definition must be one of: {', '.join(sorted(_READERS))}; but found '{quote(tag)}'")
         return None
     trigger, read = _READERS[tag]
     if trigger not in ALLOWED[place]:
-        source.fault(f"An event definition of type '{tag}' is not supported at {place}")
+        source.fault(
+            f"An event definition of type '{tag}' is not supported at {place}{_REMEDY.get((place, trigger), '')}"
+        )
         return None
     return read(source, node, place)
+
+
+_REMEDY = {
+    (
+        Place.START,
+        Trigger.ERROR,
+    ): "; an error is caught by a boundary event, or by the start event of an event subprocess",
+    (
+        Place.START,
+        Trigger.ESCALATION,
+    ): "; an escalation is caught by a boundary event, or by the start event of an event subprocess",
+}
+
+
+def _defined(source: Source, tag: str, node: Node) -> tuple[str, Node]:
+    """Return an event definition with its tag; of a reference, that of the file which it names. A reference to none comes back as it is."""
+    named = source.file.shared.get(text(node)) if tag == "eventDefinitionRef" else None
+    if named is None or not local_name(named).endswith("EventDefinition"):
+        return tag, node
+    return local_name(named), named
 
 
 # --- timers
@@ -342,7 +370,8 @@ def _referenced(source: Source, at: Node, attribute: str, tag: str) -> Node | No
         return None
     node = source.file.shared.get(id)
     if node is None or local_name(node) != tag:
-        source.fault(f"Expected '{attribute}' to name {one} of this file, but found '{quote(id)}'", at)
+        remedy = f"; choose {one} in the modeler" + (", or none to catch all" if tag in ("error", "escalation") else "")
+        source.fault(f"Expected '{attribute}' to name {one} of this file, but found '{quote(id)}'{remedy}", at)
         return None
     return node
 

@@ -18,13 +18,15 @@ TRUE = ("true", "1")  # xsd:boolean
 _ACTIVITI_TOOLS = ("activiti", "alfresco")  # a file without any attribute of the dialect names its tool alone
 _ACTIVITI_ID = re.compile("model-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # or has an id as that tool gives them
 _SHARED = frozenset({"message", "signal", "error", "escalation"})
+_EVENT_DEFINITION = "EventDefinition"  # how the tags end of what several events may share
 
 
 @dataclass(frozen=True, slots=True)
 class File:
     """The facts about a file that its elements share. They are found once, because a walk of the file for each element is quadratic."""
 
-    shared: Mapping[str, Node] = field(default_factory=dict)  # the messages, signals, errors and escalations, by id
+    #: the messages, signals, errors, escalations and event definitions beside the processes, by id
+    shared: Mapping[str, Node] = field(default_factory=dict)
     # Whether it declares that namespace, or Activiti's modeller wrote it: texts with `${…}` are expressions.
     declares_activiti: bool = False
     is_activiti: bool = False  # and has no element of Camunda's
@@ -35,7 +37,11 @@ class File:
     def of(root: Node) -> "File":
         """Find the facts about the file with this outermost element."""
         namespaces = root.nsmap.values()
-        shared = {node.get("id", ""): node for node in root if namespace(node) == BPMN and local_name(node) in _SHARED}
+        shared = {
+            node.get("id", ""): node
+            for node in root
+            if namespace(node) == BPMN and (local_name(node) in _SHARED or local_name(node).endswith(_EVENT_DEFINITION))
+        }
         is_extensible = next(root.iter(f"{{{ZEEBE}}}*"), None) is None
         exporter = root.get("exporter", "").lower()
         is_of_tool = any(tool in exporter for tool in _ACTIVITI_TOOLS) or _ACTIVITI_ID.fullmatch(root.get("id", ""))
