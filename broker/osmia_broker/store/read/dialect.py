@@ -1,7 +1,7 @@
 """The expressions of lists that are written differently on each database, in SQLAlchemy's words.
 
-Each is a small class here; `on_sqlite` and `on_postgres` say how it is written, and how a database is reached. Nothing else on the read side
-knows a database. Values are the same on both: an array is a text of JSON, a pattern is one of SQLite's GLOB.
+`expressions` says how each is written, `on_sqlite` and `on_postgres` how a database is reached. Nothing else on the read side knows a
+database. Values are the same on both: an array is a text of JSON, a pattern is one of SQLite's GLOB.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,9 +11,7 @@ import msgspec
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    Double,
     FromClause,
-    Integer,
     Select,
     TableValuedAlias,
     Text,
@@ -25,152 +23,29 @@ from sqlalchemy import (
     union,
 )
 from sqlalchemy import column as sql_column
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
 from osmia_broker.state.store_protocol import PARTITION_BITS
+from osmia_broker.store.read.expressions import (
+    Among,
+    AmongRows,
+    Fits,
+    FlagPart,
+    Gathered,
+    HasMember,
+    Holds,
+    IsBelowTexts,
+    IsNumber,
+    Items,
+    Keys,
+    MemberNumber,
+    MemberText,
+    NoLimit,
+    NumberPart,
+    Part,
+    Size,
+    Unindexed,
+)
 from osmia_broker.store.schema import Comparable
-
-# The conditions have no type: SQLAlchemy would compare one of type Boolean with 1, and SQLite then uses no index.
-
-
-def parts(element: FunctionElement[Any], compiler: SQLCompiler, options: dict[str, Any]) -> list[str]:
-    """Return the SQL of the arguments of an expression."""
-    return [compiler.process(one, **options) for one in element.clauses]
-
-
-class Items(FunctionElement[Any]):
-    """The items of an array of JSON as rows: the place `key`, from 0, and the `value`."""
-
-    name = "items"
-    inherit_cache = True
-
-
-class Keys(FunctionElement[Any]):
-    """The same for an array of integers."""
-
-    name = "keys"
-    inherit_cache = True
-
-
-class Among(FunctionElement[bool]):
-    """Whether a column is an item of an array."""
-
-    name = "among"
-    inherit_cache = True
-
-
-class AmongRows(FunctionElement[bool]):
-    """Whether some columns are an item of an array of arrays, which comes last."""
-
-    name = "among_rows"
-    inherit_cache = True
-
-
-class Holds(FunctionElement[bool]):
-    """Whether a stored array of texts has a value."""
-
-    name = "holds"
-    inherit_cache = True
-
-
-class Part(FunctionElement[str]):
-    """A text in an array or an object of JSON, by its place or its name."""
-
-    name = "part"
-    type = Text()
-    inherit_cache = True
-
-
-class FlagPart(FunctionElement[bool]):
-    """The same for a truth value."""
-
-    name = "flag_part"
-    inherit_cache = True
-
-
-class NumberPart(FunctionElement[int]):
-    """The same for an integer."""
-
-    name = "number_part"
-    type = BigInteger()
-    inherit_cache = True
-
-
-class MemberText(FunctionElement[str]):
-    """The text of a member of a stored object, whose name is a parameter; NULL if it is absent or no text."""
-
-    name = "member_text"
-    type = Text()
-    inherit_cache = True
-
-
-class MemberNumber(FunctionElement[float]):
-    """The same for a number."""
-
-    name = "member_number"
-    type = Double()
-    inherit_cache = True
-
-
-class HasMember(FunctionElement[bool]):
-    """Whether a stored object has a member whose name is a parameter."""
-
-    name = "has_member"
-    inherit_cache = True
-
-
-class Gathered(FunctionElement[str]):
-    """All values of a column as an array."""
-
-    name = "gathered"
-    type = Text()
-    inherit_cache = True
-
-
-class Fits(FunctionElement[bool]):
-    """Whether a column fits a pattern."""
-
-    name = "fits"
-    inherit_cache = True
-
-
-class Size(FunctionElement[float]):
-    """The value of a variable as a number, if it is one."""
-
-    name = "size"
-    type = Double()
-    inherit_cache = True
-
-
-class IsNumber(FunctionElement[bool]):
-    """Whether the value of a variable is a number."""
-
-    name = "is_number"
-    inherit_cache = True
-
-
-class IsBelowTexts(FunctionElement[bool]):
-    """The same, as a bound of an index that has numbers before texts."""
-
-    name = "is_below_texts"
-    inherit_cache = True
-
-
-class Unindexed(FunctionElement[Any]):
-    """A column whose conditions SQLite answers without an index."""
-
-    name = "unindexed"
-    inherit_cache = True
-
-
-class NoLimit(FunctionElement[int]):
-    """A limit that lets all rows pass."""
-
-    name = "no_limit"
-    type = Integer()
-    inherit_cache = True
-
 
 # --- statements
 
@@ -375,9 +250,9 @@ def is_number(column: ColumnElement[Any], *, rises: bool) -> ColumnElement[bool]
 
     *rises* says that it is also compared with a lower bound, so that an index needs an upper one.
     """
-    return (IsBelowTexts if rises else IsNumber)(column)
+    return (IsBelowTexts if rises else IsNumber)(column, Comparable(column))
 
 
 def size(column: ColumnElement[Any]) -> ColumnElement[float]:
     """Return the number in *column*, the JSON text of a variable."""
-    return Size(column)
+    return Size(Comparable(column))

@@ -1,4 +1,4 @@
-"""PostgreSQL on the read side: connections of their own that can only read, and the SQL that is PostgreSQL's own.
+"""PostgreSQL on the read side: connections of their own that can only read.
 
 They go to the server that the partitions are written on. A standby may lag behind what was acknowledged, and an old primary shows what was never so.
 """
@@ -11,14 +11,10 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import BigInteger, Integer, event
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
 
 from osmia_broker.base.addresses import without_password
 from osmia_broker.store.postgres.connection import CONNECT_S, Server, reason
 from osmia_broker.store.postgres.schemas import schema_of
-from osmia_broker.store.read import dialect
-from osmia_broker.store.schema import Comparable
 
 if TYPE_CHECKING:
     from sqlalchemy import ExceptionContext
@@ -120,103 +116,3 @@ def _replace(context: "ExceptionContext") -> None:
         context.is_disconnect = True
     if code == _INTERRUPTED:
         context.is_disconnect = False
-
-
-# --- expressions; the functions that begin with `osmia_` are those of `postgres/functions.py`
-
-
-@compiles(dialect.Items, "postgresql")
-def _items(element: dialect.Items, compiler: SQLCompiler, **options: Any) -> str:
-    return f"osmia_items({', '.join(dialect.parts(element, compiler, options))})"
-
-
-@compiles(dialect.Keys, "postgresql")
-def _keys(element: dialect.Keys, compiler: SQLCompiler, **options: Any) -> str:
-    return f"osmia_keys({', '.join(dialect.parts(element, compiler, options))})"
-
-
-@compiles(dialect.Among, "postgresql")
-def _among(element: dialect.Among, compiler: SQLCompiler, **options: Any) -> str:
-    column, values = dialect.parts(element, compiler, options)
-    items = "osmia_keys" if isinstance(next(iter(element.clauses)).type, Integer) else "osmia_items"
-    return f"({column} = ANY (ARRAY(SELECT value FROM {items}({values}))))"
-
-
-@compiles(dialect.AmongRows, "postgresql")
-def _among_rows(element: dialect.AmongRows, compiler: SQLCompiler, **options: Any) -> str:
-    *columns, values = dialect.parts(element, compiler, options)
-    types = ["bigint" if isinstance(one.type, Integer) else "text" for one in element.clauses]
-    parts = ", ".join(f"(value::json ->> {number})::{types[number]}" for number in range(len(columns)))
-    return f"(({', '.join(columns)}) IN (SELECT {parts} FROM osmia_items({values})))"
-
-
-@compiles(dialect.Holds, "postgresql")
-def _holds(element: dialect.Holds, compiler: SQLCompiler, **options: Any) -> str:
-    column, value = dialect.parts(element, compiler, options)
-    return f"({value} = ANY (osmia_texts({column})))"
-
-
-@compiles(dialect.Part, "postgresql")
-def _part(element: dialect.Part, compiler: SQLCompiler, **options: Any) -> str:
-    whole, place = dialect.parts(element, compiler, options)
-    return f"(({whole})::json ->> {place})"
-
-
-@compiles(dialect.NumberPart, "postgresql")
-def _number_part(element: dialect.NumberPart, compiler: SQLCompiler, **options: Any) -> str:
-    whole, place = dialect.parts(element, compiler, options)
-    return f"(({whole})::json ->> {place})::bigint"
-
-
-@compiles(dialect.FlagPart, "postgresql")
-def _flag_part(element: dialect.FlagPart, compiler: SQLCompiler, **options: Any) -> str:
-    whole, place = dialect.parts(element, compiler, options)
-    return f"(({whole})::json ->> {place})::boolean"
-
-
-@compiles(dialect.MemberText, "postgresql")
-@compiles(dialect.MemberNumber, "postgresql")
-def _member(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    document, name = dialect.parts(element, compiler, options)
-    is_text = isinstance(element, dialect.MemberText)
-    value, type_ = ("value #>> '{}'", "string") if is_text else ("osmia_number(value #>> '{}')", "number")
-    return f"(SELECT {value} FROM json_each(({document})::json) WHERE key = {name} AND json_typeof(value) = '{type_}')"
-
-
-@compiles(dialect.HasMember, "postgresql")
-def _has_member(element: dialect.HasMember, compiler: SQLCompiler, **options: Any) -> str:
-    document, name = dialect.parts(element, compiler, options)
-    return f"EXISTS (SELECT FROM json_each(({document})::json) WHERE key = {name})"
-
-
-@compiles(dialect.Gathered, "postgresql")
-def _gathered(element: dialect.Gathered, compiler: SQLCompiler, **options: Any) -> str:
-    return f"json_agg({', '.join(dialect.parts(element, compiler, options))})::text"
-
-
-@compiles(dialect.Fits, "postgresql")
-def _fits(element: dialect.Fits, compiler: SQLCompiler, **options: Any) -> str:
-    column, pattern = dialect.parts(element, compiler, options)
-    return f"({column} ~ osmia_glob({pattern}))"
-
-
-@compiles(dialect.Size, "postgresql")
-def _size(element: dialect.Size, compiler: SQLCompiler, **options: Any) -> str:
-    return f"osmia_number({compiler.process(Comparable(*element.clauses), **options)})"
-
-
-@compiles(dialect.IsNumber, "postgresql")
-@compiles(dialect.IsBelowTexts, "postgresql")
-def _is_number(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    return f"({compiler.process(Comparable(*element.clauses), **options)} ~ '^[-0-9]')"
-
-
-@compiles(dialect.NoLimit, "postgresql")
-def _no_limit(_element: dialect.NoLimit, _compiler: SQLCompiler, **_options: Any) -> str:
-    return "ALL"
-
-
-@compiles(dialect.Unindexed, "postgresql")
-def _unindexed(element: dialect.Unindexed, compiler: SQLCompiler, **options: Any) -> str:
-    [column] = dialect.parts(element, compiler, options)
-    return column

@@ -1,4 +1,4 @@
-"""SQLite on the read side: connections that can only read, and the SQL that is SQLite's own.
+"""SQLite on the read side: connections that can only read.
 
 SQLAlchemy's asyncio part and the driver are imported at the first question, not at the start: they cost 0.14 s and 5 MB.
 """
@@ -13,13 +13,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import URL, FromClause, event
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
 
 from osmia_broker.store.dialects import text_or_bytes
 from osmia_broker.store.memory import IN_MEMORY
-from osmia_broker.store.read import dialect, numbers
-from osmia_broker.store.schema import Comparable
+from osmia_broker.store.read import numbers
 
 if TYPE_CHECKING:
     from sqlalchemy import ExceptionContext
@@ -106,97 +103,3 @@ class _Compiler(SQLiteCompiler):
 
     def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:
         return text
-
-
-# --- expressions
-
-
-@compiles(dialect.Items, "sqlite")
-@compiles(dialect.Keys, "sqlite")
-def _items(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    return f"json_each({', '.join(dialect.parts(element, compiler, options))})"
-
-
-@compiles(dialect.Among, "sqlite")
-def _among(element: dialect.Among, compiler: SQLCompiler, **options: Any) -> str:
-    column, values = dialect.parts(element, compiler, options)
-    return f"({column} IN (SELECT value FROM json_each({values})))"
-
-
-@compiles(dialect.AmongRows, "sqlite")
-def _among_rows(element: dialect.AmongRows, compiler: SQLCompiler, **options: Any) -> str:
-    *columns, values = dialect.parts(element, compiler, options)
-    parts = ", ".join(f"json_extract(value, '$[{number}]')" for number in range(len(columns)))
-    return f"(({', '.join(columns)}) IN (SELECT {parts} FROM json_each({values})))"
-
-
-@compiles(dialect.Holds, "sqlite")
-def _holds(element: dialect.Holds, compiler: SQLCompiler, **options: Any) -> str:
-    column, value = dialect.parts(element, compiler, options)
-    whole = f"CASE WHEN json_valid({column}) = 1 THEN {column} END"
-    return f"({value} IN (SELECT value FROM json_each({whole})))"
-
-
-@compiles(dialect.Part, "sqlite")
-@compiles(dialect.NumberPart, "sqlite")
-def _part(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    whole, place = dialect.parts(element, compiler, options)
-    path = f"$[{place}]" if place.isdigit() else f"$.{place[1:-1]}"
-    return f"json_extract({whole}, '{path}')"
-
-
-@compiles(dialect.FlagPart, "sqlite")
-def _flag_part(element: dialect.FlagPart, compiler: SQLCompiler, **options: Any) -> str:
-    return f"({_part(element, compiler, **options)} = 1)"
-
-
-@compiles(dialect.MemberText, "sqlite")
-@compiles(dialect.MemberNumber, "sqlite")
-def _member(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    document, name = dialect.parts(element, compiler, options)
-    types = "'text'" if isinstance(element, dialect.MemberText) else "'integer', 'real'"
-    return f"(SELECT value FROM json_each({document}) WHERE key = {name} AND type IN ({types}))"
-
-
-@compiles(dialect.HasMember, "sqlite")
-def _has_member(element: dialect.HasMember, compiler: SQLCompiler, **options: Any) -> str:
-    document, name = dialect.parts(element, compiler, options)
-    return f"EXISTS (SELECT 1 FROM json_each({document}) WHERE key = {name})"
-
-
-@compiles(dialect.Gathered, "sqlite")
-def _gathered(element: dialect.Gathered, compiler: SQLCompiler, **options: Any) -> str:
-    return f"json_group_array({', '.join(dialect.parts(element, compiler, options))})"
-
-
-@compiles(dialect.Fits, "sqlite")
-def _fits(element: dialect.Fits, compiler: SQLCompiler, **options: Any) -> str:
-    column, pattern = dialect.parts(element, compiler, options)
-    return f"({column} GLOB {pattern})"
-
-
-@compiles(dialect.Size, "sqlite")
-def _size(element: dialect.Size, compiler: SQLCompiler, **options: Any) -> str:
-    return compiler.process(Comparable(*element.clauses), **options)
-
-
-@compiles(dialect.IsBelowTexts, "sqlite")
-def _is_below_texts(element: dialect.IsBelowTexts, compiler: SQLCompiler, **options: Any) -> str:
-    return f"{compiler.process(Comparable(*element.clauses), **options)} < ''"
-
-
-@compiles(dialect.IsNumber, "sqlite")
-def _is_number(element: dialect.IsNumber, compiler: SQLCompiler, **options: Any) -> str:
-    [value] = dialect.parts(element, compiler, options)
-    return f"({value} >= '-' AND {value} < ':')"
-
-
-@compiles(dialect.NoLimit, "sqlite")
-def _no_limit(_element: dialect.NoLimit, _compiler: SQLCompiler, **_options: Any) -> str:
-    return "-1"
-
-
-@compiles(dialect.Unindexed, "sqlite")
-def _unindexed(element: dialect.Unindexed, compiler: SQLCompiler, **options: Any) -> str:
-    [column] = dialect.parts(element, compiler, options)
-    return f"+{column}"

@@ -11,6 +11,7 @@ from sqlalchemy import FromClause, Select, bindparam, func, literal_column, sele
 
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
+from osmia_broker.store.read.expressions import NoLimit
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import Column, Kind
 from osmia_broker.store.read.search.filters import NUMBER, Group, Leaf
@@ -76,7 +77,7 @@ def values_fitting(entity: Entity, leaf: Leaf) -> Select[Any]:
     """Select the different values that fit a pattern, up to the parameter `most`. Each is compared once, however many rows have it."""
     known = entity.ranges[leaf.field]
     table, column = known.of("different")
-    values = known.through_index(select(column.label("value")).distinct(), table).limit(dialect.NoLimit())
+    values = known.through_index(select(column.label("value")).distinct(), table).limit(NoLimit())
     different = values.subquery()  # the limit keeps SQLite from comparing each row in there
     fits = compared(different.c.value, leaf)
     return select(different.c.value).where(fits).limit(bindparam("most"))

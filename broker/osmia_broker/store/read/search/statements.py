@@ -34,6 +34,7 @@ from sqlalchemy import (
 )
 
 from osmia_broker.store.read import dialect
+from osmia_broker.store.read.expressions import NoLimit
 from osmia_broker.store.read.search import leaders, member_values, variable_values
 from osmia_broker.store.read.search.entity import Entity, joins_of
 from osmia_broker.store.read.search.fields import Column, Condition, Field, Kind, Nested, any_of
@@ -407,7 +408,7 @@ def _nearly_sorted(
 ) -> Select[Any]:
     """Read what is *found* in the order of the key *by*, then sort it: of rows in the other direction, each would be among the best so far."""
     term = by.turned() if place is not None and place.is_before else by
-    read = found.order_by(None).order_by(*ordering([term])).limit(dialect.NoLimit()).subquery("read")
+    read = found.order_by(None).order_by(*ordering([term])).limit(NoLimit()).subquery("read")
     columns = [*read.c]
     return select(*columns).order_by(*ordering(terms_of(order, fields, columns, place, has_parts=False)))
 
