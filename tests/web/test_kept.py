@@ -188,6 +188,7 @@ def test_a_dialog_that_is_sent_empty_stays_and_says_why(task: Any):
     dialog(task, "Snooze").get_by_role("button", name="Snooze").click()
     expect(dialog(task, "Snooze").get_by_role("alert")).to_contain_text("no time was given")
     task.keyboard.press("Escape")
+    expect(task.get_by_role("button", name="Snooze…")).to_be_focused()
     press(task, "Snooze…")
     expect(dialog(task, "Snooze").get_by_role("alert")).to_have_count(0)
 

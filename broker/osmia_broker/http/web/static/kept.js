@@ -184,8 +184,14 @@ function show(id, action) {
   if (!form) return null;
   if ('targeted' in form.dataset) form.setAttribute('action', action);
   restore(form);
+  openerOf(dialog, form)?.focus({ preventScroll: true }); // there the focus goes back to when the dialog is closed
   dialog.showModal();
   return form;
+}
+
+function openerOf(dialog, form) {
+  const openers = [...document.querySelectorAll('[data-opens]')].filter((one) => one.dataset.opens === dialog.id);
+  return openers.find((one) => one.dataset.target === form.getAttribute('action')) ?? openers[0];
 }
 
 document.addEventListener('DOMContentLoaded', look);
