@@ -1,10 +1,12 @@
 """Calls of batch operations: begin one for all that passes a filter, look after it, and delete what has ended one by one."""
 
+import asyncio
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from osmia_broker.base.errors import NotFound
+from osmia_broker.base.errors import NotFound, OsmiaError
 from osmia_broker.calls import batch_items, checks
 from osmia_broker.calls.base import PartitionCalls
 from osmia_broker.calls.batch_items import Items
@@ -74,14 +76,25 @@ class BatchCalls(PartitionCalls):
     ) -> BatchBegun:
         """Create a batch operation for *items*, and start it.
 
-        An item is the key of what the operation is for, and the key of the process instance that it belongs to (0: none).
+        An item is the key of what the operation is for, and the key of the process instance that it belongs to (0: none). A batch operation
+        whose items are not all stored, because the caller has left for example, is canceled: nothing would ever start it.
         """
         key: int = await self._partition.submit(CreateBatch(type, plan or BatchPlan(), checks.storable("user", user)))
-        for first in range(0, len(items), ITEMS_OF_A_COMMAND):
-            part = tuple(items[first : first + ITEMS_OF_A_COMMAND])
-            await self._partition.submit(AddBatchItems(key, part))
+        try:
+            for first in range(0, len(items), ITEMS_OF_A_COMMAND):
+                part = tuple(items[first : first + ITEMS_OF_A_COMMAND])
+                await self._partition.submit(AddBatchItems(key, part))
+        except BaseException:
+            self._give_up(key)
+            raise
         await self._partition.submit(StartBatch(key))
         return BatchBegun(key, type, len(items))
+
+    def _give_up(self, batch_key: int) -> None:
+        """Cancel a batch operation whose caller has left; a partition that is away keeps it, for a person to cancel."""
+        with suppress(OsmiaError):
+            canceled: asyncio.Future[None] = self._partition.submit(CancelBatch(batch_key))
+            canceled.add_done_callback(lambda done: done.cancelled() or done.exception())  # mark it as read
 
     def suspend_batch(self, batch_key: int) -> Awaitable[None]:
         """Pause a batch operation until it is resumed."""
