@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     add_completion=False,
-    help="One process instance: show, diagram, variables, modify, migrate, business-id, suspend, resume, cancel, delete.",
+    help="One process instance: show, diagram, variables, modify, migrate, activate, business-id, suspend, resume, cancel, delete.",
     no_args_is_help=True,
 )
 
@@ -261,6 +261,29 @@ def migrate(
     row = {"processInstanceKey": str(key), "processDefinitionKey": str(target.key)}
     text = f"Migrated {key} to {target.bpmn_process_id} (version {target.version})"
     session.one(row, key="processInstanceKey", text=text)
+
+
+@app.command()
+@with_session
+def activate(
+    session: Session,
+    key: Key,
+    elements: Annotated[list[str], typer.Argument(metavar="ELEMENT...", help="The ids of the elements to activate.")],
+    var: Var = None,
+    vars: Vars = None,
+    cancels_remaining: Annotated[
+        bool, typer.Option("--cancel-remaining", help="Terminate what is active in it now.")
+    ] = False,
+) -> None:
+    """Activate elements of a running ad-hoc subprocess, by its element instance key; `osmia instance show` has it.
+
+    Example: osmia instance activate 2251799813685263 call write --var to=ada
+    """
+    variables = typed.read(var, vars)
+    with session.client(found_by=LIST) as client:
+        client.activate_ad_hoc_elements(key, [(id, variables) for id in elements], cancel_remaining=cancels_remaining)
+    row = {"elementInstanceKey": str(key), "elementIds": elements}
+    session.one(row, key="elementInstanceKey", text=f"Activated {', '.join(elements)} in {key}")
 
 
 @app.command("business-id")
