@@ -7,10 +7,12 @@ would live again. This module counts the bytes of each instance and picks those 
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Mapping
+from itertools import islice
 
 MEMORY_BYTES = 24 * 1024 * 1024  #: the default bound; about 6,000 instances that wait for a person
 LARGE_BYTES = 4 * 1024 * 1024  #: of a process instance; reading it again costs tens of milliseconds
 LOADS_MAX = 200  #: process instances that one load brings, however small they are; more of them at once are no faster
+RECENT = 100  #: of the instances that were used last; more than are served between two slices of a walk
 LOAD_PART = 4  #: one load brings about this part of the bound, or LARGE_BYTES if that is more
 LOADED_BYTES = 40_000  #: taken for the size of an instance until the first one was loaded
 ROW_BYTES = 900  #: of a row besides its large texts: the object, its keys, its places in indexes (measured with bench/waiting.py)
@@ -125,13 +127,14 @@ class Residency:
     def pick_cold(self, committed_batch: int, kept: set[int]) -> list[int]:
         """Return the coldest instances without uncommitted changes and not *kept*, as many as bring the rest below the bound.
 
-        A large instance stays while it is the one that was used last: a loop of 20,000 instances would otherwise be read again for every
-        slice. The caller removes the rows.
+        One large instance stays while it is among the RECENT that were used last: a loop of 20,000 instances would otherwise be read again
+        for every slice, as others are served in between. The caller removes the rows.
         """
         sizes = self.sizes
-        last = next(reversed(self._last_batch), 0)
-        if sizes.get(last, 0) > LARGE_BYTES:
-            kept = kept | {last}
+        recent = islice(reversed(self._last_batch), RECENT)
+        large = next((key for key in recent if sizes.get(key, 0) > LARGE_BYTES), None)
+        if large is not None:
+            kept = kept | {large}
         excess = self._total_bytes - self._bytes_max
         cold: list[int] = []
         for process_instance_key, batch in self._last_batch.items():
