@@ -15,12 +15,16 @@ class _Unordered(Exception):  # never leaves this module
     """Two ends that do not compare."""
 
 
-def _relation(
-    name: str, *parameters: str
-) -> Callable[[Callable[[Run, Value, Value], bool]], Callable[[Run, Value, Value], bool | None]]:
-    """Declare *name* with each pair of *parameters* ("point, range"); unordered ends give null."""
+_Relation = Callable[[Run, Value, Value], bool]
 
-    def declare(relation: Callable[[Run, Value, Value], bool]) -> Callable[[Run, Value, Value], bool | None]:
+
+def _relation(name: str, *parameters: str) -> Callable[[_Relation], _Relation]:
+    """Declare a function as *name* with each pair of *parameters* ("point, range"); unordered ends give null.
+
+    The function itself stays as it is, so that one relation can be told by another.
+    """
+
+    def declare(relation: _Relation) -> _Relation:
         kinds = [tuple(pair.split(", ")) for pair in parameters]
         wanted = {tuple(kind.startswith("range") for kind in pair) for pair in kinds}
 
@@ -34,7 +38,7 @@ def _relation(
                 return None
 
         builtin(*(f"{name}({first}: any, {second}: any)" for first, second in kinds))(related)
-        return related
+        return relation
 
     return declare
 
@@ -87,11 +91,7 @@ def meets(run: Run, one: Range, other: Range) -> bool:
 @_relation("met by", "range1, range2")
 def met_by(run: Run, one: Range, other: Range) -> bool:
     """Tell whether *one* starts where *other* ends, and both hold that point."""
-    return _meets(run, other, one)
-
-
-def _meets(run: Run, one: Range, other: Range) -> bool:
-    return one.end_included and other.start_included and _order(run, one.end, other.start) == 0
+    return meets(run, other, one)
 
 
 @_relation("overlaps", "range1, range2")
@@ -141,59 +141,45 @@ def _same_start(run: Run, one: Range, other: Range) -> bool:
     return one.start_included == other.start_included and _order(run, one.start, other.start) == 0
 
 
-def _finishes(run: Run, one: Value, other: Range) -> bool:
-    inner = _as_range(one)
-    if inner is not one:
-        return other.end_included and _order(run, one, other.end) == 0
-    return _same_end(run, inner, other) and _starts_no_later(run, other, inner)
-
-
-def _starts(run: Run, one: Value, other: Range) -> bool:
-    inner = _as_range(one)
-    if inner is not one:
-        return other.start_included and _order(run, one, other.start) == 0
-    return _same_start(run, inner, other) and _ends_no_later(run, inner, other)
-
-
-def _includes(run: Run, one: Range, other: Value) -> bool:
-    inner = _as_range(other)
-    return _starts_no_later(run, one, inner) and _ends_no_later(run, inner, one)
-
-
 @_relation("finishes", "point, range", "range1, range2")
 def finishes(run: Run, one: Value, other: Range) -> bool:
     """Tell whether *one* ends where *other* ends, and starts no earlier."""
-    return _finishes(run, one, other)
+    if not isinstance(one, Range):
+        return other.end_included and _order(run, one, other.end) == 0
+    return _same_end(run, one, other) and _starts_no_later(run, other, one)
 
 
 @_relation("finished by", "range, point", "range1, range2")
 def finished_by(run: Run, one: Range, other: Value) -> bool:
     """Tell whether *other* finishes *one*."""
-    return _finishes(run, other, one)
+    return finishes(run, other, one)
 
 
 @_relation("includes", "range, point", "range1, range2")
 def includes(run: Run, one: Range, other: Value) -> bool:
     """Tell whether everything of *other* lies in *one*."""
-    return _includes(run, one, other)
+    inner = _as_range(other)
+    return _starts_no_later(run, one, inner) and _ends_no_later(run, inner, one)
 
 
 @_relation("during", "point, range", "range1, range2")
 def during(run: Run, one: Value, other: Range) -> bool:
     """Tell whether everything of *one* lies in *other*."""
-    return _includes(run, other, one)
+    return includes(run, other, one)
 
 
 @_relation("starts", "point, range", "range1, range2")
 def starts(run: Run, one: Value, other: Range) -> bool:
     """Tell whether *one* starts where *other* starts, and ends no later."""
-    return _starts(run, one, other)
+    if not isinstance(one, Range):
+        return other.start_included and _order(run, one, other.start) == 0
+    return _same_start(run, one, other) and _ends_no_later(run, one, other)
 
 
 @_relation("started by", "range, point", "range1, range2")
 def started_by(run: Run, one: Range, other: Value) -> bool:
     """Tell whether *other* starts *one*."""
-    return _starts(run, other, one)
+    return starts(run, other, one)
 
 
 @_relation("coincides", "point1, point2", "range1, range2")
