@@ -103,6 +103,14 @@ class Tally(dict[Labels, int]):
         self[labels] += amount
 
 
+class Times(dict[Labels, Histogram]):
+    """A histogram of times in seconds for each combination of labels. The labels must come from a fixed set."""
+
+    def __missing__(self, labels: Labels) -> Histogram:
+        histogram = self[labels] = Histogram(SECONDS)
+        return histogram
+
+
 class NameTally(Tally):
     """A tally whose first label is a name from outside: after `NAMES_MAX` different ones the rest counts as `other`."""
 
@@ -218,18 +226,14 @@ class GatewayCounters:
     """The counts of the gRPC door, by method (without the service) and status name (`OK`, `NOT_FOUND`, …)."""
 
     requests: Tally = field(default_factory=Tally)  #: (method, code)
-    seconds: dict[Labels, Histogram] = field(default_factory=dict)
+    seconds: Times = field(default_factory=Times)
     streams_open: Tally = field(default_factory=Tally)  #: (method); parked polls and open job streams
     workers: Callable[[], Mapping[Labels, int]] = dict  #: (job type, `poll` or `stream`): those that ask now
 
     def answered(self, method: str, code: str, seconds: float) -> None:
         """Count one answer that took *seconds* since its request arrived."""
-        labels = (method, code)
-        self.requests[labels] += 1
-        histogram = self.seconds.get(labels)
-        if histogram is None:
-            histogram = self.seconds[labels] = Histogram(SECONDS)
-        histogram.observe(seconds)
+        self.requests[method, code] += 1
+        self.seconds[method, code].observe(seconds)
 
 
 @dataclass(slots=True)
@@ -237,17 +241,13 @@ class HttpCounters:
     """The counts of the HTTP door, by route (a path with {placeholders}), method and status."""
 
     requests: Tally = field(default_factory=Tally)  #: (route, method, status)
-    seconds: dict[Labels, Histogram] = field(default_factory=dict)
+    seconds: Times = field(default_factory=Times)
     page_listeners: Callable[[], int] = int  #: how many pages are open
 
     def answered(self, route: str, method: str, status: str, seconds: float) -> None:
         """Count one answer that took *seconds* since its request arrived."""
-        labels = (route, method, status)
-        self.requests[labels] += 1
-        histogram = self.seconds.get(labels)
-        if histogram is None:
-            histogram = self.seconds[labels] = Histogram(SECONDS)
-        histogram.observe(seconds)
+        self.requests[route, method, status] += 1
+        self.seconds[route, method, status].observe(seconds)
 
 
 @dataclass(slots=True)
