@@ -172,7 +172,8 @@ def settings() -> str:
 
 def metrics() -> str:
     """Describe every family of `/metrics`."""
-    from osmia_broker.metrics import Metrics, _Families
+    from osmia_broker.metrics import Metrics
+    from osmia_broker.running.exposition import Families
 
     suffixes = {"counter": "_total"}
     rows = [
@@ -182,7 +183,7 @@ def metrics() -> str:
             ", ".join(f"`{label}`" for label in family._labelnames),
             family.documentation,
         )
-        for family in _Families(Metrics()).collect()
+        for family in Families(Metrics()).collect()
     ]
     return joined(
         "# Metrics",

@@ -2,7 +2,8 @@
 
 import re
 
-from osmia_broker.metrics import Metrics, _Families
+from osmia_broker.metrics import Metrics
+from osmia_broker.running.exposition import Families
 
 SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
 OF_PROMETHEUS = {"instance", "job", "le"}
@@ -14,6 +15,6 @@ def families() -> dict[str, set[str]]:
     metrics = Metrics()
     return {
         family.name + suffix: set(family._labelnames) | OF_PROMETHEUS
-        for family in _Families(metrics).collect()
+        for family in Families(metrics).collect()
         for suffix in SUFFIXES[family.type]
     }

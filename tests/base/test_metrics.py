@@ -2,6 +2,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from osmia_broker.metrics import NAMES_MAX, Histogram, Metrics, NameHistograms, NameTally
+from osmia_broker.running.exposition import exposition
 
 CONTRACT = {  # web-and-cli.md, section 5: the families that a broker of this state fills
     "osmia_build_info",
@@ -52,12 +53,12 @@ CONTRACT = {  # web-and-cli.md, section 5: the families that a broker of this st
 
 
 def samples(metrics):
-    families = text_string_to_metric_families(metrics.render()[0].decode())
+    families = text_string_to_metric_families(exposition(metrics)[0].decode())
     return {(one.name, *sorted(one.labels.values())): one.value for family in families for one in family.samples}
 
 
 def test_every_family_of_the_contract_is_there_from_the_start():
-    text = Metrics().render()[0].decode()
+    text = exposition(Metrics())[0].decode()
     assert {family.name for family in text_string_to_metric_families(text)} == CONTRACT
 
 
@@ -148,7 +149,7 @@ def test_names_from_outside_are_bounded():
 
 
 def test_a_scraper_that_asks_for_openmetrics_gets_it():
-    body, content_type = Metrics().render("application/openmetrics-text; version=1.0.0")
+    body, content_type = exposition(Metrics(), "application/openmetrics-text; version=1.0.0")
     assert content_type.startswith("application/openmetrics-text")
     assert body.endswith(b"# EOF\n")
 

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from osmia_broker.http.types import Body, Key, Text, convert
+from osmia_broker.running.exposition import exposition
 from tests.bpmn import bpmn
 from tests.patience import ANSWER_S
 from tests.rest.conftest import Rest
@@ -270,7 +271,7 @@ def test_the_description_names_the_parts_of_a_form(rest: Rest, path: str, parts:
 
 def test_requests_are_counted_by_route_not_by_address(rest: Rest):
     rest.ask("POST", CANCEL.format(12345))
-    metrics, _ = rest.broker.broker.metrics.render()
+    metrics, _ = exposition(rest.broker.broker.metrics)
     line = 'osmia_http_requests_total{method="POST",route="/v2/process-instances/{processInstanceKey}/cancellation",status="404"}'
     assert line in metrics.decode()
     assert "12345" not in metrics.decode()

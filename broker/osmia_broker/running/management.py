@@ -18,6 +18,7 @@ import msgspec
 from osmia_broker.base.errors import OsmiaError
 from osmia_broker.metrics import Metrics
 from osmia_broker.partition import AnyPartition
+from osmia_broker.running.exposition import exposition
 
 IDLE_S = 75.0  # a scraper comes every 15 to 60 s and reuses its connection
 CONNECTIONS_MAX = 64  # probes and scrapers are few; more is a mistake that must not cost memory
@@ -119,7 +120,7 @@ class ManagementServer:
             answer = _json(HTTPStatus.METHOD_NOT_ALLOWED, {"error": f"Expected GET or HEAD, but found {method}"})
             return _Answer(answer.status, answer.body, allow="GET, HEAD")
         if path == "/metrics":
-            body, content_type = self._metrics.render(accept)
+            body, content_type = exposition(self._metrics, accept)
             return _Answer(HTTPStatus.OK, body, content_type)
         return _json(HTTPStatus.OK, {"status": "UP"}) if path == "/health" else self._readiness()
 
