@@ -620,9 +620,9 @@ class RunningBroker:
 
         async def look() -> None:
             for one in self.brokers:
-                one.partition.check_clock()
+                one.partitions.check_clock()
             for one in self.brokers:
-                await settle(one.partition)
+                await settle(one.partitions)
 
         self.run(look())
 

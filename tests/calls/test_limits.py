@@ -64,7 +64,7 @@ def test_commits_of_a_broker_have_no_more_commands_than_the_batch_limit(rest: Re
     before = list(batches.counts)
 
     async def all_at_once() -> None:
-        await asyncio.gather(*(rest.broker.broker.partition.submit(create("many")) for _ in range(20)))
+        await asyncio.gather(*(rest.broker.broker.partitions.submit(create("many")) for _ in range(20)))
 
     rest.broker.run(all_at_once())
     grown = [now - was for now, was in zip(batches.counts, before, strict=True)]

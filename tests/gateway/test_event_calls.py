@@ -148,7 +148,7 @@ async def test_history_that_ends_while_its_definition_is_deleted_is_deleted_too(
             raise InvalidArgument("Expected a batch operation of at most 1000000 items, but found more")
         found = await history_of(reader, resource_key)
         if not searched:
-            await gateway_broker.broker.partition.submit(CompleteJob(jobs[late].key, {}))
+            await gateway_broker.broker.partitions.submit(CompleteJob(jobs[late].key, {}))
         searched.append(len(found[1]))
         return found
 

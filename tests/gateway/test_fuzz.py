@@ -191,7 +191,7 @@ class World:
     async def _quiet(self) -> None:
         """Wait until the broker has noticed that earlier callers left, and has nothing to do."""
         broker = self._broker.broker
-        while any(broker.metrics.gateway.streams_open.values()) or not broker.partition.is_at_rest:
+        while any(broker.metrics.gateway.streams_open.values()) or not broker.partitions.is_at_rest:
             await asyncio.sleep(0)
 
     def answer(self, method: Method, request: Message) -> grpc.StatusCode:

@@ -335,8 +335,8 @@ def test_the_metrics_say_how_old_the_oldest_message_between_partitions_is(tmp_pa
         for _ in range(3):
             broker.client.create_instance("old", {"k": "7"})
         broker.look_at_clock()
-        assert isinstance(broker.broker.partition, Router)
-        broker.broker.partition._delivery.stop()
+        assert isinstance(broker.broker.partitions, Router)
+        broker.broker.partitions._delivery.stop()
         broker.client.publish_message("old", "7")
         broker.clock.ms += 5_000
         oldest = {number: float(seconds) for number, seconds in OLDEST.findall(metrics(broker))}

@@ -195,8 +195,8 @@ def test_only_ones_own_last_step_is_taken_back(start: Any):
 
 
 def calls_of(place: Place) -> UserTaskCalls:
-    partition = place.broker.broker.partition
-    return UserTaskCalls(partition, Results(partition))
+    partitions = place.broker.broker.partitions
+    return UserTaskCalls(partitions, Results(partitions))
 
 
 def hand_back(place: Place, reason: str) -> None:
@@ -282,7 +282,7 @@ def test_of_those_who_answer_a_proposal_at_the_same_moment_one_does(start: Any):
     place = start()
     made = place.desk.propose(place.key, {"amount": 450}, user="agent")
     broker = place.broker.broker
-    undecided = Undecided(UserTaskCalls(broker.partition, Results(broker.partition)), broker._reader)
+    undecided = Undecided(UserTaskCalls(broker.partitions, Results(broker.partitions)), broker._reader)
 
     async def at_once() -> list[Any]:
         people = [Caller({"osmia-user": f"p{number}"}) for number in range(5)]

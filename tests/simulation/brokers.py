@@ -105,7 +105,7 @@ class SimulatedBroker:
                 settings, Share(by_lease=True), self.wall, database, counters=counters, opened=opened
             )
             assert made.serving is not None, "it has links"
-            self.dispatcher = Dispatcher(made.face.parts)
+            self.dispatcher = Dispatcher(made.partitions.parts)
             opened.callback(self.dispatcher.stop, Unavailable("Expected the broker to serve, but it is stopping"))
             made.serving.offer_jobs()
             self.made = made
@@ -131,12 +131,12 @@ class SimulatedBroker:
     def part(self, number: int) -> Any:
         """One partition, wherever it is led, as this broker reaches it."""
         assert self.made is not None, "it is up"
-        return self.made.face.parts[number - 1]  # type: ignore[union-attr]
+        return self.made.partitions.parts[number - 1]  # type: ignore[union-attr]
 
     def submit(self, command: Command) -> "asyncio.Future[Any]":
         """Decide a command where it belongs."""
         assert self.made is not None, "it is up"
-        return self.made.face.submit(command)
+        return self.made.partitions.submit(command)
 
     def do(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
         """Let it do *work*."""

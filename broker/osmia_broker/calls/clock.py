@@ -10,8 +10,8 @@ LATEST_MS = 253_402_300_799_000  # the end of the year 9999: dates of expression
 class ClockControl:
     """The clock of the partitions, in the hands of callers."""
 
-    def __init__(self, partition: Partitions, clock: PinnableClock) -> None:
-        self._partition = partition
+    def __init__(self, partitions: Partitions, clock: PinnableClock) -> None:
+        self._partitions = partitions
         self._clock = clock
 
     def pin(self, ms: int) -> None:
@@ -24,9 +24,9 @@ class ClockControl:
         if not 0 <= checks.int64("timestamp", ms) <= LATEST_MS:
             raise InvalidArgument(f"Expected a timestamp from 0 to {LATEST_MS}, but found {ms}")
         self._clock.pinned_ms = ms
-        self._partition.check_clock()
+        self._partitions.check_clock()
 
     def reset(self) -> None:
         """Let the clock follow that of the machine."""
         self._clock.pinned_ms = None
-        self._partition.check_clock()
+        self._partitions.check_clock()

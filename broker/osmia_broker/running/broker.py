@@ -94,16 +94,16 @@ class Broker:
         self.grpc_port = self.http_port = self.management_port = 0  # the real ones, once started
         machine = clock or SystemClock()
         self._clock = PinnableClock(machine) if settings.clock_control else machine
-        self._partition: Partitions | None = None
+        self._partitions: Partitions | None = None
         self._has_open_doors = False  # gRPC and HTTP; the management door answers before them
         self._reader: Reader | None = None
         self._open = AsyncExitStack()
 
     @property
-    def partition(self) -> Partitions:
+    def partitions(self) -> Partitions:
         """The partitions of this broker, as those who submit commands see them; only once started."""
-        assert self._partition is not None, "the broker is started"
-        return self._partition
+        assert self._partitions is not None, "the broker is started"
+        return self._partitions
 
     async def start(self) -> None:
         """Open everything; on return the broker is ready.
@@ -149,7 +149,7 @@ class Broker:
         database = open_database(settings, counters, opened, self._share.folder(settings.data_dir))
         reader = self._reader = database.reader
         made = await open_partitions(settings, self._share, self._clock, database, counters=counters, opened=opened)
-        self._partition, self._database = made.face, database.kind
+        self._partitions, self._database = made.partitions, database.kind
         self._keep_history(opened, made.own, reader, counters)
         calls = self._make_calls(made, reader, tracing)
         events = event_streams(settings, made, reader, self._clock)
@@ -166,12 +166,12 @@ class Broker:
         self._has_open_doors = True
 
     def _make_calls(self, made: OpenedPartitions, reader: Reader, tracing: "Tracing | None") -> Calls:
-        partition = made.face
+        partitions = made.partitions
         if tracing is not None:
-            partition.add_listener(tracing.job_spans())
-            partition = tracing.face(partition)
+            partitions.add_listener(tracing.job_spans())
+            partitions = tracing.traced(partitions)
         policy = TaskPolicy(self.settings.task_policy)
-        calls = Calls(partition, policy, self._clock, reader, process=made.process, others=made.others)
+        calls = Calls(partitions, policy, self._clock, reader, process=made.process, others=made.others)
         made.offer_jobs()
         if made.links is not None:
             calls.job_flow.elsewhere = WorkersElsewhere(calls.workers, made.links, made.siblings)
@@ -219,7 +219,7 @@ class Broker:
         settings, tracing = self.settings, doors.tracing
         server = Server(
             doors.calls,
-            Queries(self.partition, doors.reader, database, Items(doors.calls, doors.reader)),
+            Queries(self.partitions, doors.reader, database, Items(doors.calls, doors.reader)),
             Events(doors.events),
             self.metrics.gateway,
             doors.identity,
@@ -240,7 +240,7 @@ class Broker:
         from osmia_broker.http.server import HttpServer
 
         settings, tracing = self.settings, doors.tracing
-        clock = ClockControl(self.partition, self._clock) if isinstance(self._clock, PinnableClock) else None
+        clock = ClockControl(self.partitions, self._clock) if isinstance(self._clock, PinnableClock) else None
         services = Services(
             doors.calls,
             doors.reader,
@@ -271,7 +271,7 @@ class Broker:
     def _open_live(self, links: Links | None) -> Live:
         """Return what notifies open pages of changes, here and over *links*."""
         live = Live()
-        self.partition.add_listener(live)
+        self.partitions.add_listener(live)
         if links is not None:
             from osmia_broker.http.web.live_elsewhere import LiveElsewhere
 
@@ -317,18 +317,18 @@ class Broker:
     async def _count_standing(self) -> None:
         """Count what waits for people, for a scrape. A failure leaves those numbers out: old ones would be wrong."""
         self.metrics.people = PeopleCounters()
-        if self._reader is None or self._partition is None or not self._partition.parts[0].is_here:
+        if self._reader is None or self._partitions is None or not self._partitions.parts[0].is_here:
             return  # whoever leads the first partition counts for all
         now_ms = self._clock.now_ms()
         self.metrics.people = people_counters(await self._reader.standing(now_ms), now_ms)
 
     def _ready(self) -> tuple[bool, str]:
-        if self._partition is None:
+        if self._partitions is None:
             return False, "the partition is starting"
         if not self._has_open_doors:
             return False, "the ports for gRPC and HTTP are not open yet"
-        is_ready, reason = readiness(one for one in self._partition.parts if one.is_here or _is_lost(one))
-        degraded = self._partition.why_degraded if isinstance(self._partition, Router) else ""
+        is_ready, reason = readiness(one for one in self._partitions.parts if one.is_here or _is_lost(one))
+        degraded = self._partitions.why_degraded if isinstance(self._partitions, Router) else ""
         return is_ready and not degraded, reason or degraded
 
 

@@ -15,7 +15,7 @@ def event_streams(settings: Settings, made: OpenedPartitions, reader: Reader, cl
     own = {number: _own(settings, one, reader.parts[number - 1], clock) for number, one in made.own.items()}
     if made.links is not None:
         made.links.serve([sending(own)])
-    return EventStreams([_of(one, own, made) for one in made.face.parts])
+    return EventStreams([_of(one, own, made) for one in made.partitions.parts])
 
 
 def _of(part: AnyPartition, own: dict[int, EventStream], made: OpenedPartitions) -> OneStream:

@@ -45,9 +45,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class OpenedPartitions:
-    """All partitions behind one face; and, if other processes lead some of them, the links to those and what is served over them."""
+    """All partitions; and, if other processes lead some of them, the links to those and what is served over them."""
 
-    face: Partitions
+    partitions: Partitions
     own: Mapping[int, Partition]  #: those that this process leads, or may lead
     process: int = 0  #: the number by which other processes know this one; 0 if there is none
     links: Links | None = None
@@ -104,12 +104,12 @@ async def open_partitions(
         await own[number].open()
     # The reader closes before the stores, which tidy their files when they are the last.
     opened.push_async_callback(database.reader.close)
-    if isinstance(made.face, Router):
-        opened.push_async_callback(made.face.close)
+    if isinstance(made.partitions, Router):
+        opened.push_async_callback(made.partitions.close)
         if made.sharing is not None:
             opened.push_async_callback(made.sharing.rest)
             await made.sharing.start()
-        await made.face.opened()
+        await made.partitions.opened()
     return made
 
 
@@ -128,7 +128,7 @@ def _router(
     parts: Sequence[AnyPartition],
     following: Follows,
 ) -> Router:
-    """Return the face of all *parts*, with the messages that go out from those of this process."""
+    """Return the router to all *parts*, with the messages that go out from those of this process."""
     older_ids = OlderIds(database.reader, settings.partitions) if settings.unique_business_ids else None
     return Router(parts, following, OutboxDelivery(own.values(), parts, following), older_ids=older_ids)
 

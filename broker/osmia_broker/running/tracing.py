@@ -157,9 +157,9 @@ class Tracing:
 
     # --- commands
 
-    def face(self, face: Partitions) -> Partitions:
+    def traced(self, partitions: Partitions) -> Partitions:
         """Return the same partitions with a span around each command that is submitted, until its commit."""
-        return cast("Partitions", _TracedFace(face, self.begin_command))
+        return cast("Partitions", _TracedPartitions(partitions, self.begin_command))
 
     def begin_command(self, command: Command) -> Span:
         """Begin the span of a command, below that of the call which submits it."""
@@ -249,8 +249,8 @@ class _Elements(Listener):
     row in a partition that another process leads, or of one that was read for a moment only because the memory is full.
     """
 
-    def __init__(self, face: Partitions) -> None:
-        self._face = face
+    def __init__(self, partitions: Partitions) -> None:
+        self._partitions = partitions
         self._asked: dict[int, list[Span]] = {}  # commands under way about rows that were not in memory, by their keys
 
     def begin(self, command: Command, span: Span) -> Callable[[], None]:
@@ -279,7 +279,7 @@ class _Elements(Listener):
 
     def _note_resident(self, row_type: type, key: int, span: Span) -> bool:
         number = partition_of_key(key)
-        part: Any = self._face.parts[number - 1] if 1 <= number <= len(self._face.parts) else None
+        part: Any = self._partitions.parts[number - 1] if 1 <= number <= len(self._partitions.parts) else None
         row = part.state.tables[row_type].get(key) if part is not None and part.is_here else None
         if row is not None:
             _note_element(span, row.process_instance_key, row.element_id)
@@ -294,16 +294,16 @@ def _nothing() -> None:
     pass
 
 
-class _TracedFace:
+class _TracedPartitions:
     """The partitions of a broker; only what is submitted differs."""
 
-    def __init__(self, face: Partitions, begin: Callable[[Command], Span]) -> None:
-        self._face, self._begin = face, begin
-        self._elements = _Elements(face)
-        face.add_listener(self._elements)
+    def __init__(self, partitions: Partitions, begin: Callable[[Command], Span]) -> None:
+        self._partitions, self._begin = partitions, begin
+        self._elements = _Elements(partitions)
+        partitions.add_listener(self._elements)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._face, name)
+        return getattr(self._partitions, name)
 
     def submit(self, command: Command) -> "asyncio.Future[Any]":
         """Submit a command, as `Partition.submit` does."""
@@ -311,7 +311,7 @@ class _TracedFace:
         end = self._elements.begin(command.inner, span)
         try:
             with trace.use_span(span, record_exception=False, set_status_on_exception=False):
-                answer = self._face.submit(command)
+                answer = self._partitions.submit(command)
         except OsmiaError as refusal:
             end()
             _end_command(span, None, refusal)

@@ -127,7 +127,7 @@ class WithPorts(Running):
 
     async def _start(self) -> None:
         await self._broker.start()
-        self.partition = self._broker.partition
+        self.partition = self._broker.partitions
         self.address = f"127.0.0.1:{self._broker.grpc_port}"
         self.client = Client(self.address)
 
