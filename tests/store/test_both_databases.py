@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import func, select
 
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.state.cluster_tables import CLUSTER_TYPES
@@ -20,8 +21,9 @@ from osmia_broker.store.read.entities import CLUSTER_VARIABLES, ENTITIES, statis
 from osmia_broker.store.read.incident_groups import incident_groups
 from osmia_broker.store.read.numbers import error_hash
 from osmia_broker.store.read.on_postgres import sources
-from osmia_broker.store.read.search.entity import Entity
-from osmia_broker.store.read.search.fields import Kind
+from osmia_broker.store.read.search.entity import Entity, joins_of
+from osmia_broker.store.read.search.fields import Field, Kind
+from osmia_broker.store.read.search.groups import ROWS
 from osmia_broker.store.read.search.search import ALL, Search, search
 from osmia_broker.store.read.suspended_instances import suspended_of
 from osmia_broker.store.sqlite import SqliteStore
@@ -265,6 +267,7 @@ GIVEN = {  # the parameters of all groups: a period with everything in it, and w
 }
 
 
+ASKED = [*ENTITIES, *GROUPS, *(one.groups.of_several for one in GROUPS if one.groups)]
 NUL = "\0"
 
 
@@ -305,6 +308,29 @@ async def test_numbers_of_groups_over_several_partitions_are_those_of_one(
             for both in (several, readers)
         ]
         assert found == expected
+
+
+@pytest.mark.parametrize("entity", ASKED, ids=lambda entity: entity.name)
+async def test_each_text_is_compared_by_code_points(of_one: Written, entity: Entity):
+    """Whatever locale a database has; those of tests have one that does not tell."""
+    texts = [one for one in entity.declared if one.kind in (Kind.TEXT, Kind.CHOICE) and one.nested is None]
+    collations = {}
+    async with of_one.readers() as (_, reader), reader.database.snapshot() as snapshot:
+        given = await entity.prepare(reader, frozenset(one.name for one in texts)) | GIVEN | {ROWS: "[]"}
+        for one in texts:
+            source = entity.table
+            for join in joins_of([one]):
+                source = source.outerjoin(join.table, join.on)
+            value = select(one.column).select_from(source).limit(1).scalar_subquery()
+            [(collations[one.name],)] = await snapshot.values(select(func.pg_collation_for(value)), given)
+    by_locale = [one for one in texts if collations[one.name] != '"C"' and not getattr(one.column, "is_literal", False)]
+    assert all(map(sort_anywhere, by_locale)), [one.name for one in by_locale]
+
+
+def sort_anywhere(known: Field) -> bool:
+    """Whether the values of a field are names of ours that sort the same in each locale: they pass over "_", or put it before letters."""
+    names = sorted(known.choices or ())
+    return bool(names) and all(names == sorted(names, key=lambda one: one.replace("_", put)) for put in ("", " "))
 
 
 @pytest.fixture(scope="module")

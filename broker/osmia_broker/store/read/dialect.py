@@ -45,7 +45,7 @@ from osmia_broker.store.read.expressions import (
     Size,
     Unindexed,
 )
-from osmia_broker.store.schema import Comparable
+from osmia_broker.store.schema import Comparable, String
 
 # --- statements
 
@@ -186,7 +186,7 @@ def names_table() -> FromClause:
 
 def as_text(column: ColumnElement[Any]) -> ColumnElement[str]:
     """Return *column* as text."""
-    return cast(column, Text())
+    return cast(column, String)
 
 
 def partition_of(key: ColumnElement[Any]) -> ColumnElement[int]:

@@ -12,6 +12,9 @@ from sqlalchemy.sql.functions import FunctionElement
 
 T = TypeVar("T")
 
+#: How PostgreSQL compares a text that is not a stored column: as the columns are compared, whatever locale the database has.
+BY_CODE_POINTS = 'COLLATE "C"'
+
 # The conditions have no type: SQLAlchemy would compare one of type Boolean with 1, and SQLite then uses no index.
 
 
@@ -139,7 +142,7 @@ class Part(Expression[str]):
 
     def on_postgres(self, *parts: str) -> str:
         whole, place = parts
-        return f"(({whole})::json ->> {place})"
+        return f"((({whole})::json ->> {place}) {BY_CODE_POINTS})"
 
 
 class NumberPart(Expression[int]):
@@ -178,7 +181,7 @@ class MemberText(Expression[str]):
     def on_postgres(self, *parts: str) -> str:
         document, name = parts
         found = f"json_each(({document})::json) WHERE key = {name} AND json_typeof(value) = 'string'"
-        return f"(SELECT value #>> '{{}}' FROM {found})"
+        return f"(SELECT (value #>> '{{}}') {BY_CODE_POINTS} FROM {found})"
 
 
 class MemberNumber(Expression[float]):
