@@ -4508,19 +4508,21 @@ class LinkDocumentRequest(_message.Message):
     id: _builtins.str
     content_hash: _builtins.str
     time_to_live_ms: _builtins.int
-    """0 for an hour."""
+    """At least 1; an hour if it is absent."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         content_hash: _builtins.str = ...,
-        time_to_live_ms: _builtins.int = ...,
+        time_to_live_ms: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_time_to_live_ms", b"_time_to_live_ms", "time_to_live_ms", b"time_to_live_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_hash", b"content_hash", "id", b"id", "time_to_live_ms", b"time_to_live_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_time_to_live_ms", b"_time_to_live_ms", "content_hash", b"content_hash", "id", b"id", "time_to_live_ms", b"time_to_live_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__time_to_live_ms: _TypeAlias = _typing.Literal["time_to_live_ms"]  # noqa: Y015
+    _WhichOneofArgType__time_to_live_ms: _TypeAlias = _typing.Literal["_time_to_live_ms", b"_time_to_live_ms"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__time_to_live_ms) -> _WhichOneofReturnType__time_to_live_ms | None: ...
 
 Global___LinkDocumentRequest: _TypeAlias = LinkDocumentRequest  # noqa: Y015
 

@@ -113,6 +113,9 @@ def test_a_document_is_uploaded_downloaded_linked_and_deleted(osmia: Any, tmp_pa
         (["upload", __file__, "--id", "a b"], 1, "Expected a document id"),
         (["upload", __file__, "--keep", "x"], 2, "--keep"),
         (["link", "none"], 4, "document 'none'"),
+        (["link", "none", "--ttl", "0s"], 1, "timeToLive is '0'"),
+        (["link", "none", "--ttl", "8d"], 1, "timeToLive is '691200000'"),
+        (["link", "none", "--ttl", "0.4ms"], 4, "document 'none'"),
         (["delete", "none", "--yes"], 4, "document 'none'"),
     ],
 )

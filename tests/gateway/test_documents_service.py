@@ -1,6 +1,7 @@
 """Documents over gRPC: stored, read in parts, linked and deleted, by the rules of the HTTP door."""
 
 import hashlib
+import json
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -30,6 +31,18 @@ def test_a_document_is_read_as_it_was_stored(documents: Any):
     assert (stored.file_name, stored.content_type) == ("naïve.bin", "application/octet-stream")
     assert (stored.process_instance_key, stored.custom_properties, stored.expires_ms) == (7, {"n": 1}, 0)
     assert documents.read(stored.id) == documents.read(stored.id, content_hash=stored.content_hash) == content
+
+
+@pytest.mark.parametrize("properties", [{"price": 1.5}, {"a": [1.0, {"b": -2e-3}]}, {"exact": 9007199254740993}])
+def test_a_property_may_be_any_number(gateway_broker: RunningBroker, documents: Any, properties: dict[str, Any]):
+    stored = documents.create(b"x", custom_properties=properties)
+    assert stored.custom_properties == properties
+    part = next(documents.stream(stored.id))
+    assert part == b"x"
+    metadata = {"customProperties": properties}
+    with httpx.Client(base_url=f"{http(gateway_broker)}/v2") as rest:
+        files = {"file": ("a", b"x"), "metadata": (None, json.dumps(metadata), "application/json")}
+        assert rest.post("/documents", files=files).json()["metadata"]["customProperties"] == properties
 
 
 @pytest.mark.parametrize("size", [0, 1, PART_BYTES_MAX, PART_BYTES_MAX + 1, 3 * PART_BYTES_MAX])
@@ -96,6 +109,8 @@ Asked = Callable[[Any], Any]
         (lambda it: it.create(b"1", expires_ms=-1), osmia.InvalidArgument, "expiresAt"),
         (lambda it: it.create(b"1", expires_ms=LATEST_MS + 1), osmia.InvalidArgument, "year 10000"),
         (lambda it: it.create(b"1", custom_properties="[1]"), osmia.InvalidArgument, "custom_properties to be a JSON"),
+        (lambda it: it.create(b"1", custom_properties='{"a":1e400}'), osmia.InvalidArgument, "out of range"),
+        (lambda it: it.link(it.create(b"1").id, time_to_live_ms=0), osmia.InvalidArgument, "timeToLive is '0'"),
         (lambda it: [it.create(b"1", id="twice"), it.create(b"2", id="twice")], osmia.AlreadyExists, "'twice'"),
         (lambda it: it.create(b"x" * 5_000_000), osmia.InvalidArgument, "CreateDocument"),
         (lambda it: it.read("none"), osmia.NotFound, "document 'none'"),

@@ -73,8 +73,8 @@ def now_ms() -> int:
 
 
 def milliseconds(span: timedelta) -> int:
-    """Return a duration in whole milliseconds."""
-    return int(span.total_seconds() * 1000)
+    """Return a duration in whole milliseconds, rounded up: a short one is not none."""
+    return -(span // -timedelta(milliseconds=1))
 
 
 UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))  # in milliseconds

@@ -30,7 +30,7 @@ class Documents:
             expires_ms=request.expires_ms,
             process_definition_id=request.process_definition_id,
             process_instance_key=request.process_instance_key,
-            custom_properties=object_of("custom_properties", request.custom_properties) or {},
+            custom_properties=object_of("custom_properties", request.custom_properties, keeps_digits=False) or {},
         )
         return _document(await self._documents.create(document, request.content))
 
@@ -48,7 +48,8 @@ class Documents:
 
     async def LinkDocument(self, request: queries.LinkDocumentRequest) -> queries.LinkDocumentResponse:
         """Make an address for a document."""
-        link = await self._documents.link(request.id, request.time_to_live_ms or None, request.content_hash or None)
+        lifetime_ms = request.time_to_live_ms if request.HasField("time_to_live_ms") else None
+        link = await self._documents.link(request.id, lifetime_ms, request.content_hash or None)
         return queries.LinkDocumentResponse(path=link.path, expires_ms=link.expires_ms)
 
 

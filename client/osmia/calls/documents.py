@@ -116,8 +116,8 @@ class DocumentCalls(Calls):
         """
         await self._call("DeleteDocument", queries.DeleteDocumentRequest(id=id))
 
-    async def link(self, id: str, *, time_to_live_ms: int = 0, content_hash: str = "") -> DocumentLink:
-        """Make an address under which a document can be read for *time_to_live_ms*; 0 is an hour, and 7 days are the most.
+    async def link(self, id: str, *, time_to_live_ms: int | None = None, content_hash: str = "") -> DocumentLink:
+        """Make an address under which a document can be read for *time_to_live_ms*: an hour by default, and 7 days at most.
 
         Raises:
             NotFound: there is none with this id, or its time is over.
