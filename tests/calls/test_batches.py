@@ -48,6 +48,34 @@ async def test_a_batch_whose_caller_leaves_is_canceled_unless_it_was_to_start(st
     assert {CancelBatch, StartBatch} & {*kinds(partition)} == {last}
 
 
+async def test_a_batch_whose_caller_leaves_before_it_has_a_key_is_canceled() -> None:
+    partition = ScriptedPartition()
+    creation = asyncio.ensure_future(Calls(partition).create_batch(BatchType.UPDATE_JOB, ITEMS))  # type: ignore[arg-type]
+    while not partition.asked:
+        await asyncio.sleep(0)
+    creation.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await creation
+    assert kinds(partition) == [CreateBatch]
+    [(_, created)] = partition.asked
+    created.set_result(7)
+    await asyncio.sleep(0)
+    assert partition.commands[1:] == [CancelBatch(7)]
+
+
+async def test_a_batch_that_is_refused_after_its_caller_has_left_is_nothing_to_cancel() -> None:
+    partition = ScriptedPartition()
+    creation = asyncio.ensure_future(Calls(partition).create_batch(BatchType.UPDATE_JOB, ITEMS))  # type: ignore[arg-type]
+    while not partition.asked:
+        await asyncio.sleep(0)
+    creation.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await creation
+    partition.answer(Unavailable("away"))
+    await asyncio.sleep(0)
+    assert kinds(partition) == [CreateBatch]
+
+
 async def test_a_batch_of_a_partition_that_is_away_is_refused_as_such() -> None:
     partition = ScriptedPartition()
     creation = asyncio.ensure_future(Calls(partition).create_batch(BatchType.UPDATE_JOB, ITEMS))  # type: ignore[arg-type]

@@ -79,7 +79,13 @@ class BatchCalls(PartitionCalls):
         An item is the key of what the operation is for, and the key of the process instance that it belongs to (0: none). A batch operation
         whose items are not all stored, because the caller has left for example, is canceled: nothing would ever start it.
         """
-        key: int = await self._partition.submit(CreateBatch(type, plan or BatchPlan(), checks.storable("user", user)))
+        command = CreateBatch(type, plan or BatchPlan(), checks.storable("user", user))
+        created: asyncio.Future[int] = self._partition.submit(command)
+        try:
+            key = await asyncio.shield(created)
+        except asyncio.CancelledError:  # its key comes nevertheless
+            created.add_done_callback(self._give_up_created)
+            raise
         try:
             for first in range(0, len(items), ITEMS_OF_A_COMMAND):
                 part = tuple(items[first : first + ITEMS_OF_A_COMMAND])
@@ -89,6 +95,10 @@ class BatchCalls(PartitionCalls):
             raise
         await self._partition.submit(StartBatch(key))
         return BatchBegun(key, type, len(items))
+
+    def _give_up_created(self, created: "asyncio.Future[int]") -> None:
+        if not created.cancelled() and created.exception() is None:
+            self._give_up(created.result())
 
     def _give_up(self, batch_key: int) -> None:
         """Cancel a batch operation whose caller has left; a partition that is away keeps it, for a person to cancel."""
