@@ -121,3 +121,26 @@ def test_a_document_is_uploaded_downloaded_linked_and_deleted(osmia: Any, tmp_pa
 )
 def test_what_is_no_document(osmia: Any, words: list[str], code: int, told: str):
     assert told in osmia.refused(code, "document", *words)
+
+
+@pytest.mark.parametrize("by_option", [True, False])
+def test_who_starts_an_instance_and_activates_an_element_is_in_the_audit_log(
+    osmia: Any, unique: str, monkeypatch: pytest.MonkeyPatch, by_option: bool
+):
+    who = f"é{by_option}"
+    osmia.deploy(AD_HOC, unique)
+    if not by_option:
+        monkeypatch.setenv("OSMIA_USER", who)
+    key = osmia.json("start", unique, *(["--user", who] if by_option else []))["processInstanceKey"]
+    monkeypatch.setenv("OSMIA_USER", who)
+    (pick,) = osmia.client.get_instance(int(key)).elements
+    osmia.done("instance", "activate", pick.key, "a", "b")
+    osmia.done("instance", "cancel", key, "--yes")
+    done = [
+        (one["operationType"], one["actorId"], one["entityDescription"], one["elementInstanceKey"])
+        for one in osmia.json("audit", "--instance", key)
+    ]
+    assert done == [("CANCEL", who, None, None), ("MODIFY", who, "a, b", str(pick.key)), ("CREATE", who, None, None)]
+    monkeypatch.delenv("OSMIA_USER")
+    osmia.done("start", unique)
+    assert len(osmia.json("audit", "--process", unique)) == 3, "nobody is named"

@@ -19,6 +19,7 @@ from osmia.access import ClientCredentials, Password, Token, Tokens, access, ask
 from tests.auth import certificates
 from tests.auth.conftest import ANNA, store
 from tests.auth.provider import FakeProvider
+from tests.bpmn import bpmn
 from tests.doors import running_broker
 
 TOKEN_URL = "https://id.example.org/token"
@@ -225,7 +226,13 @@ def test_a_password_signs_in_at_a_broker(tmp_path, monkeypatch):
     store(tmp_path / "osmia.users.json", anna=(ANNA, []))
     with running_broker(tmp_path, auth="basic") as broker:
         with osmia.SyncClient(broker.address, sign_in=Password("anna", ANNA)) as client:
-            assert client.topology()
+            client.deploy(("p.bpmn", bpmn("start > t:user > end", id="p")))
+            client.create_instance("p")
+            done = client.search_items("audit-logs", {"actorId": "anna"}).items
+            assert {(one["entityType"], one["operationType"]) for one in done} == {
+                ("RESOURCE", "CREATE"),
+                ("PROCESS_INSTANCE", "CREATE"),
+            }
         monkeypatch.setenv("OSMIA_USER", "anna")
         monkeypatch.setenv("OSMIA_PASSWORD", ANNA)
         with osmia.SyncClient(broker.address) as client:

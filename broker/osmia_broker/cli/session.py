@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from osmia_broker.base.surroundings import user_without_password
 from osmia_broker.cli import streams
 from osmia_broker.cli.failures import Exit, Failure, from_call, usage
 from osmia_broker.cli.output import Column, Output, Row, moment, write, write_one
@@ -214,8 +215,8 @@ class Session:
         """Connect to *address*, or to the broker that the options name. A failed call becomes a `Failure`.
 
         *found_by* is the command to try if something is not there: it lists what is. *call_timeout* is for each call, in commands
-        where `--timeout` is for something longer. *user* names who calls, while there is no sign-in. The sign-in of *profile* is sent
-        in place of that of the options.
+        where `--timeout` is for something longer. *user*, or else OSMIA_USER, names who calls, while there is no sign-in. The sign-in of
+        *profile* is sent in place of that of the options.
         """
         from osmia import SyncClient
         from osmia.access import sign_in_in
@@ -225,6 +226,7 @@ class Session:
         request_id = os.urandom(4).hex()
         try:
             sign_in = (_sign_in(profile) if profile is not None else self.sign_in()) or sign_in_in()
+            user = user.strip() or ("" if sign_in is not None else user_without_password().strip())
             metadata = [(REQUEST_ID, request_id), ("osmia-client", "cli"), *([("osmia-user", user)] if user else [])]
             client = SyncClient(address or self.address, call_timeout_ms=timeout_ms, sign_in=sign_in, metadata=metadata)
         except ValueError as error:

@@ -84,6 +84,15 @@ def _scope(turn: Turn, command: commands.SetVariables) -> Subject:
     return Subject(key, row.process_instance_key, row.process_definition_key, key, names[:DESCRIPTION_CHARACTERS])
 
 
+def _ad_hoc(turn: Turn, command: commands.ActivateAdHocElements) -> Subject:
+    key, ids = command.ad_hoc_key, ", ".join(one.element_id for one in command.elements)
+    row = turn.state.find(ElementInstance, key)
+    if row is None:
+        return Subject(key)
+    instance = row.process_instance_key
+    return Subject(instance, instance, row.process_definition_key, key, ids[:DESCRIPTION_CHARACTERS])
+
+
 def _job(turn: Turn, command: Any) -> Subject:
     return _of_row(turn.state.find(Job, command.job_key), command.job_key)
 
@@ -116,6 +125,7 @@ OPERATIONS: dict[type[Command], Logged] = {
     commands.CreateProcessInstance: Logged(AuditEntity.PROCESS_INSTANCE, AuditOperation.CREATE, read=_created),
     commands.CancelProcessInstance: Logged(AuditEntity.PROCESS_INSTANCE, AuditOperation.CANCEL, _instance),
     commands.ModifyProcessInstance: Logged(AuditEntity.PROCESS_INSTANCE, AuditOperation.MODIFY, _instance),
+    commands.ActivateAdHocElements: Logged(AuditEntity.PROCESS_INSTANCE, AuditOperation.MODIFY, _ad_hoc),
     commands.MigrateProcessInstance: Logged(AuditEntity.PROCESS_INSTANCE, AuditOperation.MIGRATE, _instance),
     commands.SuspendProcessInstance: Logged(AuditEntity.PROCESS_INSTANCE, AuditOperation.SUSPEND, _instance),
     commands.ResumeProcessInstance: Logged(AuditEntity.PROCESS_INSTANCE, AuditOperation.RESUME, _instance),
@@ -143,6 +153,7 @@ OPERATIONS: dict[type[Command], Logged] = {
 DAILY = frozenset(
     {
         commands.CreateProcessInstance,
+        commands.ActivateAdHocElements,
         commands.SetVariables,
         commands.EvaluateDecision,
         commands.UpdateJobRetries,

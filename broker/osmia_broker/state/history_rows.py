@@ -60,6 +60,6 @@ class AuditEntry(StoredRow):
     entity_type: AuditEntity
     entity_key: int  # of the instance, job, incident, deployment, deleted resource, evaluation or batch; of variables, their scope
     operation: AuditOperation
-    description: str  # names of variables or files, the id of a decision, the type of a batch
+    description: str  # names of variables, files or activated elements, the id of a decision, the type of a batch
     user: str  # empty if unknown
     at_ms: int
