@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from osmia_broker.base.errors import NotFound
 from osmia_broker.engine import Turn, commands, due_commands, execute
-from osmia_broker.engine.event_commands import DropEvents, RecordEvents, StopRecording
+from osmia_broker.engine.event_log_commands import DropEvents, RecordEvents, StopRecording
 from osmia_broker.engine.recording import record
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.model import USER_TASK_JOB_TYPE

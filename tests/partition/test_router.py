@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from osmia_broker.base.errors import InvalidArgument, NotFound, StoreFailed, Unavailable
-from osmia_broker.engine import HANDLERS, commands, due_commands, flow_commands, task_commands
+from osmia_broker.engine import HANDLERS, commands, due_commands, job_flow_commands, task_commands
 from osmia_broker.engine.audit import ByPerson
-from osmia_broker.engine.event_commands import DropEvents, RecordEvents, StopRecording
+from osmia_broker.engine.event_log_commands import DropEvents, RecordEvents, StopRecording
 from osmia_broker.engine.following import FollowCluster
 from osmia_broker.engine.inbox import Confirm, ListSent, Receive
 from osmia_broker.partition.routes import ANYWHERE, MESSAGES, OF_CLUSTER, SUBJECT
@@ -46,7 +46,7 @@ OWN = {
 }
 
 #: The router asks several partitions.
-ASKED_OF_SEVERAL = {task_commands.ClaimNextUserTask, flow_commands.ListJobFlow, commands.ReadScope}
+ASKED_OF_SEVERAL = {task_commands.ClaimNextUserTask, job_flow_commands.ListJobFlow, commands.ReadScope}
 
 
 async def started(it: Several, number: int) -> list[int]:
@@ -97,8 +97,8 @@ async def test_a_deleted_version_is_deleted_in_all():
     ("change", "kind"),
     [
         (commands.PutClusterVariable("region", '"eu"'), ClusterVariable),
-        (flow_commands.PauseJobs("ask"), JobFlow),
-        (flow_commands.LimitJobs("ask", fair_by="PROCESS"), JobFlow),
+        (job_flow_commands.PauseJobs("ask"), JobFlow),
+        (job_flow_commands.LimitJobs("ask", fair_by="PROCESS"), JobFlow),
         (task_commands.SetGlobalTaskListener("l", True, "check", ("completing",)), GlobalTaskListener),
     ],
 )
@@ -122,9 +122,9 @@ async def test_a_pause_holds_the_jobs_of_all_partitions_back():
     async with several() as it:
         await it.do(DEPLOY)
         await started(it, 3)
-        await it.do(flow_commands.PauseJobs("ask"))
+        await it.do(job_flow_commands.PauseJobs("ask"))
         assert [await one.submit(activate()) for one in it.parts] == [[], [], []]
-        await it.do(flow_commands.ResumeJobs("ask"))
+        await it.do(job_flow_commands.ResumeJobs("ask"))
         assert [len(await one.submit(activate())) for one in it.parts] == [1, 1, 1]
 
 
@@ -272,7 +272,7 @@ async def test_nothing_is_written_where_nothing_differs():
     stores = [WatchedStore() for _ in range(3)]
     async with several(stores) as it:
         await it.do(deploy("start(message=go) > ask:job > end"))
-        await it.do(flow_commands.PauseJobs("ask"))
+        await it.do(job_flow_commands.PauseJobs("ask"))
     before = [store.commits for store in stores]
     async with several(stores) as it:
         await it.settled()
@@ -363,7 +363,7 @@ async def test_the_held_jobs_of_all_are_added_up():
         await started(it, 3)
         for one in it.parts:
             await one.submit(activate())
-        assert (await it.do(flow_commands.ListJobFlow())).held == (("ask", "", "w", 3),)
+        assert (await it.do(job_flow_commands.ListJobFlow())).held == (("ask", "", "w", 3),)
 
 
 USER = "start > ask:user > end"
@@ -402,7 +402,7 @@ async def test_a_caller_who_leaves_does_not_stop_a_deployment():
 @pytest.mark.parametrize("limit", ["held_max", "per_second_max", "held_per_key_max"])
 async def test_the_shares_of_all_partitions_add_up_to_a_limit(limit: str):
     async with several() as it:
-        await it.do(flow_commands.LimitJobs("ask", **{limit: 5}))
+        await it.do(job_flow_commands.LimitJobs("ask", **{limit: 5}))
         await it.do(DEPLOY)
         await started(it, 18)
         assert [len(await one.submit(activate("ask", 10))) for one in it.parts] == [2, 2, 1]
@@ -412,17 +412,17 @@ async def test_the_shares_of_all_partitions_add_up_to_a_limit(limit: str):
 @pytest.mark.parametrize("limit", ["held_max", "per_second_max", "held_per_key_max"])
 async def test_a_limit_that_leaves_a_partition_without_any_share_is_refused(limit: str):
     async with several() as it:
-        await it.do(flow_commands.LimitJobs("ask", **{limit: 3}))
+        await it.do(job_flow_commands.LimitJobs("ask", **{limit: 3}))
         with pytest.raises(
             InvalidArgument, match=f"'{limit}' of 0 .no limit. or at least 3, one for each partition, but found 2"
         ):
-            await it.do(flow_commands.LimitJobs("ask", **{limit: 2}))
+            await it.do(job_flow_commands.LimitJobs("ask", **{limit: 2}))
         assert [getattr(row, limit) for rows in it.rows(JobFlow) for row in rows] == [3, 3, 3]
 
 
 async def test_a_job_that_ends_makes_room_in_its_own_partition():
     async with several() as it:
-        await it.do(flow_commands.LimitJobs("ask", held_max=3))
+        await it.do(job_flow_commands.LimitJobs("ask", held_max=3))
         await it.do(DEPLOY)
         await started(it, 9)
         held = [(await one.submit(activate("ask", 10)))[0] for one in it.parts]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from osmia_broker import feel
 from osmia_broker.base.errors import InvalidState, OsmiaError
-from osmia_broker.engine import Budget, Turn, commands, due_commands, execute, flow_commands
+from osmia_broker.engine import Budget, Turn, commands, due_commands, execute, job_flow_commands
 from osmia_broker.engine.engine import HANDLERS, UndoFailed, _walk, handles
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.state.missing import Missing
@@ -84,8 +84,8 @@ def command(choice: int, turn: Turn, value: int) -> commands.Command:
         due_commands.ParkTimer(some(sorted(turn.timers._rows)), "for once"),
         commands.UpdateJobPriority(some(jobs), value % 5 - 2),
         commands.ActivateJobs("t", "w", 1 + value, 1 + value % 3, leases=True),
-        flow_commands.LimitJobs("u", held_max=value),
-        flow_commands.PauseJobs("u") if value % 2 else flow_commands.ResumeJobs("u"),
+        job_flow_commands.LimitJobs("u", held_max=value),
+        job_flow_commands.PauseJobs("u") if value % 2 else job_flow_commands.ResumeJobs("u"),
     ]
     return made[choice % len(made)]
 

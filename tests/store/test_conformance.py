@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from osmia_broker.base.errors import StoreFailed, ValueRefused
 from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.state.event_rows import EventRecording
-from osmia_broker.state.flow_row import FairBy, JobFlow
+from osmia_broker.state.job_flow_row import FairBy, JobFlow
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import (
     DEFINITION_TYPES,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from osmia_broker.feel import Instant
-from osmia_broker.state.flow_row import JobFlow
+from osmia_broker.state.job_flow_row import JobFlow
 from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
 
 if TYPE_CHECKING:  # the package is loaded with the first decision only

@@ -2,7 +2,7 @@
 
 from osmia_broker.engine.answers import EventLogState
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.event_commands import DropEvents, RecordEvents, StopRecording
+from osmia_broker.engine.event_log_commands import DropEvents, RecordEvents, StopRecording
 from osmia_broker.engine.turn import Turn
 
 

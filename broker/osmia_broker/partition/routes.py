@@ -10,7 +10,7 @@ from typing import Any
 
 from osmia_broker.engine import batch_commands as batches
 from osmia_broker.engine import commands
-from osmia_broker.engine import flow_commands as flow
+from osmia_broker.engine import job_flow_commands as flow
 from osmia_broker.engine import task_commands as tasks
 from osmia_broker.engine.commands import Command
 

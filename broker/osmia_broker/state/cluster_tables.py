@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from osmia_broker.state.batch_rows import ClusterVariable
-from osmia_broker.state.flow_row import JobFlow
+from osmia_broker.state.job_flow_row import JobFlow
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import (
     Decision,

@@ -3,8 +3,8 @@
 from typing import Any
 
 from osmia_broker.state.deadlines import Deadlines
-from osmia_broker.state.flow import FlowControl
-from osmia_broker.state.flow_row import JobFlow
+from osmia_broker.state.job_flow import FlowControl
+from osmia_broker.state.job_flow_row import JobFlow
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.residency import Residency
 from osmia_broker.state.rows import Job, JobState

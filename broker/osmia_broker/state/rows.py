@@ -1,7 +1,7 @@
 """The data dictionary: one class per stored table, one field per column, in column order.
 
 A row class is declared once, here or in a neighbour that this module imports: `definition_rows`, `task_rows`, `event_rows`, `batch_rows`,
-`history_rows`, `flow_row`. `kinds` says what follows from its declaration.
+`history_rows`, `job_flow_row`. `kinds` says what follows from its declaration.
 
 Rows are written only through their table in `State`, so that undo, the look-ups and the commit see every change. A row that has
 ended keeps its place in the store with `ended_ms` set; that is the history. While a row lives, its `ended_ms` is 0.
@@ -22,7 +22,7 @@ from osmia_broker.state.definition_rows import (
     SubscriptionKind,
 )
 from osmia_broker.state.event_rows import EventRecording
-from osmia_broker.state.flow_row import JobFlow
+from osmia_broker.state.job_flow_row import JobFlow
 from osmia_broker.state.kinds import KINDS, MIGRATED, Changing, Kind, StoredRow, stored
 from osmia_broker.state.task_rows import GlobalTaskListener
 

@@ -18,9 +18,9 @@ from osmia_broker.state.definitions import Definitions
 from osmia_broker.state.elements import ElementTable
 from osmia_broker.state.event_log import EventLog
 from osmia_broker.state.event_rows import EventRecording, LoggedEvent
-from osmia_broker.state.flow_row import JobFlow
 from osmia_broker.state.global_listeners import GlobalTaskListeners
 from osmia_broker.state.history_rows import AuditEntry, MessageCorrelation
+from osmia_broker.state.job_flow_row import JobFlow
 from osmia_broker.state.jobs import JobTable
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.messages import MessageTable

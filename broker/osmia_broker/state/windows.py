@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from heapq import heapify, heappop, heappush
 
-from osmia_broker.state.flow import Turns
+from osmia_broker.state.job_flow import Turns
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.rows import Job
 from osmia_broker.state.store_protocol import LANES_MAX, WINDOW_JOBS, Lane, Wanted
