@@ -9,7 +9,8 @@ from osmia_broker.feel.values import CONTEXTS, DATES, NUMBERS, Function, Range, 
 
 TypeTest: TypeAlias = Callable[[Value], bool]  # of a value that is not null
 
-_INSTANCES: dict[str, frozenset[type]] = {
+#: The types of FEEL that have a name alone, and the values of each.
+TYPES: dict[str, frozenset[type]] = {
     "boolean": frozenset({bool}),
     "number": NUMBERS,
     "string": frozenset({str}),
@@ -37,7 +38,7 @@ def type_test(wanted: syntax.Type, known: Mapping[str, TypeTest]) -> TypeTest:
     of_model = known.get(wanted.name)
     if of_model is not None:
         return lambda value: value is not None and of_model(value)
-    kinds = _INSTANCES.get(wanted.name, frozenset())
+    kinds = TYPES.get(wanted.name, frozenset())
     return lambda value: type(value) in kinds
 
 

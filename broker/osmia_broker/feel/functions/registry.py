@@ -16,22 +16,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from osmia_broker.feel.temporal import DateTime, DayTimeDuration, Time, YearMonthDuration
-from osmia_broker.feel.values import CONTEXTS, DATES, NUMBERS, Function, Range, Value
+from osmia_broker.feel.types import TYPES
+from osmia_broker.feel.values import Value
 
-TYPES: dict[str, frozenset[type]] = {
-    "number": NUMBERS,
-    "string": frozenset({str}),
-    "boolean": frozenset({bool}),
-    "list": frozenset({list}),
-    "context": CONTEXTS,
-    "function": frozenset({Function}),
-    "range": frozenset({Range}),
-    "date": DATES,
-    "time": frozenset({Time}),
-    "moment": frozenset({DateTime}),
-    "days": frozenset({DayTimeDuration}),
-    "months": frozenset({YearMonthDuration}),
+#: The types of declarations: those of FEEL, and short names for the longest.
+_TYPES = TYPES | {
+    "moment": TYPES["date and time"],
+    "days": TYPES["days and time duration"],
+    "months": TYPES["years and months duration"],
 }
 
 
@@ -134,7 +126,7 @@ def _read(declaration: str, body: Callable[..., Value], edition: Edition) -> Bui
 def _types(words: str) -> frozenset[type] | None:
     if words == "any":
         return None
-    found = frozenset[type]().union(*(TYPES[word] for word in words.removesuffix("?").split("|")))
+    found = frozenset[type]().union(*(_TYPES[word] for word in words.removesuffix("?").split("|")))
     return found | {type(None)} if words.endswith("?") else found
 
 
