@@ -3,7 +3,19 @@
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import FromClause, Select, and_, bindparam, case, literal_column, not_, select, true
+from sqlalchemy import (
+    CompoundSelect,
+    FromClause,
+    Select,
+    and_,
+    bindparam,
+    case,
+    literal_column,
+    not_,
+    select,
+    true,
+    union_all,
+)
 
 from osmia_broker.state.batch_rows import BatchItem
 from osmia_broker.state.rows import RUNNING, ElementState, InstanceOrigin
@@ -11,7 +23,7 @@ from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.instance_conditions import definitions_with_instances
-from osmia_broker.store.read.search.entity import Entity, Head
+from osmia_broker.store.read.search.entity import Entity, Head, Runs
 from osmia_broker.store.read.search.fields import (
     SORTED_TENANT,
     Condition,
@@ -131,13 +143,17 @@ def _heads(shape: Group) -> list[Head]:
         return [Head(_process.c.key.in_(beside.stopped("process_instance_key")))]
     stored = shape.leaf("storedState", "$in")
     states = stored.names if stored else _ALL_STATES
-    named = [leaf for name in _OF_DEFINITION_FIELDS if (leaf := shape.leaf(name, "$eq", "$in"))]
+    named = _naming_definitions(shape)
     if named:
         return _of_states(states, _definitions_of(named))
     if stored is None:
         return []
     running = [Head(_is_open, "process_instances_by_end", has_order=True)] if states & _RUNNING else []
     return [*running, *_of_states(states - _RUNNING, definitions_with_instances())]
+
+
+def _naming_definitions(shape: Group) -> list[Leaf]:
+    return [leaf for name in _OF_DEFINITION_FIELDS if (leaf := shape.leaf(name, "$eq", "$in"))]
 
 
 def _called_by(parent: Leaf) -> Select[Any]:
@@ -181,6 +197,36 @@ _OF_DEFINITION_FIELDS = {
     "processDefinitionId": "bpmn_process_id",
     "processDefinitionVersion": "version",
 }
+
+
+def _runs_of(shape: Group) -> Select[Any]:
+    """Select the definitions and the states that instances may have which pass a filter."""
+    named, asked = _naming_definitions(shape), shape.leaf("state", "$in")
+    definitions = (_definitions_of(named) if named else definitions_with_instances()).subquery("definitions")
+    names = asked.names if asked else _ALL_STATES
+    possible = _RUNNING | names if names & {"ACTIVE", "SUSPENDED"} else names
+    each: CompoundSelect[Any] = union_all(
+        *(select(literal_column(f"'{name}'").label("state")) for name in sorted(possible & _ALL_STATES))
+    )
+    states = each.subquery("of_state")
+    of_each = definitions.join(states, true())
+    return select(definitions.c.key.label("process_definition_key"), states.c.state).select_from(of_each).distinct()
+
+
+_DEFINITION_FIELDS = frozenset(
+    (
+        *("processDefinitionKey", "processDefinitionId", "processDefinitionName"),
+        *("processDefinitionVersion", "processDefinitionVersionTag"),
+    )
+)
+_BY_DEFINITION = Runs(
+    schema.element_instances.alias("in_run"),
+    "process_instances",
+    lambda instance: instance.c.type == schema.PROCESS,
+    {"process_definition_key": True, "state": False},
+    _DEFINITION_FIELDS,
+    _runs_of,
+)
 _BY_END = {"endDate": "process_instances_by_end"}
 
 
@@ -201,6 +247,7 @@ def _by_variables(entity: Entity) -> Entity:
         drivers={"variables": ("$eq",)},
         of_variables={"variables": _of_variables},
         walks={"": dialect.BY_KEY, "startDate": dialect.BY_KEY, **_BY_END},
+        runs=_BY_DEFINITION,
     )
 
 
@@ -209,13 +256,7 @@ _OF_DEFINITION = _entity(_fields(_STATES_OF_DEFINITION, _is_running))
 _OF_ANY = _entity(_fields(STATES, _is_open), walks=_BY_END)
 _NARROWED = {False: (_OF_ANY, _by_variables(_OF_ANY)), True: (_OF_DEFINITION, _by_variables(_OF_DEFINITION))}
 _NAMES = ("processDefinitionKey", "processDefinitionId")
-_SORTED_BY_DEFINITION = replace(_OF_DEFINITION, index="process_instances")
-_DEFINITION_FIELDS = frozenset(
-    (
-        *("processDefinitionKey", "processDefinitionId", "processDefinitionName"),
-        *("processDefinitionVersion", "processDefinitionVersionTag"),
-    )
-)
+_SORTED_BY_DEFINITION = replace(_OF_DEFINITION, index="process_instances", runs=_BY_DEFINITION)
 
 
 def _is_of_running(node: Node) -> bool:

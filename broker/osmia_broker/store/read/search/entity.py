@@ -75,6 +75,18 @@ class Head:
 
 
 @dataclass(frozen=True, eq=False)
+class Runs:
+    """The runs of the index *index* of *table*: rows that are equal in *columns* lie in it in the order of their keys, and are equal in *fields*."""
+
+    table: FromClause
+    index: str
+    where: Callable[[FromClause], Condition]  #: which rows are in the index
+    columns: Mapping[str, bool]  #: whether each is an integer, or else a text
+    fields: frozenset[str]
+    of: Callable[[Group], Select[Any]]  #: selects the *columns* of all runs that may have rows that pass a filter
+
+
+@dataclass(frozen=True, eq=False)
 class Entity:
     """A kind of thing that can be searched. *key* names a row, and decides the order of rows that are otherwise equal."""
 
@@ -106,6 +118,7 @@ class Entity:
     #: conditions by field that need only the key of a row; None if there is none
     heads: "Callable[[Group], Sequence[Head]]" = lambda _shape: ()
     #: parts that have all rows of a filter together; none if the filter leads to no index
+    runs: Runs | None = None  #: have the rows in the order of values that many share
     #: Returns an entity that has all rows of a filter, and a better way to them in an order.
     narrowed: "Callable[[Group, Order], Entity | None]" = lambda _shape, _order: None
     divided: "tuple[Entity, ...]" = ()  #: smaller entities that have each of its rows once; some have orders by indexes of their own

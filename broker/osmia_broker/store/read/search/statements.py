@@ -160,10 +160,10 @@ def names_of(shape: Node) -> list[str]:
     return [name for node in shape.nodes for name in names_of(node)]
 
 
-def _joined(entity: Entity, shape: Group, order: Order) -> list[Field]:
+def joined(entity: Entity, shape: Group, order: Order) -> list[Field]:
     """Return the fields whose tables must be joined: those of the order, and those of the filter that no nested table answers."""
-    filtered = (entity.fields[name] for name in names_of(shape))
-    needed = [one for one in filtered if one.nested is None and one.match is None]
+    named = (entity.fields[name] for name in names_of(shape))
+    needed = [one for one in named if one.nested is None and one.match is None]
     return [*needed, *(entity.fields[name] for name, _ in order)]
 
 
@@ -181,7 +181,7 @@ def filtered(sight: Sight, shape: Group, order: Order, columns: Sequence[Column]
     if found is not None:
         source = found.keys.join(source, entity.key[0] == dialect.found_first(found.keys.c.key))
         sight, shape = replace(sight, row_by_row=True), found.rest
-    for join in joins_of(_joined(entity, shape, order)):
+    for join in joins_of(joined(entity, shape, order)):
         source = source.outerjoin(join.table, join.on)
     statement = select(*columns).select_from(source)
     statement = dialect.by_index(statement, entity.table, sight.index)
@@ -316,7 +316,7 @@ def begun(
     keys = nearest.limit(bindparam("walked")).subquery("nearest")
     number = range(len(order) + len(entity.key))
     source = keys.join(entity.table, entity.key[0] == keys.c[f"s{len(order)}"])
-    for join in joins_of(_joined(entity, shape, ())):
+    for join in joins_of(joined(entity, shape, ())):
         source = source.outerjoin(join.table, join.on)
     columns = [keys.c[f"s{n}"] for n in number]
     statement = dialect.by_index(select(*columns).select_from(source), entity.table, entity.index)

@@ -9,9 +9,9 @@ from sqlalchemy import Select
 
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.database import Snapshot
-from osmia_broker.store.read.search import statements
+from osmia_broker.store.read.search import by_runs, statements
 from osmia_broker.store.read.search.asked import AskedPage
-from osmia_broker.store.read.search.entity import Entity, drives, is_wide
+from osmia_broker.store.read.search.entity import Entity, Runs, drives, is_wide
 from osmia_broker.store.read.search.filters import Group, Leaf, Parsed
 from osmia_broker.store.read.search.heads import page_of_heads
 from osmia_broker.store.read.search.leaders import Leaders, leaders_of, patterns_of, tells_number
@@ -78,7 +78,9 @@ class Way:
         is_checked = self._is_wide or (self._is_led and not statements.is_counted_fast(entity, parsed.shape))
         self._ways = ways
         self._share(self._checked_max if is_checked else TOTAL_MAX)
-        self._walk = "" if is_driven and not self._is_wide else walk_of(entity, order)
+        is_walkable = self._is_wide or not is_driven
+        self._walk = walk_of(entity, order) if is_walkable else ""
+        self._runs = entity.runs if is_walkable and by_runs.has_order(entity, order) else None
         at = {f"at{number}": value for number, value in enumerate(page.at)}
         self._values = parsed.parameters | at | {"size": self._size, "skipped": page.skipped}
 
@@ -96,8 +98,8 @@ class Way:
                     return keys, total
             else:
                 total = await self._total()
-        if self._walk and (total is None or total > min(FEW_MAX, self._counted_max)):
-            begun = await self._begun()
+        if (self._walk or self._runs) and (total is None or total > min(FEW_MAX, self._counted_max)):
+            begun = await self._begun() if self._runs is None else await self._begun_by(self._runs)
             if begun is not None:
                 return begun, await self._total_with_begun(begun, total)
         return await self._among_all(total)
@@ -233,6 +235,24 @@ class Way:
                 return None
             keys += found
         return keys
+
+    async def _begun_by(self, runs: Runs) -> list[Row] | None:
+        """Read the same among the next rows of *runs*."""
+        # Without a filter, the page has the next rows.
+        walks = WALKS if self._shape.nodes else (self._size + self._page.skipped,)
+        asked = (self._entity, runs, self._shape, self._order, self._page.place)
+        found = await self._rows(by_runs.runs_from(*asked), counted=walks[-1] + 1)
+        begun = by_runs.begun(
+            *asked[:3],
+            is_descending=self._order[-1][1] != (self._page.place is not None and self._page.place.is_before),
+            keeps_order=self._snapshot.keeps_order,
+        )
+        for walked in walks:
+            values, self._values[by_runs.CHOSEN] = by_runs.choose(found, self._order, walked)
+            rows = await self._rows(begun, walked=walked)
+            if len(rows) == self._size or sum(run[-1] for run in found) <= walked:
+                return [(*values[place], key) for place, key in rows]
+        return None
 
     async def _total_with_begun(self, keys: Sequence[Row], total: int | None) -> int:
         """Return the *total*, which may have been counted already; a first page that is not full has all."""
