@@ -21,6 +21,7 @@ from osmia.calls.cluster_variables import ClusterVariableCalls
 from osmia.calls.documents import DocumentCalls
 from osmia.calls.event_stream import EventStreamCalls
 from osmia.calls.events import EventCalls
+from osmia.calls.global_task_listeners import GlobalTaskListenerCalls
 from osmia.calls.instances import InstanceCalls
 from osmia.calls.items import ItemCalls
 from osmia.calls.job_flow import JobFlowCalls
@@ -84,6 +85,7 @@ class Client(
         self.user_tasks = UserTaskCalls(channel, self._timeout_s)
         self.batches = BatchCalls(channel, call_timeout_ms)
         self.cluster_variables = ClusterVariableCalls(channel, call_timeout_ms)
+        self.global_task_listeners = GlobalTaskListenerCalls(channel, call_timeout_ms)
         self.documents = DocumentCalls(channel, call_timeout_ms)
 
     @property

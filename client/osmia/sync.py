@@ -26,6 +26,7 @@ from osmia.access import SignIn
 from osmia.calls.batches import BatchCalls
 from osmia.calls.cluster_variables import ClusterVariableCalls
 from osmia.calls.documents import DocumentCalls
+from osmia.calls.global_task_listeners import GlobalTaskListenerCalls
 from osmia.calls.user_tasks import UserTaskCalls
 from osmia.client import CALL_TIMEOUT_MS, Client
 from osmia.job import Job, Outcome
@@ -257,6 +258,16 @@ class SyncClusterVariables(_Group[ClusterVariableCalls]):
     search = _blocking_in(ClusterVariableCalls.search)
 
 
+class SyncGlobalTaskListeners(_Group[GlobalTaskListenerCalls]):
+    """The calls on global task listeners, from any thread. The parameters are those of `GlobalTaskListenerCalls`."""
+
+    create = _blocking_in(GlobalTaskListenerCalls.create)
+    update = _blocking_in(GlobalTaskListenerCalls.update)
+    delete = _blocking_in(GlobalTaskListenerCalls.delete)
+    get = _blocking_in(GlobalTaskListenerCalls.get)
+    search = _blocking_in(GlobalTaskListenerCalls.search)
+
+
 class SyncDocuments(_Group[DocumentCalls]):
     """The calls on documents, from any thread. The parameters are those of `DocumentCalls`."""
 
@@ -300,6 +311,7 @@ class SyncClient:
         self.user_tasks = SyncUserTasks(client.user_tasks, loop)
         self.batches = SyncBatches(client.batches, loop)
         self.cluster_variables = SyncClusterVariables(client.cluster_variables, loop)
+        self.global_task_listeners = SyncGlobalTaskListeners(client.global_task_listeners, loop)
         self.documents = SyncDocuments(client.documents, loop)
 
     deploy = _blocking(Client.deploy)

@@ -4733,6 +4733,177 @@ class GetClusterVariableRequest(_message.Message):
 Global___GetClusterVariableRequest: _TypeAlias = GetClusterVariableRequest  # noqa: Y015
 
 @_typing.final
+class GlobalTaskListener(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    EVENT_TYPES_FIELD_NUMBER: _builtins.int
+    RETRIES_FIELD_NUMBER: _builtins.int
+    AFTER_NON_GLOBAL_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    type: _builtins.str
+    """Of its jobs."""
+    retries: _builtins.int
+    after_non_global: _builtins.bool
+    """It works after the listeners of the model; else before them."""
+    priority: _builtins.int
+    """The higher works first."""
+    @_builtins.property
+    def event_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """In the order in which they come: creating, assigning, updating, completing, canceling."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        type: _builtins.str = ...,
+        event_types: _abc.Iterable[_builtins.str] | None = ...,
+        retries: _builtins.int = ...,
+        after_non_global: _builtins.bool = ...,
+        priority: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_non_global", b"after_non_global", "event_types", b"event_types", "id", b"id", "priority", b"priority", "retries", b"retries", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GlobalTaskListener: _TypeAlias = GlobalTaskListener  # noqa: Y015
+
+@_typing.final
+class CreateGlobalTaskListenerRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    EVENT_TYPES_FIELD_NUMBER: _builtins.int
+    RETRIES_FIELD_NUMBER: _builtins.int
+    AFTER_NON_GLOBAL_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    type: _builtins.str
+    retries: _builtins.int
+    """3 unless given."""
+    after_non_global: _builtins.bool
+    priority: _builtins.int
+    """50 unless given."""
+    @_builtins.property
+    def event_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As of GlobalTaskListener; `all` for every one."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        type: _builtins.str = ...,
+        event_types: _abc.Iterable[_builtins.str] | None = ...,
+        retries: _builtins.int | None = ...,
+        after_non_global: _builtins.bool | None = ...,
+        priority: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after_non_global", b"_after_non_global", "_priority", b"_priority", "_retries", b"_retries", "after_non_global", b"after_non_global", "priority", b"priority", "retries", b"retries"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_non_global", b"_after_non_global", "_priority", b"_priority", "_retries", b"_retries", "after_non_global", b"after_non_global", "event_types", b"event_types", "id", b"id", "priority", b"priority", "retries", b"retries", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__after_non_global: _TypeAlias = _typing.Literal["after_non_global"]  # noqa: Y015
+    _WhichOneofArgType__after_non_global: _TypeAlias = _typing.Literal["_after_non_global", b"_after_non_global"]  # noqa: Y015
+    _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
+    _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015
+    _WhichOneofReturnType__retries: _TypeAlias = _typing.Literal["retries"]  # noqa: Y015
+    _WhichOneofArgType__retries: _TypeAlias = _typing.Literal["_retries", b"_retries"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__after_non_global) -> _WhichOneofReturnType__after_non_global | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__priority) -> _WhichOneofReturnType__priority | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__retries) -> _WhichOneofReturnType__retries | None: ...
+
+Global___CreateGlobalTaskListenerRequest: _TypeAlias = CreateGlobalTaskListenerRequest  # noqa: Y015
+
+@_typing.final
+class UpdateGlobalTaskListenerRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    EVENT_TYPES_FIELD_NUMBER: _builtins.int
+    RETRIES_FIELD_NUMBER: _builtins.int
+    AFTER_NON_GLOBAL_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    type: _builtins.str
+    """Empty to keep what there is; so are event_types."""
+    retries: _builtins.int
+    after_non_global: _builtins.bool
+    priority: _builtins.int
+    @_builtins.property
+    def event_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        type: _builtins.str = ...,
+        event_types: _abc.Iterable[_builtins.str] | None = ...,
+        retries: _builtins.int | None = ...,
+        after_non_global: _builtins.bool | None = ...,
+        priority: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after_non_global", b"_after_non_global", "_priority", b"_priority", "_retries", b"_retries", "after_non_global", b"after_non_global", "priority", b"priority", "retries", b"retries"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_non_global", b"_after_non_global", "_priority", b"_priority", "_retries", b"_retries", "after_non_global", b"after_non_global", "event_types", b"event_types", "id", b"id", "priority", b"priority", "retries", b"retries", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__after_non_global: _TypeAlias = _typing.Literal["after_non_global"]  # noqa: Y015
+    _WhichOneofArgType__after_non_global: _TypeAlias = _typing.Literal["_after_non_global", b"_after_non_global"]  # noqa: Y015
+    _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
+    _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015
+    _WhichOneofReturnType__retries: _TypeAlias = _typing.Literal["retries"]  # noqa: Y015
+    _WhichOneofArgType__retries: _TypeAlias = _typing.Literal["_retries", b"_retries"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__after_non_global) -> _WhichOneofReturnType__after_non_global | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__priority) -> _WhichOneofReturnType__priority | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__retries) -> _WhichOneofReturnType__retries | None: ...
+
+Global___UpdateGlobalTaskListenerRequest: _TypeAlias = UpdateGlobalTaskListenerRequest  # noqa: Y015
+
+@_typing.final
+class DeleteGlobalTaskListenerRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteGlobalTaskListenerRequest: _TypeAlias = DeleteGlobalTaskListenerRequest  # noqa: Y015
+
+@_typing.final
+class DeleteGlobalTaskListenerResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteGlobalTaskListenerResponse: _TypeAlias = DeleteGlobalTaskListenerResponse  # noqa: Y015
+
+@_typing.final
 class PauseJobsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

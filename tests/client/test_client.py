@@ -96,6 +96,9 @@ NAMES = {
     "CreateClusterVariable": "cluster_variables.create",
     "UpdateClusterVariable": "cluster_variables.update",
     "DeleteClusterVariable": "cluster_variables.delete",
+    "CreateGlobalTaskListener": "global_task_listeners.create",
+    "UpdateGlobalTaskListener": "global_task_listeners.update",
+    "DeleteGlobalTaskListener": "global_task_listeners.delete",
     "GetClusterVariable": "cluster_variables.get",
     "SearchClusterVariables": "cluster_variables.search",
 }
@@ -109,7 +112,7 @@ def test_every_call_of_the_contracts_has_a_method_in_both_clients() -> None:
         assert attrgetter(name)(blocking).__doc__ == attrgetter(name)(client).__doc__
 
 
-@pytest.mark.parametrize("group", ["user_tasks", "batches", "cluster_variables", "documents"])
+@pytest.mark.parametrize("group", ["user_tasks", "batches", "cluster_variables", "global_task_listeners", "documents"])
 def test_every_call_of_a_group_is_in_both_clients(group: str) -> None:
     calls, blocking = getattr(Client("127.0.0.1:9"), group), getattr(SyncClient("127.0.0.1:9"), group)
     names = {name for name in dir(calls) if not name.startswith("_")}

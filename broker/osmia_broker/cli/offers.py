@@ -45,6 +45,11 @@ def cluster_variables(context: typer.Context) -> list[Offer]:
     return _offered(context, _cluster_variables)
 
 
+def task_listeners(context: typer.Context) -> list[Offer]:
+    """Offer the ids of global task listeners."""
+    return _offered(context, _task_listeners)
+
+
 def job_types(context: typer.Context) -> list[Offer]:
     """Offer the types of open jobs."""
     return _offered(context, _job_types)
@@ -107,6 +112,10 @@ def _batches(client: "SyncClient") -> Iterable[Offer]:
 
 def _cluster_variables(client: "SyncClient") -> Iterable[Offer]:
     return ((one.name, "") for one in client.cluster_variables.search(limit=OFFERED_MAX).items)
+
+
+def _task_listeners(client: "SyncClient") -> Iterable[Offer]:
+    return ((one.id, one.type) for one in client.global_task_listeners.search(limit=OFFERED_MAX).items)
 
 
 #: What a key is, by the noun.

@@ -11,6 +11,7 @@ from osmia_broker.gateway.documents_service import Documents
 from osmia_broker.gateway.events_service import Events
 from osmia_broker.gateway.expressions_service import Expressions
 from osmia_broker.gateway.gateway_service import Gateway
+from osmia_broker.gateway.global_task_listeners_service import GlobalTaskListeners
 from osmia_broker.gateway.instances_service import Instances
 from osmia_broker.gateway.job_flow_service import JobFlow
 from osmia_broker.gateway.messages_service import Messages
@@ -24,6 +25,7 @@ from osmia_proto.methods import (
     EVENTS,
     EXPRESSIONS,
     GATEWAY,
+    GLOBAL_TASK_LISTENERS,
     INSTANCES,
     JOB_FLOW,
     MESSAGES,
@@ -58,4 +60,5 @@ def services_of(
         (DOCUMENTS, Documents(documents)),
         (BATCH_OPERATIONS, BatchOperations(calls)),
         (CLUSTER_VARIABLES, ClusterVariables(calls)),
+        (GLOBAL_TASK_LISTENERS, GlobalTaskListeners(calls.user_tasks)),
     ]
