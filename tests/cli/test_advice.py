@@ -185,7 +185,7 @@ def test_every_advice_in_the_code_can_be_typed(file):
 
 #: What an advice may hold as it is: numbers, words of our own, and texts that are made of quoted ones.
 UNQUOTED = {
-    *("key", "keys[0]", "again[0].key", "stopped.key", "incident_key", "count", "settings.memory_limit", "settings.partitions", "settings.processes"),
+    *("key", "keys[0]", "again[0].key", "stopped.key", "batch.key", "incident_key", "count", "settings.memory_limit", "settings.partitions", "settings.processes"),
     *("error.found", "found", "port + 1 if port < PORT_MAX else port - 1", "other", "kind", "WORDS['oidc_issuer']", "GRPC_PORT", "STATES[0]", "ORDERS[0]"),
     *("', '.join(STATES[1:])", "near[0] if near else ErrorType.JOB_NO_RETRIES", "near[0] if near else 'incident'", "field", "columns[0].field"),
     *("near[0]", "path", "file[0]", "WORDS[name]"),  # commands, options and variables that Osmia has

@@ -44,6 +44,7 @@ class Served:
             GatewayCounters(),
             identity,
             user_tasks=object(),
+            documents=object(),
             message_bytes_max=4 * 1024**2,
             grpc_server=grpc_server,
         )  # type: ignore[arg-type]

@@ -247,7 +247,7 @@ def test_changes_of_tasks_are_followed(tmp_path: Path):
         (osmia.NotFound, "no such user task was found", lambda desk: desk.comments(5)),
         (osmia.NotFound, "no such user task was found", lambda desk: desk.history(5)),
         (osmia.NotFound, "no such user task was found", lambda desk: desk.draft(5, user="x")),
-        (osmia.NotFound, "rejected with code 'NOT_FOUND'", lambda desk: desk.complete(5)),
+        (osmia.NotFound, "no such user task was found", lambda desk: desk.complete(5)),
         (osmia.InvalidArgument, "No assignee provided", lambda desk: desk.claim(5)),
         (osmia.InvalidArgument, "No assignee provided", lambda desk: desk.claim_next()),
         (osmia.InvalidArgument, "No assignee provided", lambda desk: desk.assign(5, " ")),
