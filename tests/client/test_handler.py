@@ -383,6 +383,8 @@ def test_a_user_task_shows_its_people() -> None:
     )
     assert (job.assignee, job.form_key, job.due_date, job.follow_up_date) == ("ada", "f-1", "2030-01-31T10:00:00Z", "")
     assert (job.candidate_groups, job.candidate_users) == (["cooks", "guests"], [])
+    assert job.is_user_task
+    assert not testing.job(TYPE).is_user_task
 
 
 # --- the time of a handler
