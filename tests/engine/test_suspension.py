@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from osmia_broker.base.errors import StoreFailed
-from osmia_broker.engine import commands, due_commands, held_rows, held_slices, suspension
+from osmia_broker.engine import commands, due_commands, held_rows, held_slices, jobs, suspension
 from osmia_broker.engine.held_rows import CallerSuspended
 from osmia_broker.engine.inner_commands import FollowCallers
+from osmia_broker.engine.lifecycle import scopes
 from osmia_broker.model.graph import ElementType
 from osmia_broker.state.rows import ElementInstance, FollowUp, InstanceOrigin, Job, JobState, Subscription, Timer
 from tests.doors import Door, FakeClock
@@ -313,11 +314,46 @@ async def test_no_job_is_handed_out_that_the_slices_have_not_reached():
     async with many_rows(12) as it:
         activated = it.do(it.suspend), it.do(activate("m", max_jobs=12))  # the second comes before any slice
         assert (await asyncio.gather(*activated))[1] == []
-        assert set(job_states(it)) == {JobState.SUSPENDED}
         await it.settled()
+        assert set(job_states(it)) == {JobState.SUSPENDED}
         await it.do(it.resume)
         await it.settled()
         assert len(await it.do(activate("m", max_jobs=12))) == 12
+
+
+@pytest.mark.usefixtures("_few_rows")
+@pytest.mark.parametrize(("memory_bytes", "part"), [(24 * 1024**2, 5), (1, 5), (1, 500)])
+@pytest.mark.parametrize("cancels", [False, True])
+async def test_a_poll_passes_many_jobs_over_in_parts(
+    monkeypatch: pytest.MonkeyPatch, memory_bytes: int, part: int, cancels: bool
+):
+    monkeypatch.setattr(jobs, "PASSED_OVER_MAX", part)
+    monkeypatch.setattr(scopes, "TERMINATED_AT_ONCE", 5)
+    monkeypatch.setattr(scopes, "TERMINATED_PER_SLICE", 1)
+    async with many_rows(40, memory_bytes=memory_bytes) as it:
+        await it.do(create())
+        await it.settled()
+        assert len(await it.do(activate("m", max_jobs=1))) == 1  # so the next poll need not read which jobs there are
+        order: list[str] = []
+
+        async def answer(name: str, command: commands.Command) -> Any:
+            answered = await it.do(command)
+            order.append(name)
+            return answered
+
+        ends = commands.CancelProcessInstance(it.key)
+        poll = answer("poll", activate("m", max_jobs=1))
+        _, found, _ = await asyncio.gather(
+            answer("end", ends if cancels else it.suspend), poll, answer("other", create())
+        )
+        assert order[-1] == "poll" or memory_bytes == 1  # others were served meanwhile
+        assert [job.process_instance_key > it.key for job in found] == [True]
+        await it.settled()
+        if cancels:
+            return
+        await it.do(it.resume)
+        await it.settled()
+        assert len(await it.do(activate("m"))) == 118
 
 
 @pytest.mark.usefixtures("_few_rows")

@@ -17,6 +17,7 @@ from osmia_broker.engine.follow_ups import RETRY_MS, WAITING, act_on, leave_foll
 from osmia_broker.engine.held_rows import CallerSuspended
 from osmia_broker.engine.incidents import IncidentRaised, NoRoom, raise_incident, stop_for_follow_up
 from osmia_broker.engine.lifecycle import is_ending, take_step
+from osmia_broker.engine.parts import GoesOn
 from osmia_broker.engine.recording import record
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import TooLarge
@@ -52,6 +53,7 @@ def execute(turn: Turn, command: Command, now_ms: int) -> Any:
     Raises:
         Rejection: it was refused; the state is as it was.
         Missing: rows must be loaded first; the state is as it was.
+        GoesOn: it has to be decided again for the rest.
         UndoFailed: the state is broken and must be dropped.
 
     """
@@ -69,6 +71,9 @@ def execute(turn: Turn, command: Command, now_ms: int) -> Any:
                 leave_walk(turn)
         if turn.event_log.is_recording:
             record(turn)
+    except GoesOn:
+        turn.journal.clear()
+        raise
     except BaseException as reason:
         turn.agenda.clear()
         turn.inner.clear()

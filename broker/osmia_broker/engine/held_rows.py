@@ -71,12 +71,20 @@ def release_for_the_end(turn: Turn, process: ElementInstance) -> None:
         follow_callers(turn, [process], max(turn.now_ms, since_ms))
 
 
+def awaits_hold(turn: Turn, process_instance_key: int) -> bool:
+    """Return whether a resident process instance is suspended and has rows that the slices may not have reached."""
+    return (
+        len(turn.origins) > 0
+        and is_suspended(turn, process_instance_key)
+        and is_left_behind(turn, process_instance_key)
+    )
+
+
 def is_held(turn: Turn, row: Job | Timer | FollowUp) -> bool:
     """Return whether *row*, which would act now, must wait: its instance is suspended, and the slices had not reached it. It is held then."""
-    key = row.process_instance_key
     if isinstance(row, FollowUp) and follows_orders(row):
         return False
-    if not len(turn.origins) or not is_suspended(turn, key) or not is_left_behind(turn, key):
+    if not awaits_hold(turn, row.process_instance_key):
         return False
     hold_row(turn, row)
     return True

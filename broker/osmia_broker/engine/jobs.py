@@ -4,6 +4,7 @@ The table of calls and states was measured cell by cell on the reference broker.
 """
 
 from collections.abc import Callable
+from functools import cache, partial
 
 from osmia_broker.base.errors import InvalidArgument, InvalidState, NotFound
 from osmia_broker.base.whole_numbers import INT64_MAX
@@ -25,12 +26,13 @@ from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.throwing import find_error_catch, uncaught_error
-from osmia_broker.engine.held_rows import is_held
+from osmia_broker.engine.held_rows import awaits_hold, is_held
 from osmia_broker.engine.incidents import raise_job_incident
 from osmia_broker.engine.lifecycle import is_ending, plan_completion
 from osmia_broker.engine.marks import assign
 from osmia_broker.engine.new_instances import business_id_of, decode_tags, origin_of
 from osmia_broker.engine.new_user_tasks import complete_tasks_of
+from osmia_broker.engine.parts import GoesOn
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.task_listeners import coming_variables
 from osmia_broker.engine.turn import Turn
@@ -46,6 +48,7 @@ NO_RETRIES = {  #: the incident of a failed job without retries
     JobKind.TASK_LISTENER: ErrorType.TASK_LISTENER_NO_RETRIES,
     JobKind.AD_HOC_SUB_PROCESS: ErrorType.AD_HOC_SUB_PROCESS_NO_RETRIES,
 }
+PASSED_OVER_MAX = 500  #: jobs that nobody may be handed, which one part of an activation passes over; about 3 ms
 TIME_MAX = INT64_MAX  # ms since 1970; a deadline beyond it is never reached anyhow
 
 
@@ -64,6 +67,8 @@ def _from_now(turn: Turn, ms: int) -> int:
 @handles(ActivateJobs)
 def activate_jobs(turn: Turn, command: ActivateJobs) -> list[ActivatedJob]:
     """Hand out jobs in order until there are enough, none is left, or the answer would grow too large.
+
+    If there are many before them that nobody may be handed, it goes on in parts.
 
     A lease is a token that changes with each activation. Once a job has been leased, a worker that is late cannot report on it any more.
     """
@@ -93,16 +98,32 @@ def activate_jobs(turn: Turn, command: ActivateJobs) -> list[ActivatedJob]:
 
 
 def _wanted_jobs(turn: Turn, command: ActivateJobs) -> list[Job]:
+    """Return the jobs to hand out. Others leave their windows.
+
+    One that the slices of a suspension have still to reach comes back when it is released.
+    """
+    await_hold = cache(partial(awaits_hold, turn))
+
+    def may_begin(job: Job) -> bool:
+        return _is_wanted(turn, job) and not await_hold(job.process_instance_key)
+
     if command.keys is not None:
         found = (turn.jobs.get(key) for key in command.keys)
-        return [job for job in found if job is not None and _is_for(turn, command, job) and _may_begin(turn, job)]
-    while True:
+        return [job for job in found if job is not None and _is_for(turn, command, job) and may_begin(job)]
+    passed_over = 0
+    while passed_over < PASSED_OVER_MAX:
+        savepoint = turn.savepoint()
         jobs, wanted = turn.jobs.take_activatable(command.type, command.max_jobs, turn.now_ms, leases=command.leases)
         if wanted is not None:
+            if passed_over:
+                turn.take_back(savepoint)  # alone: `Missing` would take back what was passed over, too
+                break
             raise Missing(wanted)
-        living = [job for job in jobs if _may_begin(turn, job)]
+        living = [job for job in jobs if may_begin(job)]
         if living or not jobs:
             return living
+        passed_over += len(jobs)
+    raise GoesOn
 
 
 def _is_for(turn: Turn, command: ActivateJobs, job: Job) -> bool:
@@ -113,11 +134,6 @@ def _is_for(turn: Turn, command: ActivateJobs, job: Job) -> bool:
     flow = turn.jobs.flow
     is_held_back = job.process_definition_key in flow.paused_definitions or job.type in flow.types
     return job.state is JobState.ACTIVATABLE and not is_held_back and (command.leases or not job.lease_token)
-
-
-def _may_begin(turn: Turn, job: Job) -> bool:
-    """Whether somebody wants the work, and wants it now."""
-    return _is_wanted(turn, job) and not is_held(turn, job)
 
 
 def _is_wanted(turn: Turn, job: Job) -> bool:

@@ -73,7 +73,7 @@ class Decided(msgspec.Struct):
 
 @dataclass(slots=True)
 class Blocked:
-    """A command that waits for rows or models to be loaded."""
+    """A command that waits for rows or models to be loaded, or goes on in parts."""
 
     command: Command
     waiter: Waiter

@@ -207,8 +207,10 @@ class Committing:
             if not self._leadership.leads():  # then nothing may be answered, not even a refusal
                 self._failures.fail(not_leading())
                 return
-            self._batch = batch.next()
+            self._batch = batch.next(fitting)
+            self._retry.extend(batch.blocked)
             self._publish(batch)
+            self._attempt_again()
             self.go_on()
             return
         wanted = batch.wanted = self.state.not_resident(wanted)
@@ -257,7 +259,10 @@ class Committing:
         self._publisher.publish(batch)
 
     def _attempt_again(self) -> None:
-        """Decide the commands whose rows were loaded, but those of models being compiled; follow-ups that would take too long stay blocked."""
+        """Decide the commands whose rows were loaded, and those that go on in parts, but those of models being compiled.
+
+        Follow-ups that would take too long stay blocked.
+        """
         walks = LoadedWalks()
         while self._retry:
             blocked = self._retry.popleft()

@@ -7,6 +7,7 @@ from osmia_broker.base.errors import Defect, Rejection
 from osmia_broker.engine import Turn, UndoFailed, execute
 from osmia_broker.engine.audit import name_of
 from osmia_broker.engine.commands import Command
+from osmia_broker.engine.parts import GoesOn
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition.batch import NOTHING, Batch, Blocked, Decided, Waiter
 from osmia_broker.partition.clock import Clock
@@ -27,7 +28,7 @@ class Deciding:
     def attempt(
         self, batch: Batch, command: Command, waiter: Waiter, wanted: Wanted = NOTHING, arrived_s: float = 0
     ) -> None:
-        """Decide *command* now, or block it until its rows are loaded.
+        """Decide *command* now, or block it until its rows are loaded, or until others were served if it goes on in parts.
 
         It also wants again what it *wanted* before; otherwise two instances that evict each other could block it for ever.
 
@@ -43,6 +44,9 @@ class Deciding:
         except Missing as missing:
             wanted = missing.wanted if wanted is NOTHING else wanted.to_keep() | missing.wanted
             batch.blocked.append(Blocked(command, waiter, wanted, arrived_s))
+            return
+        except GoesOn:
+            batch.blocked.append(Blocked(command, waiter, wanted.to_keep(), arrived_s))
             return
         except Rejection as refusal:
             refusal.intent = command.intent
