@@ -36,6 +36,19 @@ def test_instances_are_cancelled_and_deleted_over_a_filter(osmia, unique):
     osmia.refused(4, "instance", "show", keys[0])
     assert osmia.done("batch", "cancel-instances", "-p", unique, "--yes") == ""
     assert "No such process instances." in osmia.err
+    assert osmia.done("batch", "cancel-instances", "-p", unique[:-1], "--yes") == ""
+    assert f"There is no process '{unique[:-1]}'. Did you mean '{unique}'?" in osmia.err
+
+
+def test_the_question_fits_the_number(osmia, unique):
+    osmia.deploy("start > t:user > end", unique)
+    osmia.create(unique)
+    assert "Cancel 1 process instance and everything in it?" in osmia.refused(
+        2, "batch", "cancel-instances", "-p", unique
+    )
+    osmia.create(unique)
+    asked = "Cancel 2 process instances and everything in them?"
+    assert asked in osmia.refused(2, "batch", "cancel-instances", "-p", unique)
 
 
 def test_the_items_that_are_refused_are_named(osmia, unique):
@@ -89,8 +102,10 @@ def test_a_batch_that_is_not_waited_for_is_suspended_resumed_and_cancelled(osmia
     assert "osmia batch show" in osmia.err
     osmia.broker.look_at_clock()
     for verb in ("suspend", "resume", "cancel"):
-        err = osmia.refused(4, "batch", verb, key, "--yes")
-        assert "try: osmia batches" in err
+        err = osmia.refused(5, "batch", verb, key, "--yes")
+        assert f"Batch operation {key} has ended (completed) and stays as it is." in err
+        assert f"try: osmia batch show {key}" in err
+        assert "try: osmia batches" in osmia.refused(4, "batch", verb, STRANGER, "--yes")
 
 
 def test_a_suspended_batch_is_not_waited_for_longer_than_asked(osmia, monkeypatch):
@@ -123,6 +138,9 @@ def test_a_batch_that_somebody_else_ends_is_a_failure(osmia):
     [
         (["cancel-instances"], 2, "Expected --process ID or --filter JSON, but found none"),
         (["cancel-instances", "--filter", "{}"], 2, "but found none"),
+        (["cancel-instances"], 2, " --process ID\n"),
+        (["migrate-instances", "-p", "p", "--to", "q", "--map", "k=a", "--map", "k"], 2, "but found 'k' twice"),
+        (["modify-instances", "-p", "p", "--move", "k=a", "--move", "k=b"], 2, "but found 'k' twice"),
         (["cancel-instances", "--filter", "[1]"], 2, "Expected --filter to hold a JSON object, but found a list"),
         (["cancel-instances", "--filter", "@nothing.json"], 2, "Expected to read --filter from 'nothing.json'"),
         (["cancel-instances", "--filter", '{"state": null}', "--yes"], 1, "At least one criterion"),

@@ -90,5 +90,19 @@ def test_a_link_to_a_file_that_is_not_there_is_left_out(tmp_path, given):
 
 def test_a_link_that_is_named_must_lead_to_a_file(tmp_path):
     (tmp_path / "dinner.bpmn").symlink_to(tmp_path / "gone.bpmn")
-    with pytest.raises(Failure, match=r"dinner\.bpmn' is a link to a file that is not there"):
+    (tmp_path / "loop.bpmn").symlink_to(tmp_path / "loop.bpmn")
+    for name in ("dinner.bpmn", "loop.bpmn"):
+        with pytest.raises(Failure, match=r"\.bpmn' is a link to a file that is not there") as failure:
+            found([str(tmp_path / name)])
+        assert failure.value.mend.startswith("osmia deploy FILE.bpmn "), "not the command that has just failed"
+
+
+def test_an_empty_directory_with_the_name_of_a_model_is_no_advice(tmp_path):
+    (tmp_path / "dinner.bpmn").mkdir()
+    with pytest.raises(Failure, match="There is no model in the directory") as failure:
         found([str(tmp_path / "dinner.bpmn")])
+    assert failure.value.mend.startswith("osmia deploy FILE.bpmn ")
+    (tmp_path / "diner.bpmn").write_text("x")
+    with pytest.raises(Failure) as failure:
+        found([str(tmp_path / "dinner.bpmn")])
+    assert failure.value.mend == f"osmia deploy {tmp_path / 'diner.bpmn'}"

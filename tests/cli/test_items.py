@@ -37,6 +37,11 @@ def test_any_list_is_printed_by_its_name(osmia: Any, picking: tuple[int, int]):
     [
         (["nope"], 1, "Expected the name of a list, but found 'nope'; the lists are audit-logs"),
         (["jobs", "--of", "1"], 1, "belongs to nothing"),
+        (
+            ["jobs/statistics/by-workers"],
+            1,
+            "Expected filter.from and filter.to and filter.jobType to be given, but found none",
+        ),
         (["user-tasks/audit-logs"], 1, "Expected the key of the user task"),
         (["user-tasks/audit-logs", "--of", "1"], 4, "There is no task with key 1"),
         (["jobs", "--filter", "[1]"], 2, "Expected --filter to hold a JSON object, but found a list"),
@@ -63,6 +68,8 @@ def test_the_audit_log_says_who_did_what_and_takes_every_filter(osmia: Any, pick
     assert osmia.json("audit", "--who", unique, "--refused") == []
     narrowed = json.dumps({"operationType": {"$in": ["SUSPEND"]}})
     assert len(osmia.json("audit", "--who", unique, "--filter", narrowed)) == 1
+    twice = ["--did", "CREATE", "--filter", '{"operationType": "CANCEL"}']
+    assert "Expected 'operationType' in --filter or by its own option" in osmia.refused(2, "audit", *twice)
     assert "RESUME  PROCESS_INSTANCE" in osmia.done("audit", "--who", unique).replace("RESUME   ", "RESUME  ")
     assert osmia("audit", "--did", "nope") == 1
     assert "nope".upper() in osmia.err

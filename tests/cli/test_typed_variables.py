@@ -65,6 +65,8 @@ def test_a_document_must_be_an_object(document):
         ("{a: 1}", "a name without double quotes at line 1, column 2"),
         ("{'a': 1}", "a name without double quotes at line 1, column 2"),
         ('{"a": 1,\n "b": }', "no value at line 2, column 7"),
+        ("{", "the end of the text at line 1, column 2"),
+        ('{"a": 1,\n "b": ', "the end of the text at line 2, column 7"),
         ('{"a" 1}', "no colon at line 1, column 6"),
         ('{"a": 1 "b"}', "no comma at line 1, column 9"),
         ('{"a": 1} x', "more text behind the end at line 1, column 10"),
@@ -81,6 +83,8 @@ def test_what_is_wrong_with_a_document_is_said_with_its_place(document, found):
 def test_what_is_wrong_with_demanded_json_is_said_with_its_place():
     with pytest.raises(Failure, match="but found no value at line 1, column 1"):
         read(["n:=pizza"], None)
+    with pytest.raises(Failure, match="but found the end of the text at line 1, column 2"):
+        read(["n:={"], None)
 
 
 def test_a_document_may_come_from_a_file(tmp_path):

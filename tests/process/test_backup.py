@@ -37,6 +37,8 @@ def test_a_broker_under_load_is_copied_and_a_new_one_goes_on_from_the_copy(tmp_p
             is_over.set()
             thread.join()
         assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'copy'}\n"), done.stderr
+        again = osmia("backup", tmp_path / "again", "--data-dir", tmp_path / "data")
+        assert again.stdout.startswith(f"Copied '{tmp_path / 'data'}' to '{tmp_path / 'again'}': "), again.stderr
         assert osmia("check", tmp_path / "copy").returncode == 0
         assert osmia("check", tmp_path / "data").returncode == 0
         taken = osmia("restore", tmp_path / "copy", "--data-dir", tmp_path / "data")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from osmia_broker.cli.items import Filter, filter_in, listed
+from osmia_broker.cli.items import Filter, filter_in, listed, together
 from osmia_broker.cli.options import Groups, Instance, Limit, Process, User, acting
 from osmia_broker.cli.output import Column
 from osmia_broker.cli.session import Session, with_session
@@ -54,7 +54,7 @@ def audit(
         "processDefinitionId": process,
         "result": "FAIL" if is_refused else "",
     }
-    asked = {name: value for name, value in wanted.items() if value} | (filter_in(filter) or {})
+    asked = together(wanted, filter_in(filter) or {})
     with session.client() as client:
         rows = listed(
             session, client, "audit-logs", asked, ["-timestamp", "-auditLogKey"], limit, **acting(user, groups)

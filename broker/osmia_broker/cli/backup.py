@@ -54,7 +54,7 @@ def backup(
         bar(session, "Copying") as progress,
     ):
         made = copies.back_up(source, target, progress)
-    report(session, made, target, f"Copied '{source}':")
+    report(session, made, target, f"Copied '{source}' to '{target}'")
 
 
 def _elsewhere(source: Path) -> str:
@@ -83,8 +83,8 @@ def data_dir_of(given: Path | None) -> Path:
         raise usage(f"{error}.", error.hint) from error
 
 
-def report(session: Session, made: "Backup", place: Path, verb: str) -> None:
-    """Print what was copied to *place*."""
+def report(session: Session, made: "Backup", place: Path, done: str) -> None:
+    """Print what was *done*, which put a copy at *place*."""
     size = f"{made.bytes / MEGABYTE:.1f} MB"
     row = {
         "directory": str(place),
@@ -93,7 +93,7 @@ def report(session: Session, made: "Backup", place: Path, verb: str) -> None:
         "files": len(made.files),
         "bytes": made.bytes,
     }
-    session.one(row, key="directory", text=f"{verb} {len(made.files)} files, {size}: {place}")
+    session.one(row, key="directory", text=f"{done}: {len(made.files)} files, {size}")
 
 
 @contextmanager

@@ -1,14 +1,15 @@
 """`osmia batch`: one command for many things, by a filter: begin it, follow it, look at its items, stop it."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from osmia_broker.base.whole_numbers import INT32_MAX
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.batch_runs import LIST, Filter, Run, carry_out, filter_with, followed
+from osmia_broker.cli.batch_runs import LIST, Filter, Run, carry_out, filter_with, followed, living
 from osmia_broker.cli.batches import ITEM_COLUMNS, batch_row, item_row
 from osmia_broker.cli.failures import usage
 from osmia_broker.cli.options import Key, Keys, Limit, OfJobType, Process
@@ -23,6 +24,9 @@ from osmia_broker.cli.session import (
     with_session_and_timeout,
 )
 from osmia_broker.cli.several import Deed, do_each
+
+if TYPE_CHECKING:
+    from osmia import SyncClient
 
 app = typer.Typer(
     add_completion=False,
@@ -119,7 +123,7 @@ def suspend(session: Session, keys: Keys) -> None:
     Example: osmia batch suspend 2251799813685260
     """
     with session.client(found_by=LIST) as client:
-        do_each(session, client.address, keys, client.batches.suspend, _deed("suspended"))
+        _do_each(session, client, keys, client.batches.suspend, "suspended")
 
 
 @app.command()
@@ -130,7 +134,7 @@ def resume(session: Session, keys: Keys) -> None:
     Example: osmia batch resume 2251799813685260
     """
     with session.client(found_by=LIST) as client:
-        do_each(session, client.address, keys, client.batches.resume, _deed("resumed"))
+        _do_each(session, client, keys, client.batches.resume, "resumed")
 
 
 @app.command()
@@ -143,11 +147,15 @@ def cancel(session: Session, keys: Keys) -> None:
     what = f"batch operation {keys[0]}" if len(keys) == 1 else f"{len(keys)} batch operations"
     session.confirm(f"Cancel {what}? What is done stays done.")
     with session.client(found_by=LIST) as client:
-        do_each(session, client.address, keys, client.batches.cancel, _deed("canceled"))
+        _do_each(session, client, keys, client.batches.cancel, "canceled")
 
 
-def _deed(done: str) -> Deed:
-    return Deed("batch operation", done, "batchOperationKey", LIST)
+def _do_each(session: Session, client: "SyncClient", keys: list[int], act: Callable[[int], None], done: str) -> None:
+    def act_on(key: int) -> None:
+        with living(client, key):
+            act(key)
+
+    do_each(session, client.address, keys, act_on, Deed("batch operation", done, "batchOperationKey", LIST))
 
 
 # --- begin
@@ -162,7 +170,13 @@ def cancel_instances(
 
     Example: osmia batch cancel-instances --process dinner
     """
-    run = Run("CANCEL_PROCESS_INSTANCE", "Cancel", "process instance", "canceled", " and everything in them")
+    run = Run(
+        "CANCEL_PROCESS_INSTANCE",
+        "Cancel",
+        "process instance",
+        "canceled",
+        (" and everything in it", " and everything in them"),
+    )
     wanted = _instances(process, version, filter)
     carry_out(session, run, wanted, lambda calls, text: calls.cancel_instances(text or ""), is_detached=detach)
 
@@ -204,7 +218,9 @@ def delete_instances(
 
     Example: osmia batch delete-instances --filter '{"endDate": {"$lt": "2026-01-01T00:00:00Z"}}'
     """
-    run = Run("DELETE_PROCESS_INSTANCE", "Delete", "process instance", "deleted", " with their history")
+    run = Run(
+        "DELETE_PROCESS_INSTANCE", "Delete", "process instance", "deleted", (" with its history", " with their history")
+    )
     wanted = _instances(process, version, filter)
     carry_out(session, run, wanted, lambda calls, text: calls.delete_instances(text or ""), is_detached=detach)
 
@@ -352,5 +368,7 @@ def _pairs(given: list[str] | None, form: str, example: str, *, is_same_allowed:
         target = target if equals or not is_same_allowed else source
         if not (source and target):
             raise usage(f"Expected {form}, but found '{text}'.", example)
+        if source in pairs:
+            raise usage(f"Expected {form} once for each element, but found '{source}' twice.")
         pairs[source] = target
     return pairs

@@ -1,6 +1,7 @@
 """Begin a batch operation after a look at what it is for, and follow it beside a progress bar until it has ended."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,9 @@ import msgspec
 
 from osmia_broker.cli.batches import batch_row
 from osmia_broker.cli.failures import Exit, Failure, usage
+from osmia_broker.cli.items import together
 from osmia_broker.cli.output import counted
+from osmia_broker.cli.processes import missing_process
 from osmia_broker.cli.progress import progress_bar
 from osmia_broker.cli.session import TIMEOUT, Session, milliseconds, spelt
 from osmia_broker.cli.variables import json_text
@@ -33,7 +36,7 @@ class Run:
     verb: str  # Cancel
     noun: str  # process instance
     done: str  # canceled
-    more: str = ""  # behind the things, in the question
+    more: tuple[str, str] = ("", "")  # behind one thing and behind several, in the question
 
 
 def filter_with(conditions: Filter, document: Filter, options: str) -> Filter:
@@ -42,12 +45,13 @@ def filter_with(conditions: Filter, document: Filter, options: str) -> Filter:
     Raises:
         Failure: USAGE; it has no condition, or two for the same. *options* are those that a person can give.
     """
-    given = {name: value for name, value in conditions.items() if value}
-    for name in given.keys() & document.keys():
-        raise usage(f"Expected '{name}' in --filter or by its own option, but found it in both.")
-    if not given and not document:
-        raise usage(f"Expected {options}, but found none: a batch operation for everything is more likely a mistake.")
-    return {**given, **document}
+    filter = together(conditions, document)
+    if not filter:
+        raise usage(
+            f"Expected {options}, but found none: a batch operation for everything is more likely a mistake.",
+            options.partition(" or ")[0].partition(",")[0],
+        )
+    return filter
 
 
 def carry_out(
@@ -69,9 +73,11 @@ def carry_out(
     with session.client(found_by=LIST, call_timeout=TIMEOUT) as client:
         number = client.batches.count(run.type, text)
         if not number:
-            session.say(f"No such {run.noun}s.")
+            process = (filter or {}).get("processDefinitionId")
+            missing = missing_process(client, process) if isinstance(process, str) else ""
+            session.say(missing or f"No such {run.noun}s.")
             return
-        session.confirm(f"{run.verb} {counted(number, run.noun)}{run.more}?")
+        session.confirm(f"{run.verb} {counted(number, run.noun)}{run.more[number != 1]}?")
         begun = begin(client.batches, text)
         if is_detached:
             row = {"batchOperationKey": str(begun.key), "operationsTotalCount": begun.items}
@@ -145,6 +151,25 @@ def expect_all_done(client: "SyncClient", batch: "BatchOperation", told: str) ->
         mend=f"osmia batch items {batch.key} --state failed",
         code="PARTLY",
     )
+
+
+@contextmanager
+def living(client: "SyncClient", key: int) -> Iterator[None]:
+    """Carry out a block that needs the batch operation *key* to live. The broker does not find one that has ended, and a person does.
+
+    Raises:
+        Failure: CONFLICT; it has ended.
+    """
+    from osmia.errors import NotFound, Refused
+
+    try:
+        yield
+    except NotFound:
+        with suppress(Refused):
+            state = client.batches.get(key).state
+            what = f"Batch operation {key} has ended ({state.lower()}) and stays as it is."
+            raise Failure(Exit.CONFLICT, what, mend=f"osmia batch show {key}", code="FAILED_PRECONDITION") from None
+        raise
 
 
 def _raw(value: Any) -> msgspec.Raw:

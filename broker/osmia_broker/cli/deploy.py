@@ -245,7 +245,7 @@ def resources_of(names: list[str], command: str, say: Callable[[str], None]) -> 
     gone = [path for path in paths if not path.exists()]
     there = [path for path in paths if path not in gone]
     if not there:
-        raise usage(f"'{gone[0]}' is a link to a file that is not there.", _nearby(gone[0], command))
+        raise usage(_is_gone(gone[0]), _nearby(gone[0], command))
     for path in gone:
         say(f"Warning: '{path}' is a link to a file that is not there, and is left out")
     extensions = extensions_beside(there)
@@ -281,10 +281,14 @@ def extensions_beside(paths: list[Path]) -> list[Path]:
     return [file for file in files if file.is_file() and file.absolute() not in there]
 
 
+def _is_gone(path: Path) -> str:
+    return f"'{path}' is a link to a file that is not there."
+
+
 def _nothing_at(path: Path) -> str:
     """Say why *path* means no file."""
     if path.is_symlink() and not path.exists():
-        return f"'{path}' is a link to a file that is not there."
+        return _is_gone(path)
     if path.is_dir():
         return f"There is no model in the directory '{path}', nor in those below."
     if path.exists():
@@ -307,6 +311,7 @@ def _nearby(path: Path, command: str) -> str:
         if folder == home or not folder.name.startswith(hidden)
         for suffix in SUFFIXES
         for file in sorted(folder.glob(f"*{suffix}"))
+        if file.is_file()
     ]
     by_name = {file.stem: file for file in reversed(files)}  # the endings are all alike
     near = get_close_matches(path.stem, by_name, n=1)

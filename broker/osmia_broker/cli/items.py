@@ -111,6 +111,18 @@ def filter_in(text: str) -> dict[str, Any] | None:
         ) from error
 
 
+def together(conditions: Mapping[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    """Return one filter of the *conditions* that are not empty, and of the JSON *document*.
+
+    Raises:
+        Failure: USAGE; there are two for the same field.
+    """
+    given = {name: value for name, value in conditions.items() if value}
+    for name in given.keys() & document.keys():
+        raise usage(f"Expected '{name}' in --filter or by its own option, but found it in both.")
+    return given | document
+
+
 def columns_of(rows: list[Row]) -> tuple[Column, ...]:
     """Return a column for each field of the items. A table has the first of those that have simple values."""
     names = list(rows[0]) if rows else ["key"]

@@ -34,5 +34,5 @@ def restore(
     target = data_dir_of(data_dir)
     with failing(OF_BACKUP, NEW), bar(session, "Copying") as progress:
         made = copies.restore(backup, target, progress)
-    report(session, made, target, f"Restored the state of {made.made}:")
+    report(session, made, target, f"Restored the state of {made.made} to '{target}'")
     session.say(f"Start a broker on it: {starting(target)}")

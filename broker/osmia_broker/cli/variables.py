@@ -111,6 +111,8 @@ def fault(text: str, error: Exception) -> str:
         value = json.loads(text)
     except json.JSONDecodeError as wrong:
         what = FAULTS.get(wrong.msg, f"'{wrong.msg}'")
+        if wrong.pos >= len(text.rstrip()):
+            return f"the end of the text at line {wrong.lineno}, column {wrong.colno}"
         return f"{what} at line {wrong.lineno}, column {wrong.colno}"
     except (ValueError, RecursionError):
         return str(error)

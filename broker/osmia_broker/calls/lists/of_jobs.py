@@ -43,9 +43,11 @@ def _with_period(asked: Search, *, needs_type: bool = False) -> _Asked:
 
     """
     filter = dict(asked.filter) if isinstance(asked.filter, dict) else {}
-    missing = [name for name in ("from", "to", *(["jobType"] if needs_type else [])) if filter.get(name) is None]
+    missing = [
+        f"filter.{name}" for name in ("from", "to", *(["jobType"] if needs_type else [])) if filter.get(name) is None
+    ]
     if missing:
-        raise InvalidArgument(" ".join(f"Expected filter.{name} to be given, but found none" for name in missing))
+        raise InvalidArgument(f"Expected {' and '.join(missing)} to be given, but found none")
     given = {FROM: _moment(filter, "from"), TO: _moment(filter, "to")}
     resolution = filter.pop("resolution", None)
     return _Asked(Search(filter, asked.sort, asked.page), given, resolution)
