@@ -21,6 +21,10 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
+def _are_bytes(value: object) -> bool:
+    return isinstance(value, bytes)
+
+
 def _are_names(value: object) -> bool:
     return not isinstance(value, str | bytes)
 
@@ -38,6 +42,7 @@ class _Rule(NamedTuple):
 _RULES: dict[Any, _Rule] = {
     int: _Rule(int, _is_integer, "an integer"),
     str: _Rule(str, _is_text, "a text"),
+    bytes: _Rule(bytes, _are_bytes, "bytes"),
     Sequence[str]: _Rule(tuple, _are_names, "a list of names"),
     Iterable[str]: _Rule(tuple, _are_names, "a list of names"),
 }
@@ -47,7 +52,7 @@ _WORDS = _Rule(tuple, _are_names, "a list")  #: of words that have a type of the
 
 
 def checks_arguments(calls: Class) -> Class:
-    """Let each public method of *calls* check its arguments that are texts, integers and lists of names. None passes where it is allowed."""
+    """Let each public method of *calls* check its arguments that are texts, bytes, integers and lists of names. None passes where it is allowed."""
     for name, method in list(vars(calls).items()):
         if inspect.isfunction(method) and not name.startswith("_"):
             rules = _rules_of(method)

@@ -23,6 +23,8 @@ from osmia import Client, Unavailable, variables
         (lambda c: c.search_instances(parent_key=None), "Expected parent_key to be an integer, but found None"),
         (lambda c: c.user_tasks.get("7"), "Expected key to be an integer, but found '7'"),
         (lambda c: c.user_tasks.claim(7, groups="cooks"), "Expected groups to be a list of names, but found 'cooks'"),
+        (lambda c: c.documents.create("text"), "Expected content to be bytes, but found 'text'"),
+        (lambda c: c.documents.create(bytearray(b"x")), "Expected content to be bytes, but found bytearray"),
         (lambda c: c.user_tasks.claim(7, user=None), "Expected user to be a text, but found None"),
     ],
 )

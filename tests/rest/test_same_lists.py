@@ -218,11 +218,11 @@ REFUSED: list[tuple[Asked, type[Exception], str]] = [
         "whose items have keys, but found 'jobs'; such are audit-logs",
     ),
     (lambda it: it.get_item("incidents", 1), osmia.NotFound, "incident .*'1'"),
-    (lambda it: it.get_item("incidents", "x"), osmia.InvalidArgument, "key of a incident|key of an incident"),
+    (lambda it: it.get_item("incidents", "x"), osmia.InvalidArgument, "the key of the incident, an integer"),
     (lambda it: it.get_item("incidents", 2**63), osmia.InvalidArgument, "64 bits"),
     (lambda it: it.get_item("decision-instances", "1-x"), osmia.NotFound, "'1-x'"),
     (lambda it: it.get_item("variables", 5), osmia.NotFound, "variable"),
-    (lambda it: it.get_item("cluster-variables", "none"), osmia.NotFound, "'none'"),
+    (lambda it: it.get_item("cluster-variables", "none"), osmia.NotFound, "find cluster variable 'none', but"),
 ]
 
 

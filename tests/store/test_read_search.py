@@ -333,6 +333,11 @@ async def test_the_longest_patterns_can_be_asked(searched: tuple[Reader, list[Fa
 
 WRONG: list[tuple[Search, str]] = [
     (Search({"colour": "green"}), "filter to name fields among .*, but found 'colour'"),
+    (Search({"nam": "x"}), "but found 'nam'; did you mean 'name'[?]$"),
+    (Search({"elementid": "x"}), "but found 'elementid'; did you mean 'elementId'[?]$"),
+    (Search({"elementId" * 20: "x"}), "but found '(elementId){11}…$"),
+    (Search(sort=[{"field": "creationdate"}]), r"sort\[0\].field to be one of .*; did you mean 'creationDate'[?]$"),
+    (Search(sort=[{"field": 7}]), r"sort\[0\].field to be one of .*, but found 7$"),
     (Search({"description": "x"}), "but found 'description'"),  # it is only shown
     (Search([1]), "filter to be an object, but found a list"),
     (Search("x"), "filter to be an object, but found 'x'"),

@@ -131,5 +131,5 @@ def key_of(noun: str, text: str) -> int:
         return checks.key(text)
     except ValueError:
         raise InvalidArgument(
-            f"Expected the key of a {noun}, an integer of 64 bits, but found '{checks.quoted(text)}'"
+            f"Expected the key of the {noun}, an integer of 64 bits, but found '{checks.quoted(text)}'"
         ) from None

@@ -181,5 +181,6 @@ def question(
 
 
 def no_such(noun: str, key: object) -> NotFound:
-    """Make the refusal of a key that names nothing."""
-    return NotFound(f"Expected to find {noun} with key '{key}', but no such {noun} was found")
+    """Make the refusal of a key, or of a name (a text), that names nothing."""
+    named = f"'{key}'" if isinstance(key, str) else f"with key '{key}'"
+    return NotFound(f"Expected to find {noun} {named}, but no such {noun} was found")

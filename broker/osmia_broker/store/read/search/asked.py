@@ -10,7 +10,7 @@ from osmia_broker.base.whole_numbers import INT64_MAX
 from osmia_broker.store.read.search import cursors
 from osmia_broker.store.read.search.entity import Entity, sort_type
 from osmia_broker.store.read.search.terms import Order, Place
-from osmia_broker.store.read.search.values import refuse, shown
+from osmia_broker.store.read.search.values import meant, refuse, shown
 
 ITEMS_DEFAULT, ITEMS_MAX = 100, 10_000  # as the contract has them
 SKIPPED_MAX = 2**31 - 1
@@ -44,8 +44,8 @@ def order_of(entity: Entity, asked: Any) -> Order:
             raise refuse(place, "an object", one)
         name, direction = one.get("field"), one.get("order") or "ASC"
         if not isinstance(name, str) or name not in entity.fields or not entity.fields[name].sorts:
-            names = ", ".join(known.name for known in entity.declared if known.sorts)
-            raise refuse(f"{place}.field", f"one of {names}", name)
+            names = [known.name for known in entity.declared if known.sorts]
+            raise refuse(f"{place}.field", f"one of {', '.join(names)}", name, meant(name, names))
         if not isinstance(direction, str) or direction.upper() not in ("ASC", "DESC"):
             raise refuse(f"{place}.order", "ASC or DESC", direction)
         order.setdefault(name, direction.upper() == "DESC")

@@ -18,7 +18,7 @@ from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search import values
 from osmia_broker.store.read.search.fields import Field, Kind
-from osmia_broker.store.read.search.values import refuse, shown
+from osmia_broker.store.read.search.values import meant, refuse, shown
 
 CONDITIONS_MAX = 100  # of one filter; people write ten, and the statement of 100 takes 0.1 s
 SCOPE = "the request"  # the place of conditions that are no members of the caller's filter; it has names of its own for them
@@ -190,8 +190,10 @@ def _conditions(parsed: Parsed, fields: Mapping[str, Field], asked: Any, place: 
     for name, value in asked.items():
         known = fields.get(name)
         if known is None or not (known.filters or place.startswith(SCOPE)):
-            names = ", ".join(one for one, its in fields.items() if its.filters)
-            raise InvalidArgument(f"Expected {place} to name fields among {names}, but found {shown(name)}")
+            names = [one for one, its in fields.items() if its.filters]
+            raise InvalidArgument(
+                f"Expected {place} to name fields among {', '.join(names)}, but found {shown(name)}{meant(name, names)}"
+            )
         if value is not None:
             nodes += _of_field(parsed, known, value, SCOPE if place == SCOPE else f"{place}.{name}")
     return nodes

@@ -1,10 +1,11 @@
 """Read the values of a filter, and write those of an answer, by the kind of their field."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from osmia_broker.base.edits import misspelt
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.state.storable import INT64, NUL, half_pair
 from osmia_broker.store.read.search.fields import Kind
@@ -18,9 +19,9 @@ EARLIEST_MS = -62_135_596_800_000  #: the first moment that a date of four digit
 LATEST_MS = 253_402_300_799_999  #: the last one
 
 
-def refuse(place: str, expected: object, found: Any) -> InvalidArgument:
-    """Make the refusal of a value. *place* names the member, such as `filter.state.$in`."""
-    return InvalidArgument(f"Expected {place} to be {expected}, but found {shown(found)}")
+def refuse(place: str, expected: object, found: Any, hint: str = "") -> InvalidArgument:
+    """Make the refusal of a value. *place* names the member, such as `filter.state.$in`; *hint* follows what was found."""
+    return InvalidArgument(f"Expected {place} to be {expected}, but found {shown(found)}{hint}")
 
 
 def shown(value: Any) -> str:
@@ -32,6 +33,12 @@ def shown(value: Any) -> str:
         return names[type(value)]
     text = f"'{value}'" if isinstance(value, str) else str(value)
     return text if len(text) <= TEXT_SHOWN_MAX else text[:TEXT_SHOWN_MAX] + "…"
+
+
+def meant(name: Any, known: Sequence[str]) -> str:
+    """Return `; did you mean 'entityType'?` for a name that is a misspelling of one of the *known* ones, else nothing."""
+    near = misspelt(name, known) if isinstance(name, str) and len(name) <= TEXT_SHOWN_MAX and known else ""
+    return f"; did you mean '{near}'?" if near else ""
 
 
 # --- in
