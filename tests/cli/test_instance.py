@@ -504,3 +504,24 @@ def test_all_incidents_of_a_process_are_resolved(osmia, unique, stopped):
 @pytest.mark.parametrize("words", [[], ["1", "--all"], ["1", "--process", "p"], ["1", "--type", "x"]])
 def test_keys_and_all_do_not_go_together(osmia, words):
     osmia.refused(2, "incident", "resolve", *words)
+
+
+def test_an_ad_hoc_subprocess_has_one_line_with_the_command_that_activates(osmia, unique):
+    osmia.deploy(f"start > pick:adhoc {{ a:job(type={unique}) & b:job(type=none) }} > end", unique)
+    key = osmia.create(unique)
+    (pick,) = osmia.client.get_instance(key).elements
+    osmia.done("instance", "activate", pick.key, "a", "b")
+    lines = osmia.done("instance", "show", key).splitlines()
+    assert [line.strip() for line in lines if "ACTIVATED" in line] == [
+        f"pick: ACTIVATED  (osmia instance activate {pick.key} ELEMENT)",
+        "a: ACTIVATED",
+        "b: ACTIVATED",
+    ]
+    assert osmia.json("instance", "show", key)["elements"].count("pick") == 3, "programs see all of them"
+
+
+def test_a_loop_is_told_from_its_instances(osmia, unique):
+    osmia.deploy('start > a:user(items="=[1,2]", item=x) > end', unique)
+    shown = osmia.done("instance", "show", osmia.create(unique))
+    assert shown.count("  a: ACTIVATED") == 2
+    assert shown.count("  a (all instances): ACTIVATED") == 1

@@ -36,6 +36,9 @@ app = typer.Typer(
 
 LIST = "osmia instances"
 ENDED = "osmia instances --state completed"
+AD_HOC, INNER = "AD_HOC_SUB_PROCESS", "AD_HOC_SUB_PROCESS_INNER_INSTANCE"
+#: Elements that share their name with one beside them: what tells them apart.
+INSIDE = {INNER: " (one path)", "MULTI_INSTANCE_BODY": " (all instances)"}
 
 
 @app.command()
@@ -64,10 +67,14 @@ def show(
     marks = {**_marks(instance), "path": path}
     lines += [f"  {name}: {value}" for name, value in marks.items() if value]
     for element in instance.elements:
+        if element.type == INNER and not element.incident_key:
+            continue  # it has the name of its ad-hoc subprocess, and what is active in it has a line of its own
         incident = f"  incident {element.incident_key}" if element.incident_key else ""
         called = f"  called {element.called_process_instance_key}" if element.called_process_instance_key else ""
         name = names.get(element.key) or element.element_name or element.element_id
-        lines.append(f"  {name}: {element.state}{incident}{called}")
+        is_open = element.type == AD_HOC and element.state == "ACTIVATED"
+        activated = f"  (osmia instance activate {element.key} ELEMENT)" if is_open else ""
+        lines.append(f"  {name}{INSIDE.get(element.type, '')}: {element.state}{incident}{called}{activated}")
         lines += [f"    waits for {wait}" for wait in waits.get(element.key, ())]
     session.one(row, key="processInstanceKey", text="\n".join(lines))
     stops = [str(element.incident_key) for element in instance.elements if element.incident_key]
