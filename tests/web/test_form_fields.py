@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.web.forms import FIELDS, arrived, complete, fill, moment, region
+from tests.web.forms import FIELDS, GUESTS, NAME, arrived, complete, fill, moment, region
 
 CHOICES = ("checklist", "radio", "select", "taglist")
 DAY = moment("date", "day", dateLabel="Day")
@@ -195,3 +195,44 @@ def test_what_means_nothing_is_refused_at_its_field_and_stays_there(open_form: A
     expect(page.get_by_role("status")).to_have_text("Task completed.")
     found = arrived(work, unique)
     assert (found["day0"], found["day2"], found["day4"], found["day5"]) == ("2027-01-01", "2027-01-03", 1e30, -5)
+
+
+DRAWN_TEN_TIMES = (
+    "() => [...Array(10)].reduce((before) => before.then(() => new Promise(requestAnimationFrame)), Promise.resolve())"
+)
+HOUR = moment("time", "hour", timeLabel="Hour", timeSerializingFormat="no_timezone")
+DATE_FAULT, TIME_FAULT = "Field must be a date, such as 12/31/", "Field must be a time, such as 14:30"
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "typed"),
+    [
+        (DAY, "Day", [("1/5/2027", ""), ("soon", DATE_FAULT), ("1/5/2027", ""), ("soon", DATE_FAULT), ("", "")]),
+        (HOUR, "Hour", [("03:00 PM", ""), ("noon", TIME_FAULT), ("03:00 PM", ""), ("noon", TIME_FAULT), ("", "")]),
+        (HOUR, "Hour", [("noon", TIME_FAULT), ("", ""), ("03:00 PM", "")]),
+        (
+            GUESTS,
+            "Guests",
+            [("3", ""), ("-", "Field must be a number"), ("3", ""), ("-", "Field must be a number"), ("", "")],
+        ),
+    ],
+    ids=["date", "time", "emptied", "number"],
+)
+def test_a_field_says_what_is_wrong_with_what_stands_there_now(
+    open_form: Any, field: dict[str, Any], name: str, typed: list[tuple[str, str]]
+):
+    page = open_form(field, NAME)
+    box = region(page, "Form").get_by_role("textbox", name=name, exact=True)
+    problem = region(page, "Form").locator(".fjs-form-field-error")
+    for text, fault in typed:
+        box.click()
+        box.press("Control+A")
+        box.press("Delete")
+        box.press_sequentially(text)
+        box.press("Tab")
+        page.evaluate(DRAWN_TEN_TIMES)
+        assert (box.input_value(), [one for one in problem.all_inner_texts() if not one.startswith(fault)]) == (
+            text,
+            [],
+        )
+        assert problem.count() == bool(fault)

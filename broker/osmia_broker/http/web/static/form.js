@@ -66,7 +66,7 @@ class OsmiaForm extends HTMLElement {
       if ('readonly' in this.dataset) form.setProperty('readOnly', true);
       this.form = form;
       this.#gone = new AbortController();
-      spellings.guard(form, this, { signal: this.#gone.signal, tell: (place, text) => this.#mark([{ place, text }]) });
+      spellings.guard(form, this, { signal: this.#gone.signal, tell: (...said) => this.#tell(...said) });
       let before = this.#values();
       form.on('changed', () => {
         const values = this.#values();
@@ -197,12 +197,18 @@ class OsmiaForm extends HTMLElement {
     return false;
   }
 
+  // Let a field say what is wrong with it now; nothing, if it says `last` and that is mended.
+  #tell(place, text, last) {
+    const [said] = at(this.form?._getState().errors, place) ?? [];
+    if (text ? said !== text : said === last) this.#mark([{ place, text }]);
+  }
+
   // Let fields say what is wrong with them.
   #mark(problems) {
     const errors = structuredClone(this.form?._getState().errors ?? {});
     for (const { place, text } of problems) {
       const last = place.slice(0, -1).reduce((value, part) => (value[part] ??= {}), errors);
-      last[place.at(-1)] = [text];
+      last[place.at(-1)] = text ? [text] : [];
     }
     this.form?._setState({ errors });
   }

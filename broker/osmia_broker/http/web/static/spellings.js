@@ -100,10 +100,19 @@ export function readLast(within) {
 }
 
 // Keep what means nothing from the pickers of dates and times, and teach them how the rest is read, until `signal` ends it. `tell` is called with the
-// place of a field that is left, and what is wrong there.
+// place of a field that is left, what is wrong there, and what was: the viewer leaves an error as long as it reads the same value, and takes away one
+// that it has not found itself.
 export function guard(form, within, { signal, tell }) {
   const texts = new Map();
+  const told = new Map(); // what fields say, by their places
   wrong.set(within, texts);
+  const tellOf = (place) => {
+    putBack(within);
+    const last = told.get(place.join());
+    const text = inputs(form, within).filter((one) => one.place.join() === place.join()).map(({ input }) => problemOf(input)).find(Boolean) ?? '';
+    told.set(place.join(), text);
+    if (text || last) tell(place, text, last);
+  };
   form.on('changed', () => { // a listener that returned something would be the last one
     if (texts.size) drawn().then(() => putBack(within));
   });
@@ -127,10 +136,9 @@ export function guard(form, within, { signal, tell }) {
       stop(event);
       target._flatpickr?.close();
     }
-    const text = problemOf(target);
-    if (!text) return;
-    texts.set(target, target.value);
-    requestAnimationFrame(() => tell(found.place, text)); // after the viewer has checked the field in its own way
+    if (problemOf(target)) texts.set(target, target.value);
+    requestAnimationFrame(() => tellOf(found.place)); // after the viewer has checked the field in its own way
+    drawn().then(() => tellOf(found.place)); // which it does once more if it has taken another value before
   }, { capture: true, signal });
   // A click beside the calendar makes the picker read the text before the field loses the focus.
   const away = ({ target }) => {
