@@ -78,6 +78,12 @@ def test_two_credentials_are_none(broker, http):
     assert forbidden.value.details == ONCE
 
 
+def test_a_token_is_not_said_to_be_nothing(http):
+    refused = http.get("/authentication/me", headers={"authorization": "Bearer abc"})
+    assert refused.status_code == 401
+    assert refused.json()["detail"].endswith("with 'Basic' and user:password in base64, but found 'Bearer'")
+
+
 def test_headers_alone_name_nobody(http):
     refused = http.get("/authentication/me", headers=FORGED)
     assert refused.status_code == 401
@@ -186,10 +192,10 @@ def test_the_command_line_says_that_it_is_not_known_and_how_to_be(broker):
     refused = osmia_program("tasks", address=broker.address)
     assert refused.returncode == 7
     assert f"Error: The broker at {broker.address} does not know you." in refused.stderr
-    assert (
-        "try: osmia login --user NAME   (or --issuer URL of a provider; or OSMIA_USER and OSMIA_PASSWORD"
-        in refused.stderr
+    mend = (
+        f"try: osmia login --user NAME --address {broker.address}   (or --issuer URL of a provider; or OSMIA_USER and"
     )
+    assert mend in refused.stderr
     assert osmia_program("tasks", address=broker.address, OSMIA_USER="anna", OSMIA_PASSWORD=ANNA).returncode == 0
     assert osmia_program("tasks", "--token", "abc", address=broker.address).returncode == 7
 

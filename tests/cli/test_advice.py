@@ -33,6 +33,10 @@ SETTINGS = CLI.parent / "settings"
         ("--yes", "--address http://u:s3cret@h:1 cancel 1", "osmia --address http://u@h:1 cancel 1 --yes"),
         ("OSMIA_GRPC_PORT=1", "broker", "OSMIA_GRPC_PORT=1 osmia broker"),
         ("osmia tasks", "task claim", "osmia tasks"),
+        ("osmia login --user NAME   (or x)", "tasks --address h:1", "osmia login --user NAME --address h:1   (or x)"),
+        ("osmia login --user NAME   (or x)", "--address=h:1 tasks --address=http://u:s3cret@h:2", "osmia login --user NAME --address http://u@h:2   (or x)"),
+        ("osmia login --user NAME", "tasks", "osmia login --user NAME"),
+        ("osmia login --user NAME", "work a -- cmd --address h:1", "osmia login --user NAME"),
         ("--var NAME=VALUE", "start p --var a --var b", "--var NAME=VALUE"),  # whichever of the two is meant
         ("--var 'a={'", "start p --var 'a:={' --var b=1", "osmia start p --var 'a={' --var b=1"),
         ("--var a=1", "start p --var b=1 --var=a:=x", "osmia start p --var b=1 --var a=1"),
@@ -185,7 +189,7 @@ def test_every_advice_in_the_code_can_be_typed(file):
 
 #: What an advice may hold as it is: numbers, words of our own, and texts that are made of quoted ones.
 UNQUOTED = {
-    *("key", "keys[0]", "again[0].key", "stopped.key", "batch.key", "incident_key", "count", "settings.memory_limit", "settings.partitions", "settings.processes"),
+    *("key", "batch.key", "keys[0]", "again[0].key", "stopped.key", "incident_key", "count", "settings.memory_limit", "settings.partitions", "settings.processes"),
     *("error.found", "found", "port + 1 if port < PORT_MAX else port - 1", "other", "kind", "WORDS['oidc_issuer']", "GRPC_PORT", "STATES[0]", "ORDERS[0]"),
     *("', '.join(STATES[1:])", "near[0] if near else ErrorType.JOB_NO_RETRIES", "near[0] if near else 'incident'", "field", "columns[0].field"),
     *("near[0]", "path", "file[0]", "WORDS[name]"),  # commands, options and variables that Osmia has

@@ -10,7 +10,7 @@ from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor
 
 from osmia_broker.auth import passwords
-from osmia_broker.auth.guard import Remembered, credentials
+from osmia_broker.auth.guard import Remembered, credentials, found_instead
 from osmia_broker.auth.user import User
 from osmia_broker.auth.users_file import StoredUser, Users, UsersFile
 from osmia_broker.base.errors import Overloaded, Unauthenticated
@@ -18,9 +18,7 @@ from osmia_broker.base.errors import Overloaded, Unauthenticated
 REMEMBERED_MAX = 10_000  # users and programs; about 200 bytes each
 CHECKS_MAX = 64  # that wait at a time; more are refused at once
 
-NO_CREDENTIALS = (
-    "Expected the metadata or header 'authorization' with 'Basic' and user:password in base64, but found none"
-)
+NO_CREDENTIALS = "Expected the metadata or header 'authorization' with 'Basic' and user:password in base64, but found "
 WRONG = "Expected the name and the password of a user, but found others"
 
 
@@ -106,7 +104,7 @@ def _read(authorization: str) -> tuple[str, str]:
     """
     encoded = credentials(authorization, "basic")
     if not encoded:
-        raise Unauthenticated(NO_CREDENTIALS)
+        raise Unauthenticated(f"{NO_CREDENTIALS}{found_instead(authorization)}")
     try:
         name, colon, password = b64decode(encoded, validate=True).decode().partition(":")
     except (binascii.Error, ValueError):

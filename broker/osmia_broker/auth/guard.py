@@ -35,6 +35,14 @@ def credentials(authorization: str, scheme: str) -> str:
     return rest.strip() if found.lower() == scheme else ""
 
 
+def found_instead(authorization: str) -> str:
+    """Name what a caller has sent in place of credentials of the right scheme. A secret without a scheme is not repeated."""
+    scheme, _, rest = authorization.strip().partition(" ")
+    if scheme.lower() in ("basic", "bearer"):
+        return f"'{scheme.capitalize()}'{'' if rest else ' alone'}"
+    return "another text" if scheme else "none"
+
+
 class Remembered(Generic[T]):
     """The newest *most* results of checks, by the credentials. It keeps a digest of them, which nobody can turn back or predict."""
 

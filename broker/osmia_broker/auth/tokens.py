@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from osmia_broker.auth.guard import Remembered, credentials
+from osmia_broker.auth.guard import Remembered, credentials, found_instead
 from osmia_broker.auth.provider import ALGORITHMS, Provider
 from osmia_broker.auth.user import GROUPS_MAX, User, is_name
 from osmia_broker.base.errors import Unauthenticated
@@ -20,7 +20,7 @@ REMEMBERED_S = 300  # then a token is checked again, perhaps with other keys
 TOKEN_CHARACTERS_MAX = 16_384
 CLIENT_PREFIX = "client:"  #: begins the name of a program that signs in for no user; no user may have such a name
 
-NO_TOKEN = "Expected the metadata or header 'authorization' with 'Bearer' and a token, but found none"  # noqa: S105 - a text
+NO_TOKEN = "Expected the metadata or header 'authorization' with 'Bearer' and a token, but found "  # noqa: S105 - a text
 NO_JWT = "Expected a signed token (JWT), but found another text"
 
 Claims = Mapping[str, Any]
@@ -144,7 +144,7 @@ class TokenGuard:
             return known[0]
         token = credentials(authorization, "bearer")
         if not token:
-            raise Unauthenticated(NO_TOKEN)
+            raise Unauthenticated(f"{NO_TOKEN}{found_instead(authorization)}")
         claims = await self._tokens.claims(token, self._audiences)
         user = self._tokens.user(claims)
         self._known.put(digest, (user, min(self._tokens.expires_s(claims), now_s + REMEMBERED_S)))

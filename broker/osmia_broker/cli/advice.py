@@ -14,6 +14,8 @@ from osmia_broker.base.addresses import without_password
 #: The short names of options that advice is about.
 SHORT = {"--output": "-o", "--yes": "-y", "--user": "-u", "--type": "-t", "--process": "-p"}
 SECRET = "--token"  # noqa: S105 - an option, whose value is not repeated
+ADDRESS = "--address"
+LOGIN = "osmia login "  #: the command that must reach the same broker as the call that failed
 CHARACTERS_MAX = 300  # of a command; a longer one is not repeated
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*=")
 _PASSWORD = re.compile(r"://[^/@]*:.*@|[?&][^=&]*password=", re.IGNORECASE | re.DOTALL)  # in a URL
@@ -33,9 +35,20 @@ def typed(advice: str, arguments: Sequence[str]) -> str:
                 return advice
             call = changed
         command = _osmia(call)
+    elif words.startswith(LOGIN) and (address := _address(arguments)):
+        command = f"{words} {ADDRESS} {shlex.quote(without_password(address))}"
     else:
         return advice
     return f"{command}{gap}{remark}" if len(command) <= CHARACTERS_MAX and command.isprintable() else advice
+
+
+def _address(arguments: Sequence[str]) -> str:
+    """Return the address of the broker that the call names itself; empty if it names none."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    named = [
+        _value(arguments[:end], place, ADDRESS) for place, word in enumerate(arguments[:end]) if _is(word, ADDRESS)
+    ]
+    return named[-1] if named else ""
 
 
 def _osmia(arguments: Sequence[str]) -> str:
