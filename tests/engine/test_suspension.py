@@ -14,7 +14,16 @@ from osmia_broker.engine.held_rows import CallerSuspended
 from osmia_broker.engine.inner_commands import FollowCallers
 from osmia_broker.engine.lifecycle import scopes
 from osmia_broker.model.graph import ElementType
-from osmia_broker.state.rows import ElementInstance, FollowUp, InstanceOrigin, Job, JobState, Subscription, Timer
+from osmia_broker.state.rows import (
+    ElementInstance,
+    FollowUp,
+    InstanceOrigin,
+    Job,
+    JobState,
+    Subscription,
+    Timer,
+    Variable,
+)
 from tests.doors import Door, FakeClock
 from tests.partition.opened import activate, complete, create, deploy, opened, steps_only
 
@@ -435,6 +444,22 @@ async def test_kept_messages_arrive_in_slices():
         await it.settled()
         # One message reaches the instance at a time, as without a suspension: the process has one living instance.
         assert it.store.living(Subscription) == []
+
+
+@pytest.mark.usefixtures("_few_rows")
+async def test_a_kept_message_arrives_before_one_that_is_published_while_slices_are_on_their_way():
+    async with opened(budget=steps_only(10)) as it:
+        jobs = 'm:job(items="=for i in 1..12 return i", item=i)'
+        await it.do(deploy(f'start > f:parallel [ c:catch(message=go, key="=7") > e1:end | {jobs} > e2:end ]'))
+        key = (await it.do(create())).process_instance_key
+        await it.settled()
+        await it.do(commands.SuspendProcessInstance(key))
+        await it.settled()
+        await it.do(commands.PublishMessage("go", "7", 600_000, "", {"which": '"kept"'}))
+        resumed = it.do(commands.ResumeProcessInstance(key))
+        await asyncio.gather(resumed, it.do(commands.PublishMessage("go", "7", 600_000, "", {"which": '"new"'})))
+        await it.settled()
+        assert [row.value for row in it.store.living(Variable) if row.name == "which"] == ['"kept"']
 
 
 @pytest.mark.usefixtures("_few_rows")

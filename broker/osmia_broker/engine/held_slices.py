@@ -23,8 +23,10 @@ HOLD = -1  #: the order to hold rows; any other moves their due times by so many
 def order(turn: Turn, process_instance_key: int, what: int) -> int:
     """Let the rows of an instance follow the order *what*; return how many have done so at once.
 
-    If others are still on their way, it comes after them.
+    If others are still on their way, it comes after them. Messages that are kept arrive at once: none that is published later may come before them.
     """
+    if what != HOLD and turn.subscriptions.has_any_of_instance(process_instance_key):
+        turn.follow(process_instance_key, MeetKeptMessages(process_instance_key))
     new = (turn.state.last_key, what)
     left = _left(turn, process_instance_key)
     if left is None:
@@ -49,8 +51,6 @@ def follow_orders(turn: Turn, command: FollowSuspension) -> int:
             _leave(turn, replace(command, place=place, after_key=rows[-1].key))
             return done
         after_key = 0
-    if what != HOLD and turn.subscriptions.has_any_of_instance(key):
-        turn.follow(key, MeetKeptMessages(key))
     if later:
         _leave(turn, FollowSuspension(key, tuple(later)))
     return done
