@@ -253,6 +253,36 @@ def test_the_marks_of_a_form_are_seen_in_the_dark(browse: Any, work: Any, unique
     assert shown.get_by_role("radio").first.evaluate("one => getComputedStyle(one).appearance") == "none"
 
 
+CONTRAST_MIN = 4.5  # of a text with its ground, so that it can be read
+CONTRAST = """one => {
+  const light = (part) => (part / 255 <= 0.03928 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4);
+  const lights = (color) => color.match(/[\\d.]+/g).slice(0, 3).map(Number).map(light);
+  const luminance = (color) => lights(color).reduce((sum, part, place) => sum + part * [0.2126, 0.7152, 0.0722][place], 0);
+  const { color, backgroundColor } = getComputedStyle(one);
+  const [dark, bright] = [luminance(color), luminance(backgroundColor)].sort((a, b) => a - b);
+  return (bright + 0.05) / (dark + 0.05);
+}"""
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_the_option_that_enter_chooses_can_be_read(browse: Any, work: Any, unique: str, look: str):
+    fields = [one for one in FIELDS if one.get("key") in ("country", "town", "tags", "hour")]
+    work.broker.client.deploy((f"{unique}.form", form(unique, *fields)))
+    work.deploy(f"start > ask:user(assignee=demo, form={unique}) > end", unique)
+    work.create(unique)
+    page = browse(color_scheme=look)
+    page.goto(f"/tasks?process={unique}")
+    page.get_by_role("list", name="Tasks").get_by_role("link", name="ask").click()
+    shown = page.get_by_role("region", name="Form")
+    for field in fields:
+        box = shown.locator(f".fjs-form-field-{field['type']}").filter(has_text=field.get("label", "Hour"))
+        box.locator(".fjs-input-group, .fjs-taglist").first.click()
+        option = box.locator(".fjs-dropdownlist-item.focused")
+        expect(option).to_be_visible()
+        assert option.evaluate(CONTRAST) >= CONTRAST_MIN, field["key"]
+        shown.get_by_role("heading", name="Form").click()  # the list would cover the next field
+
+
 def test_a_job_that_was_done_in_the_end_says_that_an_earlier_try_failed(page: Any, work: Any, unique: str):
     work.deploy(f"start > work:job(type={unique}) > ask:user > end", unique)
     key = work.create(unique)
