@@ -177,9 +177,9 @@ def test_an_element_that_can_run_is_accepted(line: str) -> None:
 SHARED_SIGNAL = '<bpmn:signal id="s" name="go"/><bpmn:signalEventDefinition id="on_go" signalRef="s"/>'
 
 
-def start_with(reference: str) -> bytes:
+def start_with(reference: str, shared: str = SHARED_SIGNAL) -> bytes:
     inside = f'<bpmn:startEvent id="f"><bpmn:eventDefinitionRef>{reference}</bpmn:eventDefinitionRef></bpmn:startEvent>'
-    return definitions(f'{SHARED_SIGNAL}<bpmn:process id="p" isExecutable="true">{inside}</bpmn:process>')
+    return definitions(f'{shared}<bpmn:process id="p" isExecutable="true">{inside}</bpmn:process>')
 
 
 def test_an_event_may_refer_to_a_definition_beside_the_processes() -> None:
@@ -192,6 +192,12 @@ def test_an_event_may_refer_to_a_definition_beside_the_processes() -> None:
 def test_a_reference_to_no_event_definition_is_refused(reference: str) -> None:
     [fault, *_] = faults(start_with(reference))
     assert fault.reason.startswith("Expected 'eventDefinitionRef' to name an event definition of this file, but found")
+
+
+@pytest.mark.parametrize("reference", ["", " "])
+def test_an_empty_reference_does_not_take_a_definition_without_id(reference: str) -> None:
+    [fault] = faults(start_with(reference, SHARED_SIGNAL.replace(' id="on_go"', "")))
+    assert fault.reason == "Expected 'eventDefinitionRef' to name an event definition of this file, but found none"
 
 
 @pytest.mark.parametrize("flows", ["", " & h > end"])

@@ -91,9 +91,9 @@ def read_event(source: Source, place: Place) -> EventDefinition | None:
         return None
     tag, node = _defined(source, *found[0])
     if tag == "eventDefinitionRef":
+        found_id = f"'{quote(text(node))}'" if text(node) else "none"
         source.fault(
-            f"Expected 'eventDefinitionRef' to name an event definition of this file, but found '{quote(text(node))}'",
-            node,
+            f"Expected 'eventDefinitionRef' to name an event definition of this file, but found {found_id}", node
         )
         return None
     if tag not in _READERS:

@@ -38,9 +38,11 @@ class File:
         """Find the facts about the file with this outermost element."""
         namespaces = root.nsmap.values()
         shared = {
-            node.get("id", ""): node
+            id: node
             for node in root
-            if namespace(node) == BPMN and (local_name(node) in _SHARED or local_name(node).endswith(_EVENT_DEFINITION))
+            if (id := node.get("id"))
+            and namespace(node) == BPMN
+            and (local_name(node) in _SHARED or local_name(node).endswith(_EVENT_DEFINITION))
         }
         is_extensible = next(root.iter(f"{{{ZEEBE}}}*"), None) is None
         exporter = root.get("exporter", "").lower()
