@@ -24,6 +24,7 @@ def headers_of(scenario: Scenario) -> dict[str, str]:
         ('t:user(follow_up="2029-01-01T01:00:05+02:00")', "", {"followUpDate": "2029-01-01T01:00:05+02:00"}),
         ('t:user(due="=d")', 'd="2030-01-01T01:00:00+01:00[Europe/Berlin]"', {"dueDate": "2030-01-01T01:00:00+01:00[Europe/Berlin]"}),
         ('t:user(due="2030-01-01t01:00:00z")', "", {"dueDate": "2030-01-01T01:00:00Z"}),
+        ('t:user(due="2030-01-01T01:00+02:00[GMT+02:00]")', "", {"dueDate": "2030-01-01T01:00:00+02:00[GMT+02:00]"}),
         ('t:user(due="=d")', 'd="2030-01-01T01:00:00+01"', {"dueDate": "2030-01-01T01:00:00+01:00"}),
         ('t:user(due="=date and time(d)")', 'd="2030-01-01T01:00:00"', {"dueDate": "2030-01-01T01:00:00Z[Etc/UTC]"}),
         ('t:user(due="=d")', "d=null", {}),

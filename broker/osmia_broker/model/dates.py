@@ -7,22 +7,24 @@ with or without offset, and periods from now. The deployment and the engine read
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+
+from osmia_broker.feel.temporal import zone_of
 
 OFFSET_MAX = timedelta(hours=18)  # as Java and FEEL
 
-_ZONE = r"(?P<zone>\[[A-Za-z0-9/_+-]{1,64}\])?"
+#: A name of the tz database, or a fixed zone as Java writes it, `GMT+02:00`. (`GMT+2` is Java's, too, but its parser does not take it.)
+_ZONE = r"(?P<zone>\[(?:(?:GMT|UTC|UT)[+-][0-9]{2}:[0-5][0-9]|(?!(?:GMT|UTC|UT)[+-])[A-Za-z0-9/_+-]{1,64})\])?"
 #: What Java's `ZonedDateTime.parse` takes (tried), without years beyond four digits and offsets with seconds, which readers of a header cannot hold.
 _DATE_TIME = re.compile(
     r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt](?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.(?P<fraction>[0-9]{0,9}))?)?)"
-    r"(?P<offset>[Zz]|[+-][0-9]{2}(?::[0-9]{2})?)" + _ZONE
+    r"(?P<offset>[Zz]|[+-][0-9]{2}(?::[0-5][0-9])?)" + _ZONE
 )
 #: Joda-Time's `dateTimeParser`: calendar, ordinal and week dates, each with its later parts optional. The year has four digits.
 _JODA_DATE_TIME = re.compile(
     r"(?P<year>[0-9]{4})(?:-(?:(?P<month>[0-9]{2})(?:-(?P<day>[0-9]{2}))?|(?P<ordinal>[0-9]{3})"
     r"|W(?P<week>[0-9]{2})(?:-(?P<weekday>[1-7]))?))?"
     r"(?:T(?P<hour>[0-9]{2})(?::(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?)?"
-    r"(?P<offset>Z|[+-][0-9]{2}(?::?[0-9]{2})?)?" + _ZONE + ")?"
+    r"(?P<offset>Z|[+-][0-9]{2}(?::?[0-5][0-9])?)?" + _ZONE + ")?"
 )
 _NUMBER = "([+-]?[0-9]{1,9})"
 #: Joda-Time's standard ISO format. A sign may stand before each number, and (beyond Joda-Time) before the P.
@@ -101,13 +103,9 @@ def _date_of(match: re.Match[str]) -> date | None:
 
 
 def _exists(moment: str, zone: str | None) -> bool:
-    """Whether the calendar and the clock have *moment*, and the tz database has *zone* (in brackets)."""
+    """Whether the calendar and the clock have *moment*, and *zone* (in brackets) is one that the engine can compute with."""
     try:
         offset = datetime.fromisoformat(moment).utcoffset() or timedelta()
-        if abs(offset) > OFFSET_MAX:
-            return False
-        if zone:
-            ZoneInfo(zone[1:-1])
-    except (ValueError, OSError, KeyError):  # KeyError: ZoneInfoNotFoundError
+    except ValueError:
         return False
-    return True
+    return abs(offset) <= OFFSET_MAX and (not zone or zone_of(zone[1:-1]) is not None)
