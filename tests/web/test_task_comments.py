@@ -80,3 +80,21 @@ def test_another_person_at_the_same_browser_does_not_see_the_comment(two_tasks: 
     page.reload()
     expect(page.get_by_role("button", name="Signed in as bob")).to_be_visible()
     expect(comment(page)).to_have_value("")
+
+
+def test_a_task_is_not_completed_over_a_comment_that_was_not_added(page: Any, work: Any, unique: str):
+    work.deploy("start > one:user(assignee=demo) > end", unique)
+    work.create(unique)
+    page.goto(f"/tasks?process={unique}")
+    go(page, "one")
+    comment(page).fill("no more flour")
+    page.get_by_role("button", name="Complete task").click()
+    alert = page.get_by_role("alert")
+    expect(alert).to_have_text("Nothing was sent: your comment is not added yet. Add it, or empty its field.")
+    expect(comment(page)).to_be_focused()
+    expect(comment(page)).to_have_value("no more flour")
+    page.get_by_role("button", name="Add comment").click()
+    expect(page.get_by_role("article")).to_contain_text("no more flour")
+    comment(page).fill(" ")  # no text
+    page.get_by_role("button", name="Complete task").click()
+    expect(page.get_by_role("status")).to_have_text("Task completed.")

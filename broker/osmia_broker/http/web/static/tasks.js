@@ -167,6 +167,16 @@ document.addEventListener('formdata', (event) => {
   }
 });
 
+// A completed task takes no comment any more.
+document.addEventListener('submit', (event) => {
+  const comment = document.querySelector('#comments textarea[name=text]');
+  if (event.target.id !== 'task-form' || !comment?.value.trim()) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  say('alert', 'Nothing was sent: your comment is not added yet. Add it, or empty its field.');
+  comment.focus();
+}, true);
+
 document.addEventListener('submit', (event) => {
   if (event.target.id !== 'task-form') return;
   const wrong = [...event.target.querySelectorAll('[data-value-json]')].filter((one) => !check(one));
