@@ -214,6 +214,12 @@ def test_a_name_of_others_is_quoted_in_an_advice(file):
     assert [one for one in unquoted_in(file.read_text("utf-8")) if one not in UNQUOTED] == []
 
 
+@pytest.mark.parametrize("file", sorted(CLI.parent.rglob("*.py")), ids=str)
+def test_no_advice_asks_an_index_of_packages(file):
+    """Osmia is on none: `osmia[mcp]` there would be of somebody else."""
+    assert re.findall(r"pip install ['\"\\]*osmia\b", file.read_text("utf-8")) == []
+
+
 def test_the_rule_sees_a_name_that_is_not_quoted():
     assert unquoted_in("usage('x', f'osmia start {id} {shlex.quote(name)}')") == ["id"]
 

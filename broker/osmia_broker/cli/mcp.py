@@ -28,7 +28,7 @@ INSTRUCTIONS = (
 @app.command()
 @with_session
 def mcp(session: Session, user: User = "", groups: Groups = "") -> None:
-    """Serve the Model Context Protocol on stdin and stdout, so that an agent can work on tasks. Needs: pip install 'osmia[mcp]'.
+    """Serve the Model Context Protocol on stdin and stdout, so that an agent can work on tasks. Needs: pip install '.[mcp]' in a checkout.
 
     The agent acts as --user with --groups (or with the sign-in), and may do what the task policy allows them.
 
@@ -37,7 +37,9 @@ def mcp(session: Session, user: User = "", groups: Groups = "") -> None:
     try:
         import mcp.server  # noqa: F401 - the extra may be missing
     except ImportError as error:
-        raise usage("The Model Context Protocol is not installed.", "pip install 'osmia[mcp]'") from error
+        raise usage(
+            "The Model Context Protocol is not installed.", "pip install '.[mcp]'   (in a checkout of Osmia)"
+        ) from error
     with until_interrupted():
         asyncio.run(_serve(session, user, names(groups)))
 

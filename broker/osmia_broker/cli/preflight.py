@@ -134,7 +134,10 @@ def refuse_missing_extras(settings: Settings) -> None:
         Failure: USAGE; the text says which extra is missing.
     """
     if settings.otel_endpoint and not is_installed():
-        raise usage("otel_endpoint is set, but OpenTelemetry is not installed.", "pip install 'osmia[otel]'")
+        raise usage(
+            "otel_endpoint is set, but OpenTelemetry is not installed.",
+            "pip install '.[otel]'   (in a checkout of Osmia)",
+        )
 
 
 def start_failed(error: Exception, settings: Settings) -> Failure:

@@ -30,7 +30,7 @@ def open_tracing(settings: Settings, opened: AsyncExitStack) -> "Tracing | None"
     if not is_installed():
         raise ConfigError(
             "Expected the packages of OpenTelemetry, because otel_endpoint is set, but found none",
-            "pip install 'osmia[otel]'",
+            "pip install '.[otel]'   (in a checkout of Osmia)",
         )
     from osmia_broker.running.tracing import Tracing, provider_for
 

@@ -346,7 +346,7 @@ def driver() -> Any:
         import asyncpg
     except ImportError as error:
         raise StoreFailed(
-            "Expected the driver asyncpg for a database of PostgreSQL, but it is not installed; pip install 'osmia[postgresql]'"
+            "Expected the driver asyncpg for a database of PostgreSQL, but it is not installed; pip install '.[postgresql]' in a checkout"
         ) from error
     return asyncpg
 
