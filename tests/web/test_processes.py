@@ -60,6 +60,20 @@ def test_files_are_named_before_they_are_sent(page, unique):
     expect(page.get_by_role("region", name="Deployment result")).to_have_count(0)
 
 
+def test_what_a_model_says_in_vain_is_told_before_and_after_it_is_deployed(page, unique):
+    page.goto("/deploy")
+    choose(page, (f"{unique}.bpmn", bpmn('start > ask:user(assignee="=sume(1, 2)") > end', id=unique)))
+    form = page.locator("#chosen")
+    expect(form).to_contain_text("There is no FEEL function 'sume'")
+    expect(form).not_to_contain_text("No problem was found.")
+    page.get_by_role("button", name="Deploy").click()
+    result = page.get_by_role("region", name="Deployment result")
+    expect(result).to_contain_text(f"Deployed {unique} (version 1)")
+    expect(result).to_contain_text("There is no FEEL function 'sume'")
+    choose(page, (f"{unique}.bpmn", bpmn('start > ask:user(assignee="=sum(1, 2)") > end', id=unique)))
+    expect(form).to_contain_text("No problem was found.")
+
+
 def test_one_bad_file_refuses_all_and_says_where(page, work, unique):
     bad = bpmn("start > ask:user > end", id=unique).replace(b"userTask", b"complexGateway")
     page.goto("/deploy")

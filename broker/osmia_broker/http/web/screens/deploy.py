@@ -12,7 +12,7 @@ from osmia_broker.base.deployment_problems import HEAD, Problem, in_words, probl
 from osmia_broker.base.errors import InvalidArgument, Rejection
 from osmia_broker.base.model_archives import Files, unpacked
 from osmia_broker.engine.answers import Deployed
-from osmia_broker.engine.resources import compile_resources
+from osmia_broker.engine.resources import compile_resources, warnings_of
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.model import extension_files
@@ -64,29 +64,31 @@ async def check_files(visit: Visit) -> Response:
     """Say of each file what it is, and what would keep it from being deployed. Nothing is deployed."""
     try:
         files = await _files(visit)
-        problems = await asyncio.to_thread(_checked, files)
+        problems, warnings = await asyncio.to_thread(_checked, files)
     except Rejection as refusal:
         return await visit.page("deploy.html", chosen=[], problems=_shown(str(refusal)))
     chosen = [{"name": name, "kind": _kind(name), "size": len(content)} for name, content in files]
-    return await visit.page("deploy.html", chosen=chosen, problems=problems)
+    return await visit.page("deploy.html", chosen=chosen, problems=problems, warnings=warnings)
 
 
 @action("/deploy")
 async def deploy_files(visit: Visit) -> Response:
     """Deploy the files, and say of each what came of it."""
     try:
-        deployed = await visit.calls.deploy(await _files(visit))
+        files = await _files(visit)
+        deployed = await visit.calls.deploy(files)
     except Rejection as refusal:
         return await visit.page("deploy.html", status=400, refused=_shown(str(refusal)))
-    return await visit.page("deploy.html", deployed=_lines(deployed))
+    _, warnings = await asyncio.to_thread(_checked, files)
+    return await visit.page("deploy.html", deployed=_lines(deployed), deployed_warnings=warnings)
 
 
-def _checked(files: Files) -> list[dict[str, Any]]:
+def _checked(files: Files) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return what keeps the files from being deployed, and what can be deployed and probably does not do what its author meant."""
     try:
-        compile_resources(files)
+        return [], warnings_of(compile_resources(files))
     except InvalidArgument as refusal:
-        return _shown(str(refusal))
-    return []
+        return _shown(str(refusal)), []
 
 
 async def _files(visit: Visit) -> Files:
