@@ -12,8 +12,8 @@ from osmia_broker.partition import due_work, news
 from osmia_broker.partition.due_work import DueWork
 from osmia_broker.partition.remote import RemotePartition
 from osmia_broker.partition.serving import Serving, _Recipient
-from osmia_broker.state.deadlines import Deadlines
 from osmia_broker.state.rows import Timer
+from osmia_broker.state.state import State
 from osmia_broker.state.store_protocol import Due
 from tests.doors import FakeClock
 from tests.links.wire import SECRET, identity
@@ -47,7 +47,8 @@ async def test_more_corrupt_due_rows_than_are_remembered_make_a_pause(monkeypatc
     """They would come due again at once, in a loop that logs each of them."""
     monkeypatch.setattr(due_work, "STUCK_MAX", 2)
     monkeypatch.setattr(due_work, "perf_counter", lambda: 0.0)  # on a busy machine a round may seem too long
-    clock, deadlines = FakeClock(), Deadlines(1)
+    clock, state = FakeClock(), State(1)
+    state.deadlines.add(1)
 
     def refuse(_command: commands.Command, waiter: Any) -> None:
         waiter.set_exception(InvalidState("Expected readable rows, but found none"))
@@ -55,7 +56,7 @@ async def test_more_corrupt_due_rows_than_are_remembered_make_a_pause(monkeypatc
     def call(work: Any) -> None:
         work()
 
-    due = DueWork(clock, deadlines, refuse, lambda: None, call)
+    due = DueWork(clock, state, refuse, lambda: None, call)
     assert due.is_ready
     for _ in range(2):
         due.question()

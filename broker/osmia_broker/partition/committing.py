@@ -93,7 +93,7 @@ class Committing:
         self._compilations = Compilations(self._compiler, self._compiled)
 
     def _new_due_work(self) -> DueWork:
-        return DueWork(self._clock, self.state.deadlines, self._decide_due, self.schedule, self._failures.guarded)
+        return DueWork(self._clock, self.state, self._decide_due, self.schedule, self._failures.guarded)
 
     def begin(self, start: Start) -> None:
         """Fill memory with what the store has read."""
@@ -336,4 +336,4 @@ class Committing:
 
     def go_on_with_due_work(self) -> None:
         """Let the due work go on with the memory that was begun anew: its commands are decided again, so its rows stay known."""
-        self.due.go_on_with(self.state.deadlines)
+        self.due.go_on_with(self.state)

@@ -2,6 +2,9 @@
 
 The store is asked for the earliest due rows in slices. Follow-ups may be steps that take long: after each of them, the partition serves others
 for as long as it took. Everything else that is due is short (leases, timers, messages that expire) and does not wait for them.
+
+Only one large process instance stays in memory. While it has follow-ups that are due, those of other large ones wait, for up to RUN_MAX of them:
+if they went by turns, each would throw the other out, and the whole instance would be read again for every follow-up.
 """
 
 import asyncio
@@ -27,12 +30,14 @@ from osmia_broker.partition.alarm import Alarm
 from osmia_broker.partition.clock import Clock
 from osmia_broker.state.deadlines import SLICE_ROWS, Deadlines
 from osmia_broker.state.rows import CreatedOnce, FollowUp, Job, Message, Timer
+from osmia_broker.state.state import State
 from osmia_broker.state.store_protocol import Due, DueWanted, Wanted
 
 JOBS_PER_COMMAND = 50  # ended leases per command; each may load a process instance
 WORK_S = 0.005  # due work without a pause; beyond it, others are served as long as the work took
 WALKS_AT_ONCE = 50  # follow-ups that are begun and not committed
 WALKS_S = WORK_S  # follow-ups that go on after a load
+RUN_MAX = 100  # follow-ups of one large instance before the next one is read
 KNOWN_MAX = 2 * SLICE_ROWS  # due rows that are queued or under way; beyond it, no more are asked for
 STUCK_MAX = 10_000  # corrupt due rows that are passed over
 STUCK_PAUSE_MS = 10_000  # if there are more, no due rows are asked for so long: these would come again at once
@@ -97,13 +102,13 @@ class DueWork:
     def __init__(
         self,
         clock: Clock,
-        deadlines: Deadlines,
+        state: State,
         decide: Callable[[Command, Any], None],
         schedule: Callable[[], None],
         guarded: Callable[[Callable[[], None]], None],
     ) -> None:
         self._clock = clock
-        self._deadlines = deadlines
+        self._state = state
         self._decide = decide
         self._schedule = schedule
         self._guarded = guarded
@@ -111,6 +116,9 @@ class DueWork:
         self._alarm = Alarm(self._loop, lambda: guarded(self._wake_up))
         self._short: deque[DueCommand] = deque()
         self._walks: deque[DueCommand] = deque()  # follow-ups, which may take long
+        self._put_off: list[DueCommand] = []  # follow-ups that wait while another large instance is at work
+        # The number of follow-ups of that one that they have waited for, and the last of these.
+        self._run: tuple[int, int] = (0, 0)
         self._walking = 0  # follow-ups that were begun and are not committed
         self._known: set[int] = set()  # keys of rows that are queued, or decided and not committed
         # While it runs, others are served. Its end goes on with the follow-ups.
@@ -118,6 +126,10 @@ class DueWork:
         self._is_stopped = False
         self._stuck: set[int] = set()  # keys of rows that cannot be worked off; a start tries them again
         self._quiet_until_ms = 0  # no due rows are asked for before
+
+    @property
+    def _deadlines(self) -> Deadlines:
+        return self._state.deadlines
 
     @property
     def is_ready(self) -> bool:
@@ -164,11 +176,32 @@ class DueWork:
         self._work(self._short, len(self._short))
         if self._short:
             self._schedule()
-        if not self._walks or self._rest is not None or self._walking >= WALKS_AT_ONCE:
+        if not (self._walks or self._put_off) or self._rest is not None or self._walking >= WALKS_AT_ONCE:
             return
+        self._let_large_wait()
         took_s = self._work(self._walks, WALKS_AT_ONCE - self._walking)
         if took_s > WORK_S or self._walks:
             self._rest = self._loop.call_later(took_s, self._guarded, self._go_on_after_rest)
+
+    def _let_large_wait(self) -> None:
+        """Put follow-ups off whose large instance would throw out the one that is at work; the others are in the queue after that."""
+        walks = [*self._put_off, *self._walks]
+        left = self._state.of_large_left(walk.row_keys[0] for walk in walks)
+        if not left or not self._is_run_on(len(left) < len(walks)):
+            self._put_off, self._walks, self._run = [], deque(walks), (0, 0)
+            return
+        self._put_off = [walk for walk in walks if walk.row_keys[0] in left]
+        self._walks = deque(walk for walk in walks if walk.row_keys[0] not in left)
+
+    def _is_run_on(self, has_others: bool) -> bool:
+        """Whether the large instance in memory is at work still, and has not been for too long. The end of what is under way asks again."""
+        done, last = self._run
+        next_key = self._state.next_of_large(self._clock.now_ms())
+        is_moving = has_others or self._walking > 0 or self._deadlines.looking or self.is_ready
+        if next_key is None or next_key in self._stuck or not is_moving:
+            return False
+        self._run = (done + (next_key != last), next_key)
+        return self._run[0] <= RUN_MAX
 
     def _work(self, queue: deque[DueCommand], most: int) -> float:
         """Decide *most* commands of *queue* until WORK_S are over; return how long it took in seconds."""
@@ -199,12 +232,12 @@ class DueWork:
         else:
             self._alarm.set(max(next_ms, self._quiet_until_ms), self._clock.now_ms())
 
-    def go_on_with(self, deadlines: Deadlines) -> None:
-        """Follow other *deadlines*, because memory was begun anew; also after `stop`, since the partition serves again.
+    def go_on_with(self, state: State) -> None:
+        """Follow another *state*, because memory was begun anew; also after `stop`, since the partition serves again.
 
         The commands under way are decided again, so their rows stay known.
         """
-        self._deadlines, self._is_stopped = deadlines, False
+        self._state, self._is_stopped = state, False
 
     def stop(self) -> None:
         """Decide nothing any more, and wake up no more."""

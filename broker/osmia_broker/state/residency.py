@@ -124,6 +124,15 @@ class Residency:
             if process_instance_key not in sizes and self._last_batch.get(process_instance_key) == batch:
                 del self._last_batch[process_instance_key]
 
+    def is_large(self, process_instance_key: int) -> bool:
+        """Whether an instance in memory is so large that it must not be read again for every slice of its work."""
+        return self.bytes_of(process_instance_key) > LARGE_BYTES
+
+    @property
+    def large(self) -> int | None:
+        """The large instance that stays: the one that was used last, if it is among the RECENT."""
+        return next(filter(self.is_large, islice(reversed(self._last_batch), RECENT)), None)
+
     def pick_cold(self, committed_batch: int, kept: set[int]) -> list[int]:
         """Return the coldest instances without uncommitted changes and not *kept*, as many as bring the rest below the bound.
 
@@ -131,8 +140,7 @@ class Residency:
         for every slice, as others are served in between. The caller removes the rows.
         """
         sizes = self.sizes
-        recent = islice(reversed(self._last_batch), RECENT)
-        large = next((key for key in recent if sizes.get(key, 0) > LARGE_BYTES), None)
+        large = self.large
         if large is not None:
             kept = kept | {large}
         excess = self._total_bytes - self._bytes_max

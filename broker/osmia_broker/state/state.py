@@ -84,6 +84,8 @@ _OF_ELEMENTS = tuple(
     kind.row_type for kind in INSTANCE_KINDS if {"process_definition_key", "element_id"} <= {*kind.columns}
 )
 
+NOTED_MAX = 100  #: large instances that were evicted, and follow-ups of each, that are remembered
+
 #: The row classes that the engine writes and never reads.
 NOTE_TYPES: tuple[type, ...] = (
     TaskCandidate,
@@ -116,6 +118,7 @@ class State:
         self.partition_id = partition_id
         self.journal = Journal()
         self.residency = Residency(memory_bytes)
+        self._large_left: dict[int, frozenset[int]] = {}  # large instances that were evicted, with their follow-ups
         self.deadlines = Deadlines()
         of_all = (self.journal, self.residency, self.deadlines)
         self.elements = ElementTable(*of_all)
@@ -387,6 +390,7 @@ class State:
             table.admit(rows.get(row_type, ()))
         self.variables.admit(rows.get(Variable, ()))
         self.residency.admitted(process_instance_key)
+        self._large_left.pop(process_instance_key, None)
 
     def take_changes(self, batch: int) -> Changes | None:
         """Return all changes since the last call, for batch number *batch* to commit; None when there are none."""
@@ -431,11 +435,32 @@ class State:
             return
         kept = {self.tables[row_type][key].process_instance_key for row_type, key in self._resident(question())}
         for process_instance_key in self.residency.pick_cold(committed_batch, kept):
+            if self.residency.is_large(process_instance_key):
+                self._note_large(process_instance_key)
             for element in self.elements.of_instance(process_instance_key):
                 self.variables.evict(element.key)
             for table in self.tables.values():
                 table.evict(process_instance_key)
             assert process_instance_key not in self.residency, "an evicted instance leaves no row behind"
+
+    def _note_large(self, process_instance_key: int) -> None:
+        if left := self.follow_ups.of_instance(process_instance_key)[:NOTED_MAX]:
+            self._large_left[process_instance_key] = frozenset(row.key for row in left)
+        if len(self._large_left) > NOTED_MAX:
+            del self._large_left[next(iter(self._large_left))]
+
+    def of_large_left(self, follow_up_keys: Iterable[int]) -> set[int]:
+        """Return those follow-ups that belong to large instances that were evicted: the whole instance would be read again for each."""
+        if not self._large_left:
+            return set()
+        asked = set(follow_up_keys)
+        return set().union(*(asked & keys for keys in self._large_left.values()))
+
+    def next_of_large(self, now_ms: int) -> int | None:
+        """Return the first follow-up that is due in the large instance that stays in memory; None if it has none."""
+        large = self.residency.large
+        rows = () if large is None else self.follow_ups.of_instance(large)
+        return next((row.key for row in rows if 0 < row.due_ms <= now_ms), None)
 
     def _resident(self, wanted: Wanted) -> Iterable[tuple[type, int]]:
         return ((row_type, key) for row_type, key in wanted.rows if key in self.tables[row_type])
