@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -14,7 +15,7 @@ from osmia_proto import queries
 from osmia_proto.methods import METHODS
 from tests.bpmn import bpmn
 from tests.dmn.models import decision, definitions, literal
-from tests.doors import RunningBroker
+from tests.doors import RunningBroker, running_broker
 
 
 @pytest.fixture
@@ -31,11 +32,12 @@ def batches(broker: RunningBroker) -> Any:
 def ended(broker: RunningBroker) -> Callable[[BatchBegun], BatchOperation]:
     """Let the broker work a batch operation off, and return it."""
 
-    def wait(begun: BatchBegun) -> BatchOperation:
-        broker.look_at_clock()
-        return broker.client.batches.get(begun.key)
+    return partial(worked_off, broker)
 
-    return wait
+
+def worked_off(broker: RunningBroker, begun: BatchBegun) -> BatchOperation:
+    broker.look_at_clock()
+    return broker.client.batches.get(begun.key)
 
 
 def deploy(broker: RunningBroker, line: str, id: str) -> int:
@@ -98,28 +100,28 @@ def test_a_refused_item_says_why_and_stops_no_other(broker: RunningBroker, batch
     assert broker.client.get_instance(stays).process_definition_key == target
 
 
-def test_incidents_of_a_filter_of_one_instance_and_of_all_are_resolved(
-    broker: RunningBroker, batches: Any, ended: Any, unique: str
-):
-    client = broker.client
-    deploy(broker, f"start > a:job(type={unique}) > end", unique)
-    first, second = started(broker, unique, 2)
+def test_incidents_of_a_filter_of_one_instance_and_of_all_are_resolved(tmp_path: Path, unique: str):
+    with running_broker(tmp_path) as broker:  # one without the incidents of other tests
+        batches, ended = broker.client.batches, partial(worked_off, broker)
+        client = broker.client
+        deploy(broker, f"start > a:job(type={unique}) > end", unique)
+        first, second = started(broker, unique, 2)
 
-    def fail() -> None:
-        for job in client.activate_jobs(unique, max_jobs=9, wait_ms=-1):
-            client.fail_job(job.key, retries=0)
+        def fail() -> None:
+            for job in client.activate_jobs(unique, max_jobs=9, wait_ms=-1):
+                client.fail_job(job.key, retries=0)
 
-    fail()
-    assert batches.count(BatchType.RESOLVE_INCIDENT, {"processInstanceKey": str(first)}) == 1
-    assert counts(ended(batches.resolve_incidents({"processInstanceKey": str(first)}))) == (1, 1, 0)
-    assert [one.process_instance_key for one in client.search_incidents(states=["OPEN"]).items] == [second]
-    fail()
-    assert counts(ended(batches.resolve_incidents_of(second))) == (1, 1, 0)
-    fail()
-    assert batches.count(BatchType.RESOLVE_INCIDENT) == 2
-    assert counts(ended(batches.resolve_incidents())) == (2, 2, 0)
-    with pytest.raises(osmia.NotFound, match="process instance with key '99'"):
-        batches.resolve_incidents_of(99)
+        fail()
+        assert batches.count(BatchType.RESOLVE_INCIDENT, {"processInstanceKey": str(first)}) == 1
+        assert counts(ended(batches.resolve_incidents({"processInstanceKey": str(first)}))) == (1, 1, 0)
+        assert [one.process_instance_key for one in client.search_incidents(states=["OPEN"]).items] == [second]
+        fail()
+        assert counts(ended(batches.resolve_incidents_of(second))) == (1, 1, 0)
+        fail()
+        assert batches.count(BatchType.RESOLVE_INCIDENT) == 2
+        assert counts(ended(batches.resolve_incidents())) == (2, 2, 0)
+        with pytest.raises(osmia.NotFound, match="process instance with key '99'"):
+            batches.resolve_incidents_of(99)
 
 
 def test_jobs_of_a_filter_are_changed(broker: RunningBroker, batches: Any, ended: Any, unique: str):

@@ -76,8 +76,8 @@ def test_a_day_at_the_command_line(broker):
     ("arguments", "exit", "printed"),
     [
         (["task", "complete", "4711"], 4, "There is no task with key 4711."),
-        (["instance", "show", "4711"], 4, "'4711'"),
-        (["instance", "cancel", "4711", "--yes"], 4, "'4711'"),
+        (["instance", "show", "4711"], 4, "There is no process instance with key 4711."),
+        (["instance", "cancel", "4711", "--yes"], 4, "There is no process instance with key 4711."),
         (["start", "nosuch"], 4, "There is no such process 'nosuch'."),
         (["incident", "resolve", "4711"], 4, "There is no open incident with key 4711."),
         (["deploy", "README.md"], 1, "Nothing was deployed: README.md: unknown resource type"),

@@ -117,7 +117,10 @@ def test_an_unknown_field_is_carried_not_refused() -> None:
 
 def test_every_list_is_paged() -> None:
     for method in methods.QUERIES.values():
-        if method.name.startswith("Search"):
+        if method.name == "SearchItems":  # its sort and its page are those of the REST API
+            assert {"sort", "page"} <= set(method.request.DESCRIPTOR.fields_by_name)
+            assert {"items", "total", "end_cursor"} <= set(method.response.DESCRIPTOR.fields_by_name)
+        elif method.name.startswith("Search"):
             assert {"limit", "after"} <= set(method.request.DESCRIPTOR.fields_by_name), method.name
             assert set(method.response.DESCRIPTOR.fields_by_name) == {"items", "next"}, method.name
 

@@ -219,12 +219,13 @@ async def family(written: Written) -> Reader:
         (0, {}, [2, 1]),
         (1, {}, [3]),
         (3, {}, []),
-        (0, {"states": ["ACTIVE"]}, [1]),
+        (0, {"states": ["SUSPENDED"]}, [1]),
+        (0, {"states": ["ACTIVE"]}, []),
         (0, {"states": ["COMPLETED"]}, [2]),
         (0, {"bpmn_process_id": "q"}, [2]),
         (0, {"bpmn_process_id": "p", "version": 1}, []),
         (0, {"has_incident": True}, []),
-        (0, {"has_incident": False, "states": ["ACTIVE"]}, [1]),
+        (0, {"has_incident": False, "states": ["SUSPENDED"]}, [1]),
     ],
 )
 async def test_called_instances_are_found_by_their_caller(
