@@ -1,15 +1,20 @@
 """A shell completes keys, process ids and job types with what the broker has now, and stays quiet where there is no broker."""
 
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 
+from osmia_broker.cli import offers
 from osmia_broker.cli.app import run
+from tests.patience import ANSWER_S
 
 
 @pytest.fixture
 def offered(running, capsys, monkeypatch):
     """What a shell offers for the last of some words."""
+
+    monkeypatch.setattr(offers, "ANSWER", timedelta(seconds=ANSWER_S))
 
     def ask(words, address=running.address):
         monkeypatch.setenv("_OSMIA_COMPLETE", "complete_bash")
