@@ -92,4 +92,4 @@ def test_what_is_followed_for_a_time_ends_with_it(osmia, monkeypatch):
 
 
 def test_a_list_that_does_not_come_in_time_is_no_list(osmia):
-    assert "Not all events came within 0s." in osmia.refused(6, "events", "--timeout", "PT0.000001S")
+    assert "Not all events came within 1ms." in osmia.refused(6, "events", "--timeout", "PT0.000001S")

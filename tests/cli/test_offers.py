@@ -15,6 +15,7 @@ def offered(running, capsys, monkeypatch):
     """What a shell offers for the last of some words."""
 
     monkeypatch.setattr(offers, "ANSWER", timedelta(seconds=ANSWER_S))
+    monkeypatch.setattr(offers, "OFFERED_MAX", 1_000)  # other tests leave tasks, too
 
     def ask(words, address=running.address):
         monkeypatch.setenv("_OSMIA_COMPLETE", "complete_bash")

@@ -1,5 +1,7 @@
 """`osmia tasks` and `osmia task …`: people at the command line."""
 
+import re
+
 import pytest
 
 from osmia import Password, SyncClient
@@ -226,7 +228,7 @@ def test_every_command_says_that_a_user_counts_for_nothing_with_a_sign_in(tmp_pa
         osmia.done("task", "assign", key, "eve")
         osmia.done("task", "update", key, "--candidate-groups", "")
         refused = osmia.refused(7, "task", "complete", key)
-        assert "try: osmia login --user NAME   (who may;" in refused
+        assert re.search(r"try: osmia login --user NAME --address \S+   \(who may;", refused)
         assert "OSMIA_GROUPS" not in refused
 
 
