@@ -120,6 +120,11 @@ class Calls(BatchCalls, ClusterVariableCalls, EventCalls, InstanceCalls, JobRepo
 
     async def deploy(self, files: Sequence[tuple[str, bytes]]) -> Deployed:
         """Deploy files, given as (name, content): all, or none."""
+        deployed, _ = await self.deploy_with_warnings(files)
+        return deployed
+
+    async def deploy_with_warnings(self, files: Sequence[tuple[str, bytes]]) -> tuple[Deployed, list[str]]:
+        """Deploy files as `deploy` does; return also what is deployed and probably does not do what its author meant."""
         for name, _ in files:
             checks.storable("name", name)
         resources, warnings = await asyncio.to_thread(_compiled, list(files))
@@ -128,7 +133,7 @@ class Calls(BatchCalls, ClusterVariableCalls, EventCalls, InstanceCalls, JobRepo
         log.info("deployed", extra={"key": deployed.key, "files": len(files), "names": names})
         for warning in warnings[:WARNINGS_LOGGED_MAX]:
             log.warning("a deployed model may not do what it should", extra={"model": warning})
-        return deployed
+        return deployed, warnings
 
     async def delete_resource(
         self, resource_key: int, *, deletes_history: bool = False, user: str = ""

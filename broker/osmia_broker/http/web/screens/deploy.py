@@ -75,11 +75,9 @@ async def check_files(visit: Visit) -> Response:
 async def deploy_files(visit: Visit) -> Response:
     """Deploy the files, and say of each what came of it."""
     try:
-        files = await _files(visit)
-        deployed = await visit.calls.deploy(files)
+        deployed, warnings = await visit.calls.deploy_with_warnings(await _files(visit))
     except Rejection as refusal:
         return await visit.page("deploy.html", status=400, refused=_shown(str(refusal)))
-    _, warnings = await asyncio.to_thread(_checked, files)
     return await visit.page("deploy.html", deployed=_lines(deployed), deployed_warnings=warnings)
 
 
