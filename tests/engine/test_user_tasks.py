@@ -24,6 +24,10 @@ def headers_of(scenario: Scenario) -> dict[str, str]:
         ('t:user(follow_up="2029-01-01T01:00:05+02:00")', "", {"followUpDate": "2029-01-01T01:00:05+02:00"}),
         ('t:user(due="=d")', 'd="2030-01-01T01:00:00+01:00[Europe/Berlin]"', {"dueDate": "2030-01-01T01:00:00+01:00[Europe/Berlin]"}),
         ('t:user(due="2030-01-01t01:00:00z")', "", {"dueDate": "2030-01-01T01:00:00Z"}),
+        # A zone that contradicts the offset: the moment counts, as with Java's ZonedDateTime.parse (tried).
+        ('t:user(due="2030-01-01T10:00:00Z[Europe/Berlin]")', "", {"dueDate": "2030-01-01T11:00:00+01:00[Europe/Berlin]"}),
+        ('t:user(due="=d")', 'd="2030-07-01T10:00:00+01:00[Europe/Berlin]"', {"dueDate": "2030-07-01T11:00:00+02:00[Europe/Berlin]"}),
+        ('t:user(due="=d")', 'd="2031-10-26T02:30:00+01:00[Europe/Berlin]"', {"dueDate": "2031-10-26T02:30:00+01:00[Europe/Berlin]"}),
         ('t:user(due="2030-01-01T01:00+02:00[GMT+02:00]")', "", {"dueDate": "2030-01-01T01:00:00+02:00[GMT+02:00]"}),
         ('t:user(due="=d")', 'd="2030-01-01T01:00:00+01"', {"dueDate": "2030-01-01T01:00:00+01:00"}),
         ('t:user(due="=date and time(d)")', 'd="2030-01-01T01:00:00"', {"dueDate": "2030-01-01T01:00:00Z[Etc/UTC]"}),
@@ -49,6 +53,11 @@ def test_headers_of_a_zeebe_task(play: Play, task: str, variables: str, expected
         ('t:user(due="=d")', "d=foo", "Invalid date-time format 'foo' for expression 'd'."),
         ('t:user(due="=d")', "d=5", "to be one of '[NULL, DATE_TIME, STRING]', but was 'NUMBER'"),
         ('t:user(due="=d")', 'd="2030-01-01"', "Invalid date-time format"),
+        # The text of an expression takes what a model takes, and nothing that is FEEL's alone.
+        ('t:user(due="=d")', 'd="2030-01-01T10:00:00@Europe/Berlin"', "Invalid date-time format"),
+        ('t:user(due="=d")', 'd="2030-01-01T24:00:00Z"', "Invalid date-time format"),
+        ('t:user(due="=d")', 'd="2030-01-01T10:00:00+01:00:30"', "Invalid date-time format"),
+        ('t:user(due="=d")', 'd="2030-01-01T10:00:00[Europe/Berlin]"', "Invalid date-time format"),
         ('t:user(due="=date and time(d)")', 'd="10000-01-01T00:00:00Z"', "Invalid date-time format '10000-01-01T00:00"),
         ('t:user(follow_up="=date and time(d)")', 'd="-0001-01-01T00:00:00Z"', "Invalid date-time format '-0001-01-01"),
     ],

@@ -24,7 +24,7 @@ _JODA_DATE_TIME = re.compile(
     r"(?P<year>[0-9]{4})(?:-(?:(?P<month>[0-9]{2})(?:-(?P<day>[0-9]{2}))?|(?P<ordinal>[0-9]{3})"
     r"|W(?P<week>[0-9]{2})(?:-(?P<weekday>[1-7]))?))?"
     r"(?:T(?P<hour>[0-9]{2})(?::(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?)?"
-    r"(?P<offset>Z|[+-][0-9]{2}(?::?[0-5][0-9])?)?" + _ZONE + ")?"
+    r"(?:(?P<offset>Z|[+-][0-9]{2}(?::?[0-5][0-9])?)" + _ZONE + ")?)?"
 )
 _NUMBER = "([+-]?[0-9]{1,9})"
 #: Joda-Time's standard ISO format. A sign may stand before each number, and (beyond Joda-Time) before the P.

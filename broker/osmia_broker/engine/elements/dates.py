@@ -57,7 +57,7 @@ def zoned_text(text: str) -> str | None:
     moment = _read(zoned) if zoned else None
     if moment is not None and moment.zone:
         plain = _read(zoned.partition("[")[0])
-        if plain is None or plain.instant() != moment.instant():
+        if plain is None or plain.offset != moment.offset:
             return None
     return None if moment is None or not 1 <= moment.date.year <= 9999 else stored(moment)
 
@@ -75,8 +75,8 @@ def _zoned(moment: DateTime) -> DateTime:
 
 
 def _read_strictly(text: str) -> DateTime | None:
-    moment = _read(zoned_date_time(text) or text)
-    return moment if moment is not None and moment.offset is not None and "T" in text.upper() else None
+    zoned = zoned_date_time(text)
+    return None if zoned is None else _read(zoned)
 
 
 def _read_leniently(turn: Turn, text: str) -> DateTime | None:
@@ -102,15 +102,7 @@ def _after(turn: Turn, period: Period) -> DateTime | None:
 
 
 def _read(text: str) -> DateTime | None:
-    """An ISO date-time; the zone in brackets, if any, is FEEL's after `@`."""
+    """An ISO date-time. Behind an offset may be a zone in brackets: the offset counts, as in Java, and the zone says how clocks show that moment."""
     head, bracket, zone = text.partition("[")
-    if not bracket:
-        return read_date_time(text)
     moment = read_date_time(head)
-    if moment is None or moment.offset is None or not zone.endswith("]"):
-        return None
-    there = at_instant(moment.instant(), zone[:-1])
-    if there is not None and there.offset == moment.offset:
-        # Of the hour that comes twice in autumn, the offset says which.
-        return there
-    return in_zone(moment.date, moment.nanoseconds, zone[:-1])
+    return moment if moment is None or not bracket else at_instant(moment.instant(), zone.removesuffix("]"))
