@@ -17,9 +17,9 @@ from osmia_broker.base.errors import Defect, NotFound, OsmiaError, Overloaded, T
 from osmia_broker.engine import commands
 from osmia_broker.engine.answers import SeenScope
 from osmia_broker.engine.audit import ByPerson
+from osmia_broker.engine.cluster_rows import FollowCluster
 from osmia_broker.engine.commands import ReadScope
 from osmia_broker.engine.engine import HANDLERS
-from osmia_broker.engine.following import FollowCluster
 from osmia_broker.partition import command_bytes as it
 from osmia_broker.rpc import Refusal
 from osmia_broker.state.cluster_tables import CLUSTER_TYPES

@@ -412,7 +412,7 @@ async def test_others_are_served_while_a_model_is_compiled():
 
 
 async def _compiled(name: str, content: bytes) -> Any:
-    from osmia_broker.partition.models import _compile
+    from osmia_broker.partition.compilations import _compile
 
     return _compile(name, content)
 

@@ -11,7 +11,7 @@ from osmia_broker.base.errors import NotFound, Unavailable
 from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
 from osmia_broker.engine import commands
 from osmia_broker.engine.answers import ActivatedJob
-from osmia_broker.engine.following import FollowCluster
+from osmia_broker.engine.cluster_rows import FollowCluster
 from osmia_broker.partition import NOBODY, following, moves, news
 from osmia_broker.state.awaited import TICKET_SHIFT
 from osmia_broker.state.partitioning import partition_of_key

@@ -9,8 +9,8 @@ import pytest
 from osmia_broker.base.errors import InvalidArgument, NotFound, StoreFailed, Unavailable
 from osmia_broker.engine import HANDLERS, commands, due_commands, job_flow_commands, task_commands
 from osmia_broker.engine.audit import ByPerson
+from osmia_broker.engine.cluster_rows import FollowCluster
 from osmia_broker.engine.event_log_commands import DropEvents, RecordEvents, StopRecording
-from osmia_broker.engine.following import FollowCluster
 from osmia_broker.engine.inbox import Confirm, ListSent, Receive
 from osmia_broker.partition.routes import ANYWHERE, MESSAGES, OF_CLUSTER, SUBJECT
 from osmia_broker.state.batch_rows import ClusterVariable

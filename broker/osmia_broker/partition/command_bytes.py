@@ -19,9 +19,9 @@ from osmia_broker.base import errors
 from osmia_broker.base.errors import OsmiaError, Overloaded, Rejection, TimedOut, Unavailable, Unsupported
 from osmia_broker.engine.answers import SeenScope
 from osmia_broker.engine.audit import ByPerson
+from osmia_broker.engine.cluster_rows import FollowCluster
 from osmia_broker.engine.commands import Command, CompleteJob, DeployResources, ReadScope
 from osmia_broker.engine.engine import HANDLERS
-from osmia_broker.engine.following import FollowCluster
 from osmia_broker.engine.task_commands import UpdateUserTask
 from osmia_broker.rpc import Refusal
 from osmia_broker.state.cluster_tables import CLUSTER_TYPES

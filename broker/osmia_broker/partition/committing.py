@@ -20,9 +20,9 @@ from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition.backlog import Backlog
 from osmia_broker.partition.batch import Batch, Blocked, Waiter, Waiting
 from osmia_broker.partition.clock import Clock
+from osmia_broker.partition.compilations import Compilations, Compiler, Model
 from osmia_broker.partition.deciding import Deciding
 from osmia_broker.partition.due_work import DueWork, LoadedWalks
-from osmia_broker.partition.models import Compilations, Compiler, Model
 from osmia_broker.partition.opening import not_leading
 from osmia_broker.partition.pace import Pace
 from osmia_broker.partition.phase import Life, Phase

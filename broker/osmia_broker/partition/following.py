@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 from osmia_broker.base.errors import StoreFailed, Unavailable
-from osmia_broker.engine.following import FollowCluster
+from osmia_broker.engine.cluster_rows import FollowCluster
 from osmia_broker.partition.any_partition import WAIT_S, AnyPartition
 from osmia_broker.partition.clock import Clock
 from osmia_broker.partition.listener import Listener

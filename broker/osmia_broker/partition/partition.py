@@ -15,10 +15,10 @@ from osmia_broker.partition.any_partition import PartitionStatus
 from osmia_broker.partition.batch import NOBODY, Waiter
 from osmia_broker.partition.clock import Clock
 from osmia_broker.partition.committing import Committing
+from osmia_broker.partition.compilations import Compiler, compile_in_thread
 from osmia_broker.partition.counting import Counting
 from osmia_broker.partition.leaving import Leaving
 from osmia_broker.partition.listener import Listener
-from osmia_broker.partition.models import Compiler, compile_in_thread
 from osmia_broker.partition.opening import not_leading
 from osmia_broker.partition.phase import Life, Phase
 from osmia_broker.partition.publishing import Publisher
