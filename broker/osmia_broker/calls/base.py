@@ -10,8 +10,8 @@ def seconds(wait_ms: int) -> float:
     return min(wait_ms, WAIT_MS_MAX) / 1000
 
 
-class PartitionCalls:
-    """A group of calls to one partition."""
+class CallGroup:
+    """A group of calls, which submit their commands to the partitions."""
 
-    def __init__(self, partition: Submits) -> None:
-        self._partition = partition
+    def __init__(self, partitions: Submits) -> None:
+        self._partitions = partitions

@@ -8,7 +8,7 @@ from typing import Any
 
 from osmia_broker.base.errors import NotFound, OsmiaError
 from osmia_broker.calls import batch_items, checks
-from osmia_broker.calls.base import PartitionCalls
+from osmia_broker.calls.base import CallGroup
 from osmia_broker.calls.batch_items import Items
 from osmia_broker.engine.batch_commands import (
     AddBatchItems,
@@ -38,7 +38,7 @@ class BatchBegun:
     items: int  # the number of them
 
 
-class BatchCalls(PartitionCalls):
+class BatchCalls(CallGroup):
     """Begin, suspend, resume and cancel batch operations; delete what has ended."""
 
     _reader: Reader | None  #: where the items are found
@@ -80,7 +80,7 @@ class BatchCalls(PartitionCalls):
         whose items are not all stored, because the caller has left for example, is canceled: nothing would ever start it.
         """
         command = CreateBatch(type, plan or BatchPlan(), checks.storable("user", user))
-        created: asyncio.Future[int] = self._partition.submit(command)
+        created: asyncio.Future[int] = self._partitions.submit(command)
         try:
             key = await asyncio.shield(created)
         except asyncio.CancelledError:  # its key comes nevertheless
@@ -89,11 +89,11 @@ class BatchCalls(PartitionCalls):
         try:
             for first in range(0, len(items), ITEMS_OF_A_COMMAND):
                 part = tuple(items[first : first + ITEMS_OF_A_COMMAND])
-                await self._partition.submit(AddBatchItems(key, part))
+                await self._partitions.submit(AddBatchItems(key, part))
         except BaseException:
             self._give_up(key)
             raise
-        await self._partition.submit(StartBatch(key))
+        await self._partitions.submit(StartBatch(key))
         return BatchBegun(key, type, len(items))
 
     def _give_up_created(self, created: "asyncio.Future[int]") -> None:
@@ -103,20 +103,20 @@ class BatchCalls(PartitionCalls):
     def _give_up(self, batch_key: int) -> None:
         """Cancel a batch operation whose caller has left; a partition that is away keeps it, for a person to cancel."""
         with suppress(OsmiaError):
-            canceled: asyncio.Future[None] = self._partition.submit(CancelBatch(batch_key))
+            canceled: asyncio.Future[None] = self._partitions.submit(CancelBatch(batch_key))
             canceled.add_done_callback(lambda done: done.cancelled() or done.exception())  # mark it as read
 
     def suspend_batch(self, batch_key: int) -> Awaitable[None]:
         """Pause a batch operation until it is resumed."""
-        return self._partition.submit(SuspendBatch(checks.int64("batchOperationKey", batch_key)))
+        return self._partitions.submit(SuspendBatch(checks.int64("batchOperationKey", batch_key)))
 
     def resume_batch(self, batch_key: int) -> Awaitable[None]:
         """Let a suspended batch operation go on."""
-        return self._partition.submit(ResumeBatch(checks.int64("batchOperationKey", batch_key)))
+        return self._partitions.submit(ResumeBatch(checks.int64("batchOperationKey", batch_key)))
 
     def cancel_batch(self, batch_key: int) -> Awaitable[None]:
         """End a batch operation; nothing is done to the items that are left."""
-        return self._partition.submit(CancelBatch(checks.int64("batchOperationKey", batch_key)))
+        return self._partitions.submit(CancelBatch(checks.int64("batchOperationKey", batch_key)))
 
     # --- one by one
 
@@ -129,7 +129,7 @@ class BatchCalls(PartitionCalls):
 
         """
         await self._expect_instance(process_instance_key)
-        await self._partition.submit(DeleteEndedInstance(process_instance_key))
+        await self._partitions.submit(DeleteEndedInstance(process_instance_key))
 
     async def delete_evaluation(self, evaluation_key: int) -> None:
         """Delete an evaluation of a decision, with those that it required.
@@ -141,7 +141,7 @@ class BatchCalls(PartitionCalls):
         key = checks.int64("decisionEvaluationKey", evaluation_key)
         if not await batch_items.evaluations(self._lists(), {"decisionEvaluationKey": str(key)}):
             raise NotFound(f"Expected to delete decision evaluation with key '{key}', but no such evaluation was found")
-        await self._partition.submit(DeleteEvaluation(key))
+        await self._partitions.submit(DeleteEvaluation(key))
 
     async def _expect_instance(self, process_instance_key: int) -> None:
         key = checks.int64("processInstanceKey", process_instance_key)

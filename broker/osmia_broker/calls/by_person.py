@@ -1,4 +1,4 @@
-"""The commands of a person: those that the audit log asks for reach the partition with the person's name."""
+"""The commands of a person: those that the audit log asks for reach the partitions with the person's name."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,18 +9,18 @@ from osmia_broker.engine.commands import Command
 from osmia_broker.partition import AnyPartition, Submits
 
 
-class OperatedPartition:
-    """Submits commands to *partition* as operations of *user*."""
+class PartitionsByPerson:
+    """Submits commands to *partitions* as operations of *user*."""
 
-    def __init__(self, partition: Submits, user: str) -> None:
-        self._partition = partition
+    def __init__(self, partitions: Submits, user: str) -> None:
+        self._partitions = partitions
         self._user = user
 
     @property
     def parts(self) -> Sequence[AnyPartition]:
         """The partitions themselves."""
-        return self._partition.parts
+        return self._partitions.parts
 
     def submit(self, command: Command) -> "asyncio.Future[Any]":
         """Submit a command, as `Partition.submit` does."""
-        return self._partition.submit(by_person(command, self._user))
+        return self._partitions.submit(by_person(command, self._user))

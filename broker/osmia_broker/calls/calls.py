@@ -1,6 +1,6 @@
 """The calls that every door offers, each with its checks: plain values in, plain values out, refusals as `OsmiaError`.
 
-A call that only submits a command returns the partition's future, so that a door waits for it without another coroutine.
+A call that only submits a command returns the future of the partitions, so that a door waits for it without another coroutine.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from osmia_broker.calls.base import seconds
 from osmia_broker.calls.batch_items import history_of
 from osmia_broker.calls.batches import BatchBegun, BatchCalls
 from osmia_broker.calls.broker_identity import Member
-from osmia_broker.calls.by_person import OperatedPartition
+from osmia_broker.calls.by_person import PartitionsByPerson
 from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.cluster_variables import ClusterVariableCalls
 from osmia_broker.calls.documents import parse_variables
@@ -64,7 +64,7 @@ class Calls(BatchCalls, ClusterVariableCalls, EventCalls, InstanceCalls, JobRepo
 
     def __init__(
         self,
-        partition: Partitions,
+        partitions: Partitions,
         task_policy: TaskPolicy = TaskPolicy.OPEN,
         clock: Clock | None = None,
         reader: Reader | None = None,
@@ -72,15 +72,15 @@ class Calls(BatchCalls, ClusterVariableCalls, EventCalls, InstanceCalls, JobRepo
         process: int = 0,
         others: Callable[[], Sequence[Member]] | None = None,
     ) -> None:
-        super().__init__(partition)
+        super().__init__(partitions)
         self._reader = reader
         self.clock = clock or SystemClock()
         self.workers = Workers(self.clock.now_ms)
-        self.evaluations = Evaluations(partition)
-        self.job_flow = JobFlowCalls(partition, self.workers)
-        self._dispatcher = Dispatcher(partition.parts)
-        self._results = Results(partition, process)
-        self.user_tasks = UserTaskCalls(partition, self._results, task_policy)
+        self.evaluations = Evaluations(partitions)
+        self.job_flow = JobFlowCalls(partitions, self.workers)
+        self._dispatcher = Dispatcher(partitions.parts)
+        self._results = Results(partitions, process)
+        self.user_tasks = UserTaskCalls(partitions, self._results, task_policy)
         self._node, self._others = process if others is not None else 0, others or tuple
         self._by_nobody = self._by("")
 
@@ -97,12 +97,12 @@ class Calls(BatchCalls, ClusterVariableCalls, EventCalls, InstanceCalls, JobRepo
     def _by(self, user: str) -> "Calls":
         calls = object.__new__(type(self))
         calls.__dict__.update(self.__dict__)
-        calls._partition = OperatedPartition(self._partition, user)
+        calls._partitions = PartitionsByPerson(self._partitions, user)
         return calls
 
     def leaders(self) -> list[int]:
         """Return the ids of the partitions that take commands now."""
-        return [one.id for one in self._partition.parts if one.is_open]
+        return [one.id for one in self._partitions.parts if one.is_open]
 
     def members(self, address: tuple[str, int]) -> list[Member]:
         """Return the brokers of the cluster with the partitions that each leads; this one, and what it reaches by itself, is at *address*."""
@@ -114,7 +114,7 @@ class Calls(BatchCalls, ClusterVariableCalls, EventCalls, InstanceCalls, JobRepo
     @property
     def partitions_count(self) -> int:
         """The number of partitions of the cluster."""
-        return len(self._partition.parts)
+        return len(self._partitions.parts)
 
     # --- definitions
 
@@ -128,7 +128,7 @@ class Calls(BatchCalls, ClusterVariableCalls, EventCalls, InstanceCalls, JobRepo
         for name, _ in files:
             checks.storable("name", name)
         resources, warnings = await asyncio.to_thread(_compiled, list(files))
-        deployed: Deployed = await self._partition.submit(DeployResources(resources))
+        deployed: Deployed = await self._partitions.submit(DeployResources(resources))
         names = ", ".join(name for name, _ in files[:FILES_LOGGED_MAX])
         log.info("deployed", extra={"key": deployed.key, "files": len(files), "names": names})
         for warning in warnings[:WARNINGS_LOGGED_MAX]:
@@ -148,11 +148,11 @@ class Calls(BatchCalls, ClusterVariableCalls, EventCalls, InstanceCalls, JobRepo
         """
         command = DeleteResource(checks.int64("resourceKey", resource_key))
         if not deletes_history:
-            await self._partition.submit(command)
+            await self._partitions.submit(command)
             return None
         assert self._reader is not None, "a broker has a read side"
         found = await history_of(self._reader, resource_key)
-        await self._partition.submit(command)
+        await self._partitions.submit(command)
         with suppress(InvalidArgument):  # too many by now: then those that were found before
             found = await history_of(self._reader, resource_key)
         return await self.create_batch(*found, user=user)
@@ -160,13 +160,13 @@ class Calls(BatchCalls, ClusterVariableCalls, EventCalls, InstanceCalls, JobRepo
     def evaluate_decision(self, decision_id: str, decision_key: int, variables: str) -> Awaitable[EvaluatedDecision]:
         """Evaluate a decision, named by its id or else by its key. An evaluation that fails is an answer, not a refusal."""
         key = checks.int64("decisionKey", decision_key)
-        return self._partition.submit(EvaluateDecision(decision_id, key, parse_variables(variables)))
+        return self._partitions.submit(EvaluateDecision(decision_id, key, parse_variables(variables)))
 
     # --- process instances
 
     def create_instance(self, new: NewInstance) -> Awaitable[Created]:
         """Start an instance of a process."""
-        return self._partition.submit(new.command())
+        return self._partitions.submit(new.command())
 
     async def create_instance_and_await_result(
         self, new: NewInstance, *, fetch_variables: tuple[str, ...] = (), wait_ms: int = 0
@@ -187,7 +187,7 @@ class Calls(BatchCalls, ClusterVariableCalls, EventCalls, InstanceCalls, JobRepo
         creation: asyncio.Future[Created] | None = None
         try:
             command = replace(new.command(), result_ticket=result.ticket, fetch_variables=fetch_variables)
-            creation = self._partition.submit(command)
+            creation = self._partitions.submit(command)
             created = await asyncio.shield(creation)
             if created.has_ended:
                 assert self._reader is not None, "a broker has a read side"

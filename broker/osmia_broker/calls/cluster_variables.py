@@ -7,7 +7,7 @@ import msgspec
 
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import checks
-from osmia_broker.calls.base import PartitionCalls
+from osmia_broker.calls.base import CallGroup
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.faults import Faults
 from osmia_broker.engine.commands import DeleteClusterVariable, PutClusterVariable
@@ -20,7 +20,7 @@ METADATA_MAX = 100  #: members, as the contract has it
 KIND = "JSON"  #: the only kind of cluster variables; the contract has references to secrets, too
 
 
-class ClusterVariableCalls(PartitionCalls):
+class ClusterVariableCalls(CallGroup):
     """Create, update and delete cluster variables."""
 
     def put_cluster_variable(
@@ -53,11 +53,11 @@ class ClusterVariableCalls(PartitionCalls):
         checks.at_most("name", name, NAME_CHARACTERS)
         compact = _one_value(value)
         given = None if metadata is None else msgspec.json.encode(metadata, enc_hook=_digits).decode()
-        return self._partition.submit(PutClusterVariable(name, compact, given, updates))
+        return self._partitions.submit(PutClusterVariable(name, compact, given, updates))
 
     def delete_cluster_variable(self, name: str) -> Awaitable[None]:
         """Delete a cluster variable."""
-        return self._partition.submit(DeleteClusterVariable(name))
+        return self._partitions.submit(DeleteClusterVariable(name))
 
 
 def _one_value(text: str) -> str:

@@ -32,8 +32,8 @@ class Evaluated(msgspec.Struct, frozen=True):
 class Evaluations:
     """Evaluates expressions one after the other."""
 
-    def __init__(self, partition: Submits) -> None:
-        self._partition = partition
+    def __init__(self, partitions: Submits) -> None:
+        self._partitions = partitions
         self._turn = asyncio.Lock()
         self._waiting = 0
 
@@ -61,7 +61,7 @@ class Evaluations:
         try:
             async with self._turn:
                 compiled = await to_the_end(_compiled, text[1:])
-                seen: SeenScope = await self._partition.submit(ReadScope(key, compiled.names - given.keys()))
+                seen: SeenScope = await self._partitions.submit(ReadScope(key, compiled.names - given.keys()))
                 return await to_the_end(_evaluated, compiled, given, seen)
         finally:
             self._waiting -= 1

@@ -4,13 +4,13 @@ from collections.abc import Awaitable
 
 from osmia_broker.base.errors import InvalidArgument, NotFound
 from osmia_broker.calls import checks
-from osmia_broker.calls.base import PartitionCalls
+from osmia_broker.calls.base import CallGroup
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine.answers import ConditionalsEvaluated, Correlated
 from osmia_broker.engine.commands import BroadcastSignal, CorrelateAtOnce, EvaluateConditional, PublishMessage
 
 
-class EventCalls(PartitionCalls):
+class EventCalls(CallGroup):
     """Publish and correlate messages, broadcast signals, evaluate conditional start events."""
 
     def publish_message(
@@ -25,7 +25,7 @@ class EventCalls(PartitionCalls):
         traceparent: str = "",
     ) -> Awaitable[int]:
         """Publish a message; the answer is its key. With a *time_to_live_ms* above 0 it is kept that long."""
-        return self._partition.submit(
+        return self._partitions.submit(
             PublishMessage(
                 _message_name(name),
                 checks.name("correlationKey", correlation_key),
@@ -46,7 +46,7 @@ class EventCalls(PartitionCalls):
             NotFound: nothing waits for it.
 
         """
-        return self._partition.submit(
+        return self._partitions.submit(
             CorrelateAtOnce(
                 _message_name(name),
                 checks.name("correlationKey", correlation_key),
@@ -58,7 +58,7 @@ class EventCalls(PartitionCalls):
 
     def broadcast_signal(self, name: str, variables: str) -> Awaitable[int]:
         """Broadcast a signal; the answer is a key."""
-        return self._partition.submit(BroadcastSignal(checks.name("signalName", name), parse_variables(variables)))
+        return self._partitions.submit(BroadcastSignal(checks.name("signalName", name), parse_variables(variables)))
 
     def evaluate_conditional(self, process_definition_key: int, variables: str) -> Awaitable[ConditionalsEvaluated]:
         """Start the processes whose conditional start event holds for *variables*: all (key 0), or only one."""
@@ -67,7 +67,7 @@ class EventCalls(PartitionCalls):
             raise NotFound(
                 f"Expected to evaluate the process definition with key '{key}', but no such definition was found"
             )
-        return self._partition.submit(EvaluateConditional(key, parse_variables(variables)))
+        return self._partitions.submit(EvaluateConditional(key, parse_variables(variables)))
 
 
 def _message_name(name: str) -> str:

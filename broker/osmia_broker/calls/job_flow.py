@@ -25,26 +25,26 @@ class SeenWorker:
 class JobFlowCalls:
     """The calls about the flow of jobs. `elsewhere` is there if other processes have workers, too."""
 
-    def __init__(self, partition: Submits, workers: Workers) -> None:
-        self._partition = partition
+    def __init__(self, partitions: Submits, workers: Workers) -> None:
+        self._partitions = partitions
         self._workers = workers
         self.elsewhere: Callable[[], Awaitable[Mapping[tuple[str, str], Presence]]] | None = None  #: of all processes
 
     def pause(self, job_type: str, process_definition_key: int) -> Awaitable[None]:
         """Hand out no more jobs of a type, or of a process definition."""
         key = checks.int64("process_definition_key", process_definition_key)
-        return self._partition.submit(PauseJobs(checks.name("job_type", job_type), key))
+        return self._partitions.submit(PauseJobs(checks.name("job_type", job_type), key))
 
     def resume(self, job_type: str, process_definition_key: int) -> Awaitable[None]:
         """Hand out jobs of a type, or of a process definition, again."""
         key = checks.int64("process_definition_key", process_definition_key)
-        return self._partition.submit(ResumeJobs(checks.name("job_type", job_type), key))
+        return self._partitions.submit(ResumeJobs(checks.name("job_type", job_type), key))
 
     def limit(
         self, job_type: str, *, held_max: int, per_second_max: int, held_per_key_max: int, fair_by: str
     ) -> Awaitable[None]:
         """Set all limits of a job type; 0 is none."""
-        return self._partition.submit(
+        return self._partitions.submit(
             LimitJobs(
                 checks.name("job_type", job_type),
                 checks.int32("held_max", held_max),
@@ -56,7 +56,7 @@ class JobFlowCalls:
 
     def settings(self) -> Awaitable[JobFlowAnswer]:
         """List all pauses and limits, and the jobs that workers hold."""
-        return self._partition.submit(ListJobFlow())
+        return self._partitions.submit(ListJobFlow())
 
     async def workers(self, job_type: str = "") -> list[SeenWorker]:
         """List the workers of a type, or of all, by type and name: who asks, who asked lately, and who holds jobs."""

@@ -49,17 +49,17 @@ class Result:
 
 
 class Results(Listener):
-    """Brings the results that a partition reports to the callers who wait for them. *process* is the number of this one, 0 if there is no other.
+    """Brings the results that the partitions report to the callers who wait for them. *process* is the number of this one, 0 if there is no other.
 
     The numbers of tickets begin anywhere: an instance in another process may still know one that an earlier life of this process has given out.
     """
 
-    def __init__(self, partition: Partitions, process: int = 0) -> None:
-        self._partition = partition
+    def __init__(self, partitions: Partitions, process: int = 0) -> None:
+        self._partitions = partitions
         self._numbers = itertools.count(process << TICKET_SHIFT | secrets.randbits(FIRST_BITS))
         self._expected: dict[int, Result] = {}
         self._stopping: OsmiaError | None = None
-        partition.add_listener(self)
+        partitions.add_listener(self)
 
     def __len__(self) -> int:
         """Count the expected results."""
@@ -79,12 +79,12 @@ class Results(Listener):
         return result
 
     def forget(self, ticket: int) -> None:
-        """Expect the result no longer, and let the partition forget it too unless it has come."""
+        """Expect the result no longer, and let its partition forget it too unless it has come."""
         result = self._expected.pop(ticket, None)
         if result is not None and result.future.done() and not result.future.cancelled():
             result.future.exception()  # mark it as read: its caller has gone
         else:
-            self._partition.forget_result(ticket)
+            self._partitions.forget_result(ticket)
 
     def refuse_if_stopping(self, result: Result) -> None:
         """End the wait for a result that has not come by now if the broker stops."""

@@ -11,7 +11,7 @@ import msgspec
 
 from osmia_broker.base.errors import InvalidArgument, InvalidState, NotFound, Rejection, TimedOut
 from osmia_broker.calls import checks
-from osmia_broker.calls.base import PartitionCalls, seconds
+from osmia_broker.calls.base import CallGroup, seconds
 from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.results import Results
@@ -50,11 +50,11 @@ _REFUSALS: dict[str, type[Rejection]] = {one.code: one for one in (NotFound, Inv
 _DATES = {"dueDate": "due date", "followUpDate": "follow-up date"}
 
 
-class UserTaskCalls(PartitionCalls):
+class UserTaskCalls(CallGroup):
     """The calls of people on user tasks. A call returns when the task listeners have agreed, or raises `TimedOut` after *wait_ms*."""
 
-    def __init__(self, partition: Partitions, results: Results, policy: TaskPolicy = TaskPolicy.OPEN) -> None:
-        super().__init__(partition)
+    def __init__(self, partitions: Partitions, results: Results, policy: TaskPolicy = TaskPolicy.OPEN) -> None:
+        super().__init__(partitions)
         self._results = results
         self.policy = policy
 
@@ -106,7 +106,7 @@ class UserTaskCalls(PartitionCalls):
             lambda ticket: AssignUserTask(key, "", "hand back", actor, ticket, comment=text), wait_ms
         )
         if not is_done:
-            await self._partition.submit(CommentUserTask(key, text, actor))
+            await self._partitions.submit(CommentUserTask(key, text, actor))
 
     async def claim_next(self, keys: Sequence[int], *, caller: Caller, action: str = "", wait_ms: int = 0) -> int:
         """Claim the first of the tasks *keys* that is free and that the caller may claim; return its key, or 0.
@@ -175,7 +175,7 @@ class UserTaskCalls(PartitionCalls):
         if not text.strip():
             raise InvalidArgument("Expected a comment to have a text, but found none")
         checks.at_most("text", text, COMMENT_CHARACTERS)
-        written: int = await self._partition.submit(CommentUserTask(key, text, self.actor(caller)))
+        written: int = await self._partitions.submit(CommentUserTask(key, text, self.actor(caller)))
         return written
 
     async def save_draft(self, key: int, content: str, *, caller: Caller) -> None:
@@ -186,7 +186,7 @@ class UserTaskCalls(PartitionCalls):
             raise InvalidArgument("Expected a draft to belong to a person, but nobody is named as the acting person")
         if content:
             parse_variables(content)
-        await self._partition.submit(SaveTaskDraft(key, content, actor))
+        await self._partitions.submit(SaveTaskDraft(key, content, actor))
 
     async def save_filter(self, name: str, query: str, *, caller: Caller) -> None:
         """Save a filter of the caller's task list, in the query language of `task_query`; an empty query deletes the filter.
@@ -202,7 +202,7 @@ class UserTaskCalls(PartitionCalls):
             raise InvalidArgument("Expected a filter to have a name, but found none")
         checks.at_most("name", name, FILTER_NAME_CHARACTERS)
         checks.at_most("query", query, task_query.CHARACTERS_MAX)
-        await self._partition.submit(SaveTaskFilter(name.strip(), query, actor))
+        await self._partitions.submit(SaveTaskFilter(name.strip(), query, actor))
 
     async def snooze(self, key: int, *, until_ms: int = 0, until_change: bool = False, caller: Caller) -> None:
         """Leave a task out of the caller's lists until a time, until it changes, or the earlier of both. With neither, call it back.
@@ -218,7 +218,7 @@ class UserTaskCalls(PartitionCalls):
             raise InvalidArgument("Expected a person to snooze a task, but nobody is named as the acting person")
         if until_ms < 0:
             raise InvalidArgument(f"Expected until_ms to be a time in epoch milliseconds, but found {until_ms}")
-        await self._partition.submit(SnoozeUserTask(key, checks.int64("untilMs", until_ms), until_change, actor))
+        await self._partitions.submit(SnoozeUserTask(key, checks.int64("untilMs", until_ms), until_change, actor))
 
     # --- global task listeners
 
@@ -241,7 +241,7 @@ class UserTaskCalls(PartitionCalls):
         """
         checked = _listener(id, type, event_types, retries, priority)
         command = SetGlobalTaskListener(id, True, type, checked, retries, after_model, priority)
-        row: GlobalTaskListener = await self._partition.submit(command)
+        row: GlobalTaskListener = await self._partitions.submit(command)
         return row
 
     async def update_listener(
@@ -257,7 +257,7 @@ class UserTaskCalls(PartitionCalls):
         """Change a global task listener; None keeps a value. Raises as `create_listener`, and NotFound."""
         checked = _listener(id, type, event_types, retries, priority)
         command = SetGlobalTaskListener(id, False, type, checked, retries, after_model, priority)
-        row: GlobalTaskListener = await self._partition.submit(command)
+        row: GlobalTaskListener = await self._partitions.submit(command)
         return row
 
     async def delete_listener(self, id: str) -> None:
@@ -267,13 +267,13 @@ class UserTaskCalls(PartitionCalls):
             NotFound: there is none with this id.
 
         """
-        await self._partition.submit(DeleteGlobalTaskListener(checks.at_most("id", id, ID_CHARACTERS)))
+        await self._partitions.submit(DeleteGlobalTaskListener(checks.at_most("id", id, ID_CHARACTERS)))
 
     # ---
 
     async def submit(self, command: Command) -> Any:
         """Submit a command that no listener delays; return its answer."""
-        return await self._partition.submit(command)
+        return await self._partitions.submit(command)
 
     def actor(self, caller: Caller) -> Actor:
         """Return the acting person with the policy."""
@@ -297,7 +297,7 @@ class UserTaskCalls(PartitionCalls):
         result = self._results.expect()
         submission: asyncio.Future[Any] | None = None
         try:
-            submission = self._partition.submit(command(result.ticket))
+            submission = self._partitions.submit(command(result.ticket))
             answer = await asyncio.shield(submission)
             is_done = answer[1] if isinstance(answer, tuple) else answer
             return answer, "" if is_done else await result.within(wait_s)

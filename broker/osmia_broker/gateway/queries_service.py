@@ -39,8 +39,8 @@ from osmia_proto import queries
 class Queries:
     """Answers the calls from committed rows. A call that its caller cancels stops reading."""
 
-    def __init__(self, partition: Submits, reader: Reader, database: str, items: Items) -> None:
-        self._partition = partition
+    def __init__(self, partitions: Submits, reader: Reader, database: str, items: Items) -> None:
+        self._partitions = partitions
         self._reader = reader
         self._database = database  # its kind and place, for Status
         self._items = items
@@ -274,7 +274,7 @@ class Queries:
     async def Status(self, request: queries.StatusRequest) -> queries.StatusResponse:
         """Report the version and state of the broker, and how much is open."""
         counts = await self._reader.counts()
-        states = await asyncio.gather(*(one.status() for one in self._partition.parts))
+        states = await asyncio.gather(*(one.status() for one in self._partitions.parts))
         partitions = [
             queries.PartitionStatus(
                 id=one.id,
@@ -284,7 +284,7 @@ class Queries:
                 key_counter=state.key_counter,
                 failure=state.failure,
             )
-            for one, state in zip(self._partition.parts, states, strict=True)
+            for one, state in zip(self._partitions.parts, states, strict=True)
         ]
         return queries.StatusResponse(
             broker_version=__version__,
