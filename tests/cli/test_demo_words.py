@@ -1,6 +1,7 @@
 """What the demo tells a person to type works in the shell that they type it into."""
 
 import sys
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -54,11 +55,15 @@ def test_the_program_is_named_as_a_second_terminal_finds_it(checkout, monkeypatc
 @pytest.fixture
 def live(monkeypatch, tmp_path):
     """A demo without a broker, whose picture is empty."""
-    broker: Any = SimpleNamespace(ports=SimpleNamespace(grpc=26500), address="127.0.0.1:26500")
+    ended = threading.Event()
+    broker: Any = SimpleNamespace(
+        ports=SimpleNamespace(grpc=26500), address="127.0.0.1:26500", wait_until_it_ends=ended.wait
+    )
     client: Any = SimpleNamespace(user_tasks=SimpleNamespace())
     demo = LiveDemo(client, broker, tmp_path, "", is_colored=False)
     monkeypatch.setattr(demo, "_picture", SimpleNamespace(show=lambda _key: None))
-    return demo
+    yield demo
+    ended.set()
 
 
 def test_the_ways_to_complete_a_task_say_where_they_are_typed_and_what_they_start(

@@ -94,6 +94,14 @@ def test_a_file_that_is_none_is_refused_with_the_remedy(text, mend):
         ("a.bpmn", b"", "a.bpmn:1: The file is empty", "this one is empty"),
         ("a.bpmn", b"<x>\n<y", "a.bpmn:2: The file ends before its elements do", "the whole file"),
         ("a.bpmn", b"\nhello", "a.bpmn:2: This is no XML: it cannot be read here", "this one is no XML"),
+        ("a.bpmn", b"\xff\xfe\x00", "a.bpmn:1: This is no XML: it cannot be read here", "this one is no XML"),
+        (
+            "a.form",
+            b"{",
+            "a.form: Expected a form as a JSON object, but found no JSON: its end is missing",
+            "this one is no form",
+        ),
+        ("a.form", b"{}", "a.form: Expected the form id to be present, but none given", 'with an "id"'),
         ("a.bpmn", b"<a>\n<b></a>", "a.bpmn:2: This is no XML: an end tag belongs to another element", "is no XML"),
         ("a.bpmn", b"<!DOCTYPE a><a/>", "a.bpmn:1: A DOCTYPE is not allowed in a model", "without the DOCTYPE"),
         (

@@ -197,6 +197,24 @@ def test_an_answer_that_breaks_a_rule_is_asked_for_again(osmia, unique, monkeypa
     assert "expected at most 9, but found 10" in osmia.err
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        (NUMBER, "many", "expected a number, but found 'many'"),
+        (NUMBER | {"validate": {"max": 9}}, 10, "expected at most 9, but found 10"),
+        ({"type": "select", "values": [{"value": 7}]}, "in", "expected one of 7, but found 'in'"),
+        ({"type": "datetime", "subtype": "date"}, "7", "expected a date such as 2030-01-31, but found '7'"),
+    ],
+)
+def test_a_value_that_breaks_a_rule_is_not_taken_by_enter(osmia, unique, monkeypatch, field, value, expected):
+    task = task_with(osmia, unique, [field | {"key": "n", "label": "N"}], n=value)
+    right = "2030-01-31" if field["type"] == "datetime" else "7"
+    typing(monkeypatch, "", right)
+    osmia.done("task", "complete", task)
+    assert expected in osmia.err
+    assert left(osmia, unique)["n"] in (7, right)
+
+
 @pytest.mark.parametrize("words", [["--var", "dinner=soup"], ["--vars", '{"dinner": "soup"}'], ["--yes"]])
 def test_nothing_is_asked_when_the_answers_are_given_or_not_wanted(osmia, unique, task, monkeypatch, words):
     typing(monkeypatch)

@@ -48,6 +48,8 @@ def test_a_definition_is_paused(osmia, unique):
     [
         (2, ("jobs", "limit", "x", "--held", "-1")),
         (2, ("jobs", "limit", "x", "--fair-by", "colour")),
+        (2, ("jobs", "pause")),
+        (2, ("jobs", "resume", "x", "--definition", "1")),
         (4, ("jobs", "pause", "--definition", "1")),
     ],
 )

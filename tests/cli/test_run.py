@@ -129,8 +129,9 @@ def test_a_command_has_a_process_group_of_its_own():
 @pytest.mark.parametrize(
     ("code", "text", "retries"),
     [
-        ("raise SystemExit('bank is closed')", "ended with 1: bank is closed", None),
-        ("raise SystemExit(7)", "ended with 7", None),
+        ("raise SystemExit('bank is closed')", "ended with exit code 1: bank is closed", None),
+        ("import os; os.kill(os.getpid(), 9)", "ended with signal 9", None),
+        ("raise SystemExit(7)", "ended with exit code 7", None),
         ("print('hello')", "Expected a JSON object from", 0),
         ("print([1])", "Expected a JSON object from", 0),
     ],

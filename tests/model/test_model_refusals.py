@@ -388,9 +388,21 @@ UNSUPPORTED = "Elements of type '{}' are currently not supported"
             "it",
             "Must have exactly one 'zeebe:taskDefinition'",
         ),
-        (element("serviceTask", "it", "<zeebe:taskdefinition/>"), "it", "; did you mean 'zeebe:taskDefinition'?"),
-        (element("callActivity", "it", "<zeebe:calledelement/>"), "it", "; did you mean 'zeebe:calledElement'?"),
-        (element("scriptTask", "it", "<zeebe:scirpt/>"), "it", "; did you mean 'zeebe:script'?"),
+        (
+            element("serviceTask", "it", "<zeebe:taskdefinition/>"),
+            "it",
+            "; 'zeebe:taskdefinition' is not known; did you mean 'zeebe:taskDefinition'?",
+        ),
+        (
+            element("callActivity", "it", "<zeebe:calledelement/>"),
+            "it",
+            "; 'zeebe:calledelement' is not known; did you mean 'zeebe:calledElement'?",
+        ),
+        (
+            element("scriptTask", "it", "<zeebe:scirpt/>"),
+            "it",
+            "; 'zeebe:scirpt' is not known; did you mean 'zeebe:script'?",
+        ),
         *(
             (element(tag, "it", PUBLISH, 'messageRef="m"' if tag == "sendTask" else "", inside), "it", reason)
             for tag, inside, reason in [

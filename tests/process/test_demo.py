@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from osmia_broker.base import ports
 from tests.patience import ANSWER_S
 from tests.process.program import environ, osmia, port_base
 from tests.process.terminal import Terminal
@@ -57,6 +58,16 @@ def test_a_person_completes_both_tasks_and_the_next_demo_goes_on(tmp_path: Path)
         assert at.process.wait(ANSWER_S) == 0
     with demo(tmp_path) as at:
         assert at.sees(r"started +(\d+)")[1] != instance
+
+
+def test_a_demo_whose_broker_is_killed_says_so_and_ends(tmp_path: Path):
+    with demo(tmp_path) as at:
+        at.sees(r"Waiting\.")
+        os.kill(ports.read(tmp_path / "osmia-demo").pid, signal.SIGKILL)
+        at.sees(
+            r"Error: The broker of the demo has ended\.\s+why: its last words are in \./osmia-demo/broker\.log\s+try: osmia demo"
+        )
+        assert at.process.wait(ANSWER_S) == 3
 
 
 def test_a_demo_that_is_ended_from_outside_leaves_nothing_behind(tmp_path: Path):

@@ -99,7 +99,9 @@ class _Inspection:
         raise Unreadable(f"Fatal Error at line {line}: {reason}", line)
 
 
-def _is_cut_off(error: expat.ExpatError, inspection: _Inspection) -> bool:
+def _is_cut_off(error: expat.ExpatError, inspection: _Inspection, content: bytes) -> bool:
+    if b"<" not in content:
+        return False  # it never was XML
     return error.code in _UNCLOSED or (error.code == _EMPTY and inspection.level > 0)
 
 
@@ -117,6 +119,6 @@ def _inspect(content: bytes) -> _Inspection:
             start, step = start + step, step * 2
         inspection.parser.Parse(b"", True)
     except expat.ExpatError as error:
-        reason = CUT_OFF if _is_cut_off(error, inspection) else expat.ErrorString(error.code)
+        reason = CUT_OFF if _is_cut_off(error, inspection, content) else expat.ErrorString(error.code)
         raise Unreadable(f"Fatal Error at line {error.lineno}, column {error.offset}: {reason}", error.lineno) from None
     return inspection

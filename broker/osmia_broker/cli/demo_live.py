@@ -1,11 +1,15 @@
 """The demo with a person: the broker runs, a task waits, and each thing that happens is printed as it happens."""
 
 import shlex
+import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,6 +25,7 @@ from osmia_broker.cli.demo_broker import (
     write,
 )
 from osmia_broker.cli.demo_picture import Picture, heading
+from osmia_broker.cli.failures import Exit, Failure
 
 if TYPE_CHECKING:
     from osmia import SyncClient, UserTask
@@ -169,7 +174,40 @@ class LiveDemo:
     # --- what is typed
 
     def listen(self) -> None:
-        """Carry out the commands of `osmia` that are typed or pasted here, until Ctrl-D or Ctrl-C."""
+        """Carry out the commands of `osmia` that are typed or pasted here, until Ctrl-D or Ctrl-C.
+
+        Raises:
+            Failure: the broker has ended by itself.
+        """
+        with self._until_broker_ends():
+            self._carry_out_lines()
+
+    @contextmanager
+    def _until_broker_ends(self) -> Iterator[None]:
+        """Let a signal end the wait for a line when the broker ends: a read of the terminal hears nothing else."""
+        from osmia_broker.running.child import LOG
+
+        def fail(_number: int, _frame: FrameType | None) -> None:
+            log = f"its last words are in {shown(self._data_dir / LOG)}"
+            raise Failure(
+                Exit.UNREACHABLE,
+                "The broker of the demo has ended.",
+                why=log,
+                mend="osmia demo   (goes on with your data)",
+            )
+
+        def tell(thread: int) -> None:
+            self._broker.wait_until_it_ends()
+            signal.pthread_kill(thread, signal.SIGUSR1)
+
+        signal.signal(signal.SIGUSR1, fail)
+        threading.Thread(target=tell, args=(threading.get_ident(),), name="osmia-demo-end", daemon=True).start()
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # from now on the demo ends the broker itself
+
+    def _carry_out_lines(self) -> None:
         for line in sys.stdin:
             try:
                 words = shlex.split(line)

@@ -21,6 +21,8 @@ REMEDIES = (
     ("must end with '.dmn'", "osmia lint FILE.dmn   (the same file with such a name)"),
     ("Expected 'definitions' of BPMN", "osmia lint FILE.bpmn   (as the modeler saves it: this one is no BPMN)"),
     ("Expected the root 'definitions' of DMN", "osmia lint FILE.dmn   (as the modeler saves it: this one is no DMN)"),
+    ("Expected a form as a JSON object", "osmia lint FILE.form   (as the modeler saves it: this one is no form)"),
+    ("Expected the form id to be", 'osmia lint FILE.form   (with an "id", as the modeler writes it)'),
     ("Expected the BPMN file ", "osmia lint FILE...   (with the BPMN file of its process)"),
     ("Duplicated ", "osmia lint FILE   (one of the two, or another id in one of them)"),
     ("Expected a zip archive", "osmia lint FILE   (another archive, or the files that are in it)"),

@@ -117,8 +117,6 @@ def _asked(part: dict[str, Any], value: Any) -> Any:
 
     def read(text: str) -> Any:
         text = text.strip()
-        if text and text == present.strip():
-            return value if isinstance(value, str) else msgspec.Raw(msgspec.json.encode(value))
         if not text:
             if is_required and kind != "checkbox":
                 raise typer.BadParameter("an answer is needed here")
@@ -126,6 +124,8 @@ def _asked(part: dict[str, Any], value: Any) -> Any:
         answer = _value(kind, text, known)
         if broken := broken_rule(part, text):
             raise typer.BadParameter(broken)
+        if text == present.strip():
+            return value if isinstance(value, str) else msgspec.Raw(msgspec.json.encode(value))
         return answer
 
     question = f"{label} ({hint})" if hint else label

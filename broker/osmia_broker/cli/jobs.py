@@ -96,6 +96,7 @@ def pause(session: Session, type: Type = "", definition: Definition = 0) -> None
 
     Example: osmia jobs pause charge-card
     """
+    _refuse_unless_one(type, definition, "pause")
     with session.client(found_by="osmia processes") as client:
         client.pause_jobs(type, process_definition_key=definition)
     session.one({"type": type or None}, key="type", text=f"Paused {type or definition}")
@@ -108,9 +109,16 @@ def resume(session: Session, type: Type = "", definition: Definition = 0) -> Non
 
     Example: osmia jobs resume charge-card
     """
+    _refuse_unless_one(type, definition, "resume")
     with session.client(found_by="osmia processes") as client:
         client.resume_jobs(type, process_definition_key=definition)
     session.one({"type": type or None}, key="type", text=f"Resumed {type or definition}")
+
+
+def _refuse_unless_one(type: str, definition: int, command: str) -> None:
+    if bool(type) == bool(definition):
+        found = "both" if type else "neither"
+        raise usage(f"Expected a job type or --definition KEY, but found {found}.", f"osmia jobs {command} TYPE")
 
 
 @app.command()

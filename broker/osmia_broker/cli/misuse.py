@@ -74,7 +74,7 @@ SENTENCES = (
     (re.compile(r"^Option '([^']+)' requires an argument\.$"), r"Expected a value behind \1, but found none."),
     (re.compile(r"^Missing option '([^']+)'.*$"), r"Expected the option \1, but found none."),
     (re.compile(r"^Missing argument '([^']+)'.*$"), _missing),
-    (re.compile(r"^No such command (\S+)\.$"), r"There is no command \1."),
+    (re.compile(r"^No such command (\S+)\.(.*)$"), r"There is no command \1.\2"),
     (re.compile(r"^Got unexpected extra arguments?(?:\(s\))? \((.*)\)$"), r"There is no place for '\1'."),
 )
 UNKNOWN_OPTION = re.compile(r"^No such option: ([^\s.]+)")

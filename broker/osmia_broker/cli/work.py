@@ -126,7 +126,8 @@ async def outcome(command: list[str], job: "Job") -> dict[str, Any] | None:
     if words:
         streams.say(words)
     if process.returncode:
-        raise JobFailure(f"{command[0]} ended with {process.returncode}: {words[-ERROR_CHARACTERS:]}".rstrip(": "))
+        how = f"exit code {process.returncode}" if process.returncode > 0 else f"signal {-process.returncode}"
+        raise JobFailure(f"The program {command[0]} ended with {how}: {words[-ERROR_CHARACTERS:]}".rstrip(": "))
     if not out.strip():
         return None
     try:

@@ -114,6 +114,11 @@ class ChildBroker:
                 raise NotStarted(self._last_words(), exit_code)
             time.sleep(LOOK_S)
 
+    def wait_until_it_ends(self) -> None:
+        """Wait, as long as it takes, until the process has ended; not at all if there is none."""
+        if self._process is not None:
+            self._process.wait()
+
     def stop(self) -> int:
         """Ask the broker to end (SIGTERM), wait up to `STOP_S`, and return its exit code.
 

@@ -55,13 +55,14 @@ UNKNOWN_MAX = 10
 
 
 def misspelt(source: Source) -> str:
-    """Return `; did you mean 'zeebe:taskDefinition'?` if an extension element that is not known has nearly such a name, else nothing.
+    """Return `; 'zeebe:taskDef' is not known; did you mean 'zeebe:taskDefinition'?` for an extension element with nearly a known name, else nothing.
 
     Unknown ones are passed over, as the reference does; so this is the reason if something is missing.
     """
     names = (local_name(nodes[0]) for tag, nodes in source.extensions.items() if tag.startswith(f"{{{ZEEBE}}}"))
     unknown = islice((one for one in names if one not in ATTRIBUTES), UNKNOWN_MAX)
-    return next((near for one in unknown if (near := meant("zeebe:", one, ATTRIBUTES))), "")
+    near = ((one, meant("zeebe:", one, ATTRIBUTES)) for one in unknown)
+    return next((f"; 'zeebe:{quote(one)}' is not known{suggestion}" for one, suggestion in near if suggestion), "")
 
 
 def has(source: Source, *locals: str) -> bool:
