@@ -98,7 +98,8 @@ async def test_two_files_may_not_share_a_process(wire: Wire, unique: str):
     ("fields", "status", "words"),
     [
         ({"bpmnProcessId": "nope", "version": -1}, MISSING, "process ID 'nope', but none found"),
-        ({"bpmnProcessId": "nope"}, MISSING, "process ID 'nope'"),
+        ({"bpmnProcessId": "nope"}, MISSING, "process ID 'nope' and version '0', but none found"),
+        ({"bpmnProcessId": "nope", "version": 3}, MISSING, "process ID 'nope' and version '3', but none found"),
         ({"processDefinitionKey": 12345}, MISSING, "key '12345', but none found"),
         ({}, MISSING, "key '0'"),
         ({"processDefinitionKey": -1}, INVALID, "at least a bpmnProcessId or a key greater than -1"),

@@ -650,7 +650,7 @@ def test_the_newest_version_with_a_tag_is_started(rest: Rest, unique: str):
         (
             {"processDefinitionId": "nothing", "processDefinitionVersionTag": "gold"},
             404,
-            "process ID 'nothing', but none",
+            "process ID 'nothing' and version tag 'gold', but none found",
         ),
         ({"processDefinitionVersionTag": "gold"}, 400, "At least one of [processDefinitionId, processDefinitionKey]"),
         (

@@ -116,18 +116,11 @@ def _definition(turn: Turn, command: CreateProcessInstance) -> ProcessDefinition
         found = processes.get(key)
         return found if found is not None and not found.deleted_ms else _no_definition(f"key '{key}'")
     if command.version_tag:
-        return processes.tagged(id, command.version_tag) or _no_version(
-            turn, id, f"version tag '{command.version_tag}'"
-        )
+        tag = command.version_tag
+        return processes.tagged(id, tag) or _no_definition(f"process ID '{id}' and version tag '{tag}'")
     if version < 0:
         return processes.latest(id) or _no_definition(f"process ID '{id}'")
-    return processes.version(id, version) or _no_version(turn, id, f"version '{version}'")
-
-
-def _no_version(turn: Turn, id: str, version: str) -> NoReturn:
-    if turn.definitions.processes.latest(id) is None:
-        _no_definition(f"process ID '{id}'")
-    _no_definition(f"process ID '{id}' and {version}")
+    return processes.version(id, version) or _no_definition(f"process ID '{id}' and version '{version}'")
 
 
 def _no_definition(named: str) -> NoReturn:
