@@ -107,6 +107,26 @@ def test_what_has_no_effect_is_warned_of(capsys, tmp_path, right, wrong, told):
     assert told in capsys.readouterr().err
 
 
+def test_names_of_activiti_in_a_file_of_camunda_are_told(capsys, tmp_path):
+    path = tmp_path / "p.bpmn"
+    declared = bpmn("start > a:job > end", id="p").replace(
+        b"<bpmn:definitions", b'<bpmn:definitions xmlns:activiti="http://activiti.org/bpmn"'
+    )
+    path.write_bytes(declared)
+    assert run(["lint", "--strict", str(path)]) == 0
+    foreign = b"<bpmn:extensionElements><activiti:field><activiti:string/></activiti:field>"
+    path.write_bytes(
+        declared.replace(b"<bpmn:extensionElements>", foreign).replace(
+            b"<bpmn:serviceTask", b'<bpmn:serviceTask activiti:class="x.Y"'
+        )
+    )
+    assert run(["lint", str(path)]) == 0
+    told = capsys.readouterr().err
+    for name in ("class", "field"):
+        assert f"'activiti:{name}' stands in a file with elements of 'zeebe:', and has no effect" in told
+    assert "'activiti:string'" not in told
+
+
 @pytest.mark.parametrize(
     ("right", "wrong", "told"),
     [

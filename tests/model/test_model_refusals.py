@@ -321,11 +321,6 @@ UNSUPPORTED = "Elements of type '{}' are currently not supported"
             for text in ("high", "1.5", "9" * 10)
         ),
         (
-            user('<zeebe:assignmentDefinition assignee="a"/>', 'activiti:assignee="b"'),
-            "it",
-            "Expected one dialect for a user task",
-        ),
-        (
             user(attributes='activiti:skipExpression="yes"'),
             "it",
             "Expected an expression '${…}' in 'activiti:skipExpression', but found 'yes'",

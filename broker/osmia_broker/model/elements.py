@@ -233,9 +233,7 @@ def read_throw_event(source: Source, element: Element) -> None:
     is_end = element.type is ElementType.END_EVENT
     element.event = read_event(source, Place.END if is_end else Place.THROW)
     if isinstance(element.event, MessageEvent):
-        element.publish = zeebe.publish(source, element.event.name)
-        if element.publish is None and not zeebe.has(source, "taskDefinition"):
-            element.publish = activiti.publish(source, element.event.name)
+        element.publish = zeebe.publish(source, element.event.name) or activiti.publish(source, element.event.name)
         if element.publish is None:
             element.job = _connector(source) or zeebe.job(source)
 
@@ -260,7 +258,7 @@ def read_receive_task(source: Source, element: Element) -> None:
 )
 def read_call_activity(source: Source, element: Element) -> None:
     """Read the call of another process, in one of the dialects."""
-    element.call = zeebe.call(source) or (None if zeebe.has(source, "calledElement") else activiti.call(source))
+    element.call = activiti.call(source) if source.file.is_extensible else zeebe.call(source)
     if element.call is None and not zeebe.has(source, "calledElement"):
         source.fault(
             "Must have exactly one 'zeebe:calledElement' extension element; name the called process in the modeler"
@@ -277,13 +275,10 @@ def read_call_activity(source: Source, element: Element) -> None:
 )
 def read_user_task(source: Source, element: Element) -> None:
     """Read a task for a person, in one of the dialects. Its job has one retry (measured)."""
-    in_activiti = activiti.has(source, activiti.USER_TASK)
-    if in_activiti and zeebe.has(source, "assignmentDefinition", "formDefinition", "taskSchedule"):
-        source.fault(
-            "Expected one dialect for a user task, but found extension elements of 'zeebe:' and attributes of 'activiti:'"
-        )
     in_activiti = (
-        in_activiti or source.file.is_only_activiti or (source.file.is_activiti and activiti.has_owners(source))
+        source.file.is_only_activiti
+        or activiti.has(source, activiti.USER_TASK)
+        or (source.file.is_activiti and activiti.has_owners(source))
     )
     element.user_task = activiti.user_task(source) if in_activiti else zeebe.user_task(source)
     element.job = JobDefinition(
@@ -354,7 +349,7 @@ def read_business_rule_task(source: Source, element: Element) -> None:
 
 
 def _connector(source: Source) -> JobDefinition | None:
-    return None if zeebe.has(source, "calledDecision", "taskDefinition") else activiti.job(source)
+    return activiti.job(source) if source.file.is_extensible else None
 
 
 def _job_if_defined(source: Source) -> JobDefinition | None:

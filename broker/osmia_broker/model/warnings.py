@@ -1,8 +1,9 @@
 """Warn of what a model says and nobody will hear: it can be deployed, and it does probably not do what its author meant.
 
-Three kinds: an expression that calls a function which does not exist (it gives null, and no incident); an element of the `zeebe:` dialect
-that is not known or stands in a place where none reads it, or an attribute of one with a misspelt name; and what BPMN has and neither this
-broker nor the reference carries out, such as `startQuantity="2"`. All of it is passed over.
+Four kinds: an expression that calls a function which does not exist (it gives null, and no incident); an element of the `zeebe:` dialect
+that is not known or stands in a place where none reads it, or an attribute of one with a misspelt name; what BPMN has and neither this
+broker nor the reference carries out, such as `startQuantity="2"`; and names of `activiti:` in a file that has elements of `zeebe:`. All of it is
+passed over.
 """
 
 import dataclasses
@@ -13,7 +14,7 @@ from typing import Any
 from osmia_broker.model.dialects.zeebe_words import ATTRIBUTES, OUTER, WITHOUT_EFFECT
 from osmia_broker.model.faults import Fault, meant, quote
 from osmia_broker.model.graph import CHOOSING, Element, Process, SequenceFlow
-from osmia_broker.model.xml import BPMN, ZEEBE, Node, line, local_name, namespace
+from osmia_broker.model.xml import ACTIVITI, BPMN, ZEEBE, Node, line, local_name, namespace
 
 NAMES_COMPARED_MAX = 100  # unknown ones of one file; a comparison with all that are known takes a millisecond
 WARNINGS_MAX = 50  # of one file; each is a line that a person reads
@@ -22,7 +23,7 @@ WARNINGS_MAX = 50  # of one file; each is a line that a person reads
 def of_file(root: Node, processes: tuple[Process, ...]) -> list[Fault]:
     """Return the warnings about a file: its outermost element, and the processes that were read from it. In the order of its lines."""
     places = {node.get("id"): node for node in root.iter(f"{{{BPMN}}}*") if node.get("id")}
-    found = [*_misspelt(root), *_not_carried_out(root)]
+    found = [*_misspelt(root), *_not_carried_out(root), *_of_the_other_dialect(root)]
     for process in processes:
         found += [*_default_flows(process, places), *_unknown_calls(process, places)]
     return sorted(found, key=lambda warning: warning.line)[:WARNINGS_MAX]
@@ -80,6 +81,20 @@ def _not_carried_out(root: Node) -> Iterator[Fault]:
             value = node.get(attribute, "").strip()
             if value and value not in ordinary:
                 yield _without_effect(node, f"'{attribute}=\"{quote(value)}\"' is not carried out; it")
+
+
+def _of_the_other_dialect(root: Node) -> Iterator[Fault]:
+    if next(root.iter(f"{{{ZEEBE}}}*"), None) is None:
+        return
+    for node in root.iter(f"{{{BPMN}}}*", f"{{{ACTIVITI}}}*"):
+        parent = node.getparent()
+        if parent is not None and namespace(parent) == ACTIVITI:
+            continue  # it is told with the one around it
+        names = [node.tag] if namespace(node) == ACTIVITI else node.keys()
+        for found in map(str, names):
+            if found.startswith(f"{{{ACTIVITI}}}"):
+                local = quote(found.rpartition("}")[2])
+                yield _without_effect(node, f"'activiti:{local}' stands in a file with elements of 'zeebe:', and")
 
 
 def _without_effect(node: Node, what: str, near: str = "") -> Fault:
