@@ -604,6 +604,17 @@ def test_nobody_acts_at_the_creation_of_a_task_which_is_an_empty_text(listener: 
     assert (listener["userTask"]["action"], listener["userTask"]["assignee"]) == ("", None)
 
 
+def test_a_listener_sees_dates_as_all_answers_have_them(rest: Rest, unique: str):
+    """With an offset, and without the name of a zone. The reserved header has the name."""
+    rest.deploy(
+        f'start > t:user(native=yes, creating={unique}, due="2030-01-01T01:00:00+01:00[Europe/Berlin]") > end', unique
+    )
+    rest.post("/process-instances", {"processDefinitionId": unique})
+    [job] = rest.post("/jobs/activation", {"type": unique, "timeout": 60_000, "maxJobsToActivate": 1})["jobs"]
+    assert (job["userTask"]["dueDate"], job["userTask"]["followUpDate"]) == ("2030-01-01T01:00:00+01:00", None)
+    assert job["customHeaders"]["io.camunda.zeebe:dueDate"] == "2030-01-01T01:00:00+01:00[Europe/Berlin]"
+
+
 @pytest.mark.parametrize("type", ["bogus", "user_task"])
 def test_a_result_of_an_unknown_type_is_refused(rest: Rest, listener: dict[str, Any], type: str):
     problem = rest.refusal("POST", f"/jobs/{listener['jobKey']}/completion", {"result": {"type": type}})

@@ -126,6 +126,16 @@ def test_user_tasks_by_each_filter(tasks: Tasks, filter: dict[str, Any], who: st
     assert tasks.numbers(filter) == who
 
 
+def test_a_date_before_the_standard_time_of_its_zone_is_shown_in_utc(rest: Rest, unique: str):
+    """Its offset has seconds, which RFC 3339 does not know. Such a task once was in no list."""
+    rest.deploy('start > ask:user(native=yes, due="=date and time(d)") > end', unique)
+    key = rest.create(unique, d="1850-01-01T00:53:28@Europe/Berlin")
+    (task,) = rest.post(
+        "/user-tasks/search", {"filter": {"processInstanceKey": key, "dueDate": "1850-01-01T00:00:00Z"}}
+    )["items"]
+    assert task["dueDate"] == "1850-01-01T00:00:00Z"
+
+
 def test_user_tasks_in_each_order(tasks: Tasks):
     for sort, who in [
         ((), "012"),

@@ -1,5 +1,6 @@
 """Rows of user tasks that are only written, and the global listeners that are always in memory."""
 
+import pytest
 from msgspec.structs import replace
 
 from osmia_broker.state.state import State
@@ -10,6 +11,7 @@ from osmia_broker.state.task_rows import (
     TaskCandidate,
     UserTask,
     UserTaskState,
+    rfc3339,
 )
 from tests.memory_store import MemoryStore
 
@@ -151,3 +153,19 @@ def test_a_global_listener_made_again_in_the_commit_of_its_deletion_loses_neithe
     state.global_listeners.put(listener(key=5))
     assert [(row.key, row.deleted_ms) for row in written(state, GlobalTaskListener)] == [(4, 9), (5, 0)]
     assert [row.key for row in state.global_listeners.in_order()] == [5]
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ("", None),
+        ("2030-01-01T01:00:00Z", "2030-01-01T01:00:00Z"),
+        ("2030-01-01T01:00:00.123456789+02:00", "2030-01-01T01:00:00.123456789+02:00"),
+        ("2030-01-01T01:00:00+01:00[Europe/Berlin]", "2030-01-01T01:00:00+01:00"),
+        ("1850-01-01T01:00:00+00:53:28[Europe/Berlin]", "1850-01-01T00:06:32Z"),
+        ("1850-01-01T01:00:00.5-00:00:01", "1850-01-01T01:00:01.500000Z"),
+        ("0001-01-01T00:00:00+00:53:28[Europe/Berlin]", "0001-01-01T00:00:00Z"),
+    ],
+)
+def test_a_date_of_a_task_is_shown_as_rfc_3339_has_it(stored: str, shown: str | None):
+    assert rfc3339(stored) == shown

@@ -7,8 +7,10 @@ import msgspec
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.model import RESERVED_HEADERS
 from osmia_broker.state.rows import JobKind
+from osmia_broker.state.task_rows import rfc3339
 
-_TEXTS = ("action", "assignee", "dueDate", "followUpDate")
+_TEXTS = ("action", "assignee")
+_DATES = ("dueDate", "followUpDate")
 _LISTS = ("candidateGroups", "candidateUsers", "changedAttributes")
 
 
@@ -24,6 +26,7 @@ def listened_task(job: ActivatedJob) -> dict[str, Any] | None:
     }
     return {
         **{name: seen.get(name) for name in _TEXTS},
+        **{name: rfc3339(seen.get(name, "")) for name in _DATES},
         **{name: msgspec.json.decode(seen.get(name, "[]"), type=list[str]) for name in _LISTS},
         "formKey": int(seen["formKey"]) if "formKey" in seen else None,
         "priority": int(seen["priority"]),

@@ -26,7 +26,7 @@ from osmia_broker.state.rows import (
     ProcessDefinition,
     Variable,
 )
-from osmia_broker.state.task_rows import UserTask, UserTaskState
+from osmia_broker.state.task_rows import UserTask, UserTaskState, rfc3339
 
 # Of a value in an event. A longer text is cut, a longer JSON value is left out, and `isTruncated` says so.
 TEXT_CHARACTERS_MAX = 32_768
@@ -224,15 +224,14 @@ def _user_task(_turn: Turn, change: Change) -> list[Event]:
     intent = _task_intent(change)
     if not intent:
         return []
-    due, follow_up = change.value("due_date"), change.value("follow_up_date")
     details: Details = {
         "state": str(change.value("state")),
         "name": change.row.name,
         "assignee": change.value("assignee") or None,
         "candidateUsers": msgspec.Raw(change.value("candidate_users").encode()),
         "candidateGroups": msgspec.Raw(change.value("candidate_groups").encode()),
-        "dueDate": due or None,
-        "followUpDate": follow_up or None,
+        "dueDate": rfc3339(change.value("due_date")),
+        "followUpDate": rfc3339(change.value("follow_up_date")),
         "priority": change.value("priority"),
     }
     return [Event(EventKind.USER_TASK, intent, **_place(change), name=change.value("element_id"), details=details)]

@@ -4,6 +4,8 @@ A user task lives in memory with its process instance. Its candidates, its histo
 (`notes`), and so are the filters that people save: the engine never reads them, so they cost neither memory nor a load.
 """
 
+import re
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from osmia_broker.base.whole_numbers import INT64_MAX
@@ -21,6 +23,23 @@ class UserTaskState(StrEnum):
     COMPLETED = "COMPLETED"
     CANCELING = "CANCELING"
     CANCELED = "CANCELED"
+
+
+_OFFSET_WITH_SECONDS = re.compile(r"[+-]\d\d:\d\d:\d\d$", re.ASCII)
+
+
+def rfc3339(stored_date: str) -> str | None:
+    """Return a date of a user task as answers show it: with an offset of hours and minutes, without the name of a zone. None for none.
+
+    Zones had offsets with seconds before their standard time. Such a date is given in UTC.
+    """
+    text = stored_date.partition("[")[0]
+    if not _OFFSET_WITH_SECONDS.search(text):
+        return text or None
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except OverflowError:  # in UTC it is still the year before the first one
+        return "0001-01-01T00:00:00Z"
 
 
 class CandidateKind(StrEnum):

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, liter
 from sqlalchemy import text as text_of_schema
 
 from osmia_broker.state.rows import RUNNING
-from osmia_broker.state.task_rows import UserTask, UserTaskState
+from osmia_broker.state.task_rows import UserTask, UserTaskState, rfc3339
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside, task_readers
@@ -52,11 +52,8 @@ def _nothing_simpler(_names: frozenset[str]) -> Condition | None:
 
 
 def _date(stored: Any) -> str | None:
-    """Return a stored date as RFC 3339: with its offset, without the name of a zone."""
-    if not stored:
-        return None
-    text = str(stored).partition("[")[0]
-    if epoch_ms(text) is None:
+    text = rfc3339(str(stored or ""))
+    if text is not None and epoch_ms(text) is None:
         raise ValueError(f"no date-time: {text!r:.100}")
     return text
 
