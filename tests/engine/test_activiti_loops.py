@@ -135,6 +135,16 @@ def test_results_are_in_the_order_of_completion(door: Door):
     scenario.play('at rest; variables people=["ada","bob","cleo"] meals=["stew","soup","pie"]')
 
 
+def test_a_subprocess_keeps_what_the_elements_in_it_give_for_the_list(door: Door):
+    """Anything else leaves: the elements in it are no instances of the loop."""
+    played(
+        door,
+        f"start > m:sub(cardinality=3, output=meals, output_item=meal) {{ start > cook:user > end }} {REST}",
+        "create; complete cook meal=stew x=1; complete cook; complete cook meal=pie;"
+        'at rest; variables meals=["stew",null,"pie"] x=1',
+    )
+
+
 def test_a_loop_that_ends_early_has_the_results_so_far(door: Door):
     played(
         door,

@@ -192,13 +192,18 @@ def _create(turn: Turn, body: ElementInstance, row: Loop, element: Element, item
     variables = {"loopCounter": str(number)}
     if isinstance(loop, MultiInstance):
         variables = {loop.names.counter: str(number - 1 + loop.names.counts_from)}
-        if loop.result_variable:
-            variables[loop.result_variable] = "null"
+        if result := loop.result_variable or _collected_from_inside(loop, element):
+            variables[result] = "null"
         if loop.element_variable and item is not None:
             variables[loop.element_variable] = bytes(item).decode()
     if not sees_only_own(turn, instance):  # else an expression still reads them (`implied_variables`)
         put_local(turn, instance, variables)
     turn.plan(instance)
+
+
+def _collected_from_inside(loop: MultiInstance, element: Element) -> str:
+    """Return the variable that a subprocess must own for the results of the elements in it to stay there; empty for none."""
+    return loop.output_variable if loop.collects_locals and loop.output_collection and element.children else ""
 
 
 def _finish(turn: Turn, body: ElementInstance, row: Loop, element: Element) -> None:
