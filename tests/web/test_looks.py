@@ -283,6 +283,32 @@ def test_the_option_that_enter_chooses_can_be_read(browse: Any, work: Any, uniqu
         shown.get_by_role("heading", name="Form").click()  # the list would cover the next field
 
 
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_the_days_of_a_calendar_can_be_read_and_times_stand_below_their_field(
+    browse: Any, work: Any, unique: str, look: str
+):
+    work.broker.client.deploy((f"{unique}.form", form(unique, *(one for one in FIELDS if one["type"] == "datetime"))))
+    work.deploy(f"start > ask:user(assignee=demo, form={unique}) > end", unique)
+    work.create(unique)
+    page = browse(color_scheme=look)
+    page.goto(f"/tasks?process={unique}")
+    page.get_by_role("list", name="Tasks").get_by_role("link", name="ask").click()
+    shown = page.get_by_role("region", name="Form")
+    shown.locator(".fjs-datepicker input").first.click()
+    for part in (
+        ".flatpickr-weekday",
+        ".flatpickr-day:not(.nextMonthDay)",
+        ".flatpickr-day.nextMonthDay",
+        ".cur-month, .flatpickr-monthDropdown-months",
+    ):
+        assert shown.locator(f".flatpickr-calendar.open :is({part})").last.evaluate(CONTRAST) >= CONTRAST_MIN, part
+    shown.get_by_role("heading", name="Form").click()
+    time = shown.locator(".fjs-timepicker input").first
+    time.click()
+    field, times = time.bounding_box(), shown.locator(".fjs-timepicker .fjs-dropdownlist").bounding_box()
+    assert times["y"] >= field["y"] + field["height"]
+
+
 def test_a_job_that_was_done_in_the_end_says_that_an_earlier_try_failed(page: Any, work: Any, unique: str):
     work.deploy(f"start > work:job(type={unique}) > ask:user > end", unique)
     key = work.create(unique)
