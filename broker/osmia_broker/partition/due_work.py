@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import chain
 from time import perf_counter
 from typing import Any
 
@@ -185,11 +186,14 @@ class DueWork:
 
     def _let_large_wait(self) -> None:
         """Put follow-ups off whose large instance would throw out the one that is at work; the others are in the queue after that."""
-        walks = [*self._put_off, *self._walks]
-        left = self._state.of_large_left(walk.row_keys[0] for walk in walks)
-        if not left or not self._is_run_on(len(left) < len(walks)):
-            self._put_off, self._walks, self._run = [], deque(walks), (0, 0)
+        left = self._state.of_large_left(walk.row_keys[0] for walk in chain(self._put_off, self._walks))
+        has_others = len(left) < len(self._put_off) + len(self._walks)
+        if not left or not self._is_run_on(has_others):
+            self._run = (0, 0)
+            self._walks.extendleft(reversed(self._put_off))
+            self._put_off.clear()
             return
+        walks = [*self._put_off, *self._walks]
         self._put_off = [walk for walk in walks if walk.row_keys[0] in left]
         self._walks = deque(walk for walk in walks if walk.row_keys[0] not in left)
 
