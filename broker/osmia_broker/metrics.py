@@ -153,6 +153,21 @@ def _zero() -> float:
 
 
 @dataclass(slots=True)
+class PartitionGauges:
+    """What stands now in one partition: each is asked when somebody scrapes. Its parts give their own; the rest stays 0."""
+
+    queue_commands: Callable[[], float] = _zero
+    resident_instances: Callable[[], float] = _zero
+    held_jobs: Callable[[], Mapping[Labels, int]] = dict  #: (type): jobs that workers hold
+    passed_over: Callable[[], float] = _zero  #: due rows that cannot be worked off; a start tries them again
+    store_bytes: Callable[[], float] = _zero
+    free_disk_bytes: Callable[[], float] = _zero
+    held_snapshot_seconds: Callable[[], float] = _zero
+    is_leading: Callable[[], bool] = bool  #: whether the partition takes commands here, and can store them
+    epoch: Callable[[], float] = _zero  #: of the store; it grows with each take-over
+
+
+@dataclass(slots=True)
 class PartitionCounters:
     """The counts of one partition. Times are seconds; a refused or undone command counts as rejected, nothing else."""
 
@@ -173,16 +188,7 @@ class PartitionCounters:
     incidents: Tally = field(default_factory=Tally)  #: (error type)
     took: dict[Labels, NameHistograms] = field(default_factory=_durations)
     timer_lag_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
-    # Gauges are asked for when somebody scrapes.
-    held_jobs: Callable[[], Mapping[Labels, int]] = dict  #: (type): jobs that workers hold
-    queue_commands: Callable[[], float] = _zero
-    resident_instances: Callable[[], float] = _zero
-    passed_over: Callable[[], float] = _zero  #: due rows that cannot be worked off; a start tries them again
-    store_bytes: Callable[[], float] = _zero
-    free_disk_bytes: Callable[[], float] = _zero
-    held_snapshot_seconds: Callable[[], float] = _zero
-    is_leading: Callable[[], bool] = bool  #: whether the partition takes commands here, and can store them
-    epoch: Callable[[], float] = _zero  #: of the store; it grows with each take-over
+    gauges: PartitionGauges = field(default_factory=PartitionGauges)
 
     def accepted(self, command: str, seconds: float) -> None:
         """Count a command that took effect, and that took *seconds* to decide."""
@@ -199,17 +205,6 @@ class PartitionCounters:
         if arrivals:
             self.queue_seconds.observe_since(arrivals, closed_s)
             self.command_seconds.observe_since(arrivals, now_s)
-
-    def follow(
-        self,
-        queued: Callable[[], float],
-        resident: Callable[[], float],
-        held: Callable[[], Mapping[Labels, int]],
-        passed_over: Callable[[], float],
-    ) -> None:
-        """Take the gauges of a partition: its queue, its process instances in memory, the jobs that workers hold, and due work that stands still."""
-        self.queue_commands, self.resident_instances, self.held_jobs = queued, resident, held
-        self.passed_over = passed_over
 
 
 @dataclass(slots=True)

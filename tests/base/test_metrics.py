@@ -68,7 +68,7 @@ def test_what_was_counted_is_what_is_told():
     one.commands.add("CREATE", "accepted", amount=3)
     two.commands.add("CREATE", "rejected")
     one.refused_busy += 5
-    two.queue_commands = lambda: 7
+    two.gauges.queue_commands = lambda: 7
     metrics.gateway.answered("Topology", "OK", 0.002)
     metrics.gateway.streams_open.add("ActivateJobs", amount=2)
     metrics.gateway.streams_open.add("ActivateJobs", amount=-1)

@@ -77,5 +77,7 @@ async def test_a_small_instance_does_not_wait_for_large_ones():
         await it.do(create("small"))
         while not any(job.type == "done" for job in it.store.living(Job)):
             await asyncio.sleep(0)
-        not_held = Counter(job.process_instance_key for job in it.store.living(Job) if job.state is JobState.ACTIVATABLE)
+        not_held = Counter(
+            job.process_instance_key for job in it.store.living(Job) if job.state is JobState.ACTIVATABLE
+        )
         assert all(not_held[key] > 0 for key in large)

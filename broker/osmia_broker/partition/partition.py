@@ -90,12 +90,11 @@ class Partition:
             committing=self._committing,
             publisher=self._publisher,
         )
-        counters.follow(
-            lambda: self.queued,
-            lambda: self.resident_instances,
-            lambda: self.state.jobs.flow.held_by_type,
-            lambda: self._committing.due.passed_over,
-        )
+        gauges = counters.gauges
+        gauges.queue_commands = lambda: self.queued
+        gauges.resident_instances = lambda: self.resident_instances
+        gauges.held_jobs = lambda: self.state.jobs.flow.held_by_type
+        gauges.passed_over = lambda: self._committing.due.passed_over
 
     # --- life
 

@@ -79,10 +79,11 @@ def _sqlite(settings: Settings, counters: Mapping[int, PartitionCounters]) -> Da
     paths = {number: path_of(data_dir, number) for number in range(1, count + 1)}
     stores = {number: SqliteStore(paths[number], partition_id=number) for number in counters}
     for number, counted in counters.items():
-        counted.store_bytes = partial(_size_of, paths[number])
-        counted.free_disk_bytes = lambda: shutil.disk_usage(data_dir).free
-        counted.epoch = partial(getattr, stores[number], "epoch")
-        counted.held_snapshot_seconds = partial(getattr, stores[number].held, "seconds")
+        gauges = counted.gauges
+        gauges.store_bytes = partial(_size_of, paths[number])
+        gauges.free_disk_bytes = lambda: shutil.disk_usage(data_dir).free
+        gauges.epoch = partial(getattr, stores[number], "epoch")
+        gauges.held_snapshot_seconds = partial(getattr, stores[number].held, "seconds")
     order = sorted(stores, reverse=True)  # where the first one is made, all are
     id_of_cluster = partial(cluster_id.read_or_make, data_dir)
     reader = Reader(*paths.values())
@@ -154,8 +155,8 @@ def _postgresql(
     shared = _shared_leases(server, broker_id, count) if settings.links_secret and count > 1 else {}
     leases = shared or _leases(server, broker_id, count)
     for number, counted in counters.items():
-        counted.epoch = partial(getattr, leases[number], "epoch")
-        counted.held_snapshot_seconds = partial(getattr, leases[1].life.held, "seconds")
+        counted.gauges.epoch = partial(getattr, leases[number], "epoch")
+        counted.gauges.held_snapshot_seconds = partial(getattr, leases[1].life.held, "seconds")
 
     def announce(address: str) -> None:
         leases[1].life.address = address

@@ -100,7 +100,7 @@ async def open_partitions(
         made = await _together(settings, share, clock, database, own=own, opened=opened)
     for number in database.opening_order:
         opened.push_async_callback(own[number].close)
-        counters[number].is_leading = partial(_is_ready, own[number])
+        counters[number].gauges.is_leading = partial(_is_ready, own[number])
         await own[number].open()
     # The reader closes before the stores, which tidy their files when they are the last.
     opened.push_async_callback(database.reader.close)
