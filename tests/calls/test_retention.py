@@ -195,7 +195,7 @@ def test_a_broker_that_is_told_so_keeps_everything(tmp_path: Path):
 
 def test_a_start_opens_no_read_side(tmp_path: Path):
     with running_broker(tmp_path) as broker:
-        (reader,) = broker.broker._reader.parts
+        (reader,) = broker.broker._database.reader.parts
         assert reader.database.connections.engine is None
 
 

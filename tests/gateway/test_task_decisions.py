@@ -282,7 +282,7 @@ def test_of_those_who_answer_a_proposal_at_the_same_moment_one_does(start: Any):
     place = start()
     made = place.desk.propose(place.key, {"amount": 450}, user="agent")
     broker = place.broker.broker
-    undecided = Undecided(UserTaskCalls(broker.partitions, Results(broker.partitions)), broker._reader)
+    undecided = Undecided(UserTaskCalls(broker.partitions, Results(broker.partitions)), broker._database.reader)
 
     async def at_once() -> list[Any]:
         people = [Caller({"osmia-user": f"p{number}"}) for number in range(5)]

@@ -43,7 +43,7 @@ from osmia_broker.partition import (
     Router,
     SystemClock,
 )
-from osmia_broker.running.databases import open_database
+from osmia_broker.running.databases import Database, open_database
 from osmia_broker.running.events import event_streams
 from osmia_broker.running.management import ManagementServer, readiness
 from osmia_broker.running.open_tracing import open_tracing
@@ -66,22 +66,34 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Doors:
-    """The parts behind the doors for clients, which gRPC and HTTP share."""
+class _Entrance:
+    """What stands before the doors for clients: who may come in, with which certificate, and who traces them."""
 
-    calls: Calls
-    reader: Reader
-    events: EventStreams
-    identity: BrokerIdentity
     access: Access | None
     tls: TlsFiles | None
     tracing: "Tracing | None"
-    documents: StoredDocuments
 
     @property
     def guard(self) -> Guard | None:
         """The guard that lets callers in; None if everybody is let in."""
         return self.access.guard if self.access else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """What stands behind the doors: gRPC and HTTP offer the same."""
+
+    calls: Calls
+    reader: Reader
+    events: EventStreams
+    documents: StoredDocuments
+    identity: BrokerIdentity
+
+    def stop(self) -> None:
+        """End every idle wait at once: polls, streams, awaited results."""
+        stopping = Unavailable("Expected the broker to be open, but it is stopping")
+        self.events.stop(stopping)
+        self.calls.stop(stopping)
 
 
 class Broker:
@@ -96,7 +108,7 @@ class Broker:
         self._clock = PinnableClock(machine) if settings.clock_control else machine
         self._partitions: Partitions | None = None
         self._has_open_doors = False  # gRPC and HTTP; the management door answers before them
-        self._reader: Reader | None = None
+        self._database: Database | None = None
         self._open = AsyncExitStack()
 
     @property
@@ -118,7 +130,7 @@ class Broker:
         begun = monotonic()
         gc.set_threshold(*GC_THRESHOLDS)
         try:
-            await self._start_parts(self._open)
+            database = await self._start_parts(self._open)
         except BaseException:
             await self._open.aclose()
             raise
@@ -128,42 +140,53 @@ class Broker:
             "grpc": self.grpc_port,
             "http": self.http_port,
             "management": self.management_port,
-            "database": self._database,
+            "database": database.kind,
             "partitions": self.settings.partitions,
         }
         place = {"host": self.settings.host_of("grpc"), "data_dir": str(self.settings.data_dir.absolute())}
         took = f"{monotonic() - begun:.2f}s"
         log.info("broker ready", extra={"version": __version__, **where, **place, "pid": os.getpid(), "took": took})
 
-    async def _start_parts(self, opened: AsyncExitStack) -> None:
+    async def _start_parts(self, opened: AsyncExitStack) -> Database:
         """Open the parts one by one; *opened* closes in reverse those that were opened, even if one fails."""
-        settings = self.settings
-        access = self._open_access(opened)
-        tls = _tls(settings)
-        tracing = open_tracing(settings, opened)
+        entrance = self._open_entrance(opened)
+        await self._open_management(opened, entrance.tls)
+        leads, folder = self._share.leads, self._share.folder(self.settings.data_dir)
+        counters = {n: self.metrics.partition(n) for n in range(1, self.settings.partitions + 1) if leads(n)}
+        database = self._database = open_database(self.settings, counters, opened, folder)
+        made = await open_partitions(
+            self.settings, self._share, self._clock, database, counters=counters, opened=opened
+        )
+        self._partitions = made.partitions
+        self._keep_history(opened, made.own, database.reader, counters)
+        offer = await self._make_offer(made, database, entrance.tracing)
+        await self._open_grpc(opened, entrance, offer, database.name)
+        database.announce(self.settings.advertised(self.grpc_port))
+        await self._open_http(opened, entrance, offer, made.links)
+        opened.callback(offer.stop)
+        self._has_open_doors = True
+        return database
+
+    def _open_entrance(self, opened: AsyncExitStack) -> _Entrance:
+        access = open_access(self.settings)
+        if access is not None:
+            opened.callback(access.close)
+            asking = asyncio.ensure_future(access.warm_up())
+            opened.callback(asking.cancel)
+        tls = _tls(self.settings)
+        tracing = open_tracing(self.settings, opened)
         if tracing is not None:
             self.metrics.http = tracing.http_counters()
-        await self._open_management(opened, tls)
-        own = [number for number in range(1, settings.partitions + 1) if self._share.leads(number)]
-        counters = {number: self.metrics.partition(number) for number in own}
-        database = open_database(settings, counters, opened, self._share.folder(settings.data_dir))
-        reader = self._reader = database.reader
-        made = await open_partitions(settings, self._share, self._clock, database, counters=counters, opened=opened)
-        self._partitions, self._database = made.partitions, database.kind
-        self._keep_history(opened, made.own, reader, counters)
-        calls = self._make_calls(made, reader, tracing)
-        events = event_streams(settings, made, reader, self._clock)
+        return _Entrance(access, tls, tracing)
+
+    async def _make_offer(self, made: OpenedPartitions, database: Database, tracing: "Tracing | None") -> _Offer:
+        settings = self.settings
+        calls = self._make_calls(made, database.reader, tracing)
+        events = event_streams(settings, made, database.reader, self._clock)
         await events.start()
-        identity = BrokerIdentity(settings.gateway_version, database.cluster_id())
         documents = StoredDocuments(Documents(settings.data_dir / "documents", self._clock.now_ms))
-        doors = _Doors(calls, reader, events, identity, access, tls, tracing, documents)
-        await self._open_grpc(opened, doors, database.name)
-        database.announce(settings.advertised(self.grpc_port))
-        await self._open_http(opened, doors, made.links)
-        stopping = Unavailable("Expected the broker to be open, but it is stopping")
-        opened.callback(calls.stop, stopping)
-        opened.callback(events.stop, stopping)
-        self._has_open_doors = True
+        identity = BrokerIdentity(settings.gateway_version, database.cluster_id())
+        return _Offer(calls, database.reader, events, documents, identity)
 
     def _make_calls(self, made: OpenedPartitions, reader: Reader, tracing: "Tracing | None") -> Calls:
         partitions = made.partitions
@@ -207,27 +230,19 @@ class Broker:
         self.management_port = await management.start()
         opened.push_async_callback(management.stop)
 
-    def _open_access(self, opened: AsyncExitStack) -> Access | None:
-        access = open_access(self.settings)
-        if access is not None:
-            opened.callback(access.close)
-            asking = asyncio.ensure_future(access.warm_up())
-            opened.callback(asking.cancel)
-        return access
-
-    async def _open_grpc(self, opened: AsyncExitStack, doors: "_Doors", database: str) -> None:
-        settings, tracing = self.settings, doors.tracing
+    async def _open_grpc(self, opened: AsyncExitStack, entrance: _Entrance, offer: _Offer, database: str) -> None:
+        settings, tracing = self.settings, entrance.tracing
         server = Server(
-            doors.calls,
-            Queries(self.partitions, doors.reader, database, Items(doors.calls, doors.reader)),
-            Events(doors.events),
+            offer.calls,
+            Queries(self.partitions, offer.reader, database, Items(offer.calls, offer.reader)),
+            Events(offer.events),
             self.metrics.gateway,
-            doors.identity,
-            user_tasks=UserTasks(doors.calls, doors.reader, doors.events),
-            documents=doors.documents,
+            offer.identity,
+            user_tasks=UserTasks(offer.calls, offer.reader, offer.events),
+            documents=offer.documents,
             message_bytes_max=settings.max_message_size,
-            guard=doors.guard,
-            tls=doors.tls,
+            guard=entrance.guard,
+            tls=entrance.tls,
             grpc_server=settings.grpc_server,
             wrap=tracing.rpc if tracing else None,
             shares_port=self._share.shares_ports,
@@ -235,22 +250,22 @@ class Broker:
         opened.push_async_callback(server.stop, settings.shutdown_grace)
         self.grpc_port = await server.start(settings.host_of("grpc"), settings.grpc_port, settings.advertised_address)
 
-    async def _open_http(self, opened: AsyncExitStack, doors: "_Doors", links: Links | None) -> None:
+    async def _open_http(self, opened: AsyncExitStack, entrance: _Entrance, offer: _Offer, links: Links | None) -> None:
         from osmia_broker.http.browser_sign_in import SignIn
         from osmia_broker.http.server import HttpServer
 
-        settings, tracing = self.settings, doors.tracing
+        settings, tracing = self.settings, entrance.tracing
         clock = ClockControl(self.partitions, self._clock) if isinstance(self._clock, PinnableClock) else None
         services = Services(
-            doors.calls,
-            doors.reader,
-            doors.identity,
+            offer.calls,
+            offer.reader,
+            offer.identity,
             parse_address(settings.advertised(self.grpc_port)),
-            doors.documents,
+            offer.documents,
             clock,
             settings.max_message_size,
-            doors.guard,
-            SignIn(doors.access) if doors.access else None,
+            entrance.guard,
+            SignIn(entrance.access) if entrance.access else None,
         )
         live = self._open_live(links)
         http = HttpServer(
@@ -259,8 +274,8 @@ class Broker:
             live,
             self._clock.now_ms,
             body_bytes_max=settings.max_message_size,
-            tls=doors.tls,
-            is_open=doors.access is None and doors.tls is None and not settings.insecure,
+            tls=entrance.tls,
+            is_open=entrance.access is None and entrance.tls is None and not settings.insecure,
             wrap=tracing.app if tracing else None,
             shares_port=self._share.shares_ports,
         )
@@ -317,10 +332,10 @@ class Broker:
     async def _count_standing(self) -> None:
         """Count what waits for people, for a scrape. A failure leaves those numbers out: old ones would be wrong."""
         self.metrics.people = PeopleCounters()
-        if self._reader is None or self._partitions is None or not self._partitions.parts[0].is_here:
+        if self._database is None or self._partitions is None or not self._partitions.parts[0].is_here:
             return  # whoever leads the first partition counts for all
         now_ms = self._clock.now_ms()
-        self.metrics.people = people_counters(await self._reader.standing(now_ms), now_ms)
+        self.metrics.people = people_counters(await self._database.reader.standing(now_ms), now_ms)
 
     def _ready(self) -> tuple[bool, str]:
         if self._partitions is None:
