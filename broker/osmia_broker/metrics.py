@@ -154,7 +154,7 @@ def _zero() -> float:
 
 @dataclass(slots=True)
 class PartitionGauges:
-    """What stands now in one partition: each is asked when somebody scrapes. Its parts give their own; the rest stays 0."""
+    """The state of one partition now: each number is asked for when somebody scrapes. Its parts give their own; the rest stays 0."""
 
     queue_commands: Callable[[], float] = _zero
     resident_instances: Callable[[], float] = _zero

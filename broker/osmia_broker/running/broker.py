@@ -67,7 +67,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Entrance:
-    """What stands before the doors for clients: who may come in, with which certificate, and who traces them."""
+    """The parts before the doors for clients: who may come in, with which certificate, and who traces them."""
 
     access: Access | None
     tls: TlsFiles | None
@@ -81,7 +81,7 @@ class _Entrance:
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """What stands behind the doors: gRPC and HTTP offer the same."""
+    """The parts behind the doors: gRPC and HTTP offer the same."""
 
     calls: Calls
     reader: Reader
