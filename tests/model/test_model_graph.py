@@ -314,7 +314,7 @@ def test_a_form_is_named_by_its_key_verbatim_or_by_its_id() -> None:
 
 
 def test_what_a_job_based_user_task_does_not_need_is_ignored() -> None:
-    ignored = '<zeebe:priorityDefinition priority="abc"/><zeebe:taskDefinition/><zeebe:properties/>'
+    ignored = '<zeebe:priorityDefinition priority="70"/><zeebe:taskDefinition/><zeebe:properties/>'
     assert user_task(ignored) == UserTaskDefinition()
 
 

@@ -290,7 +290,8 @@ def test_a_process_may_carry_empty_extensions() -> None:
     assert found.version_tag == ""
 
 
-PRIORITY = '<zeebe:userTask/><zeebe:priorityDefinition priority="{}"/>'
+PRIORITY_OF_A_JOB = '<zeebe:priorityDefinition priority="{}"/>'
+PRIORITY = "<zeebe:userTask/>" + PRIORITY_OF_A_JOB
 ONE_NATIVE_FORM = (
     "Exactly one of the attributes 'formId, externalReference' must be present and not blank for native user tasks"
 )
@@ -309,6 +310,9 @@ ONE_NATIVE_FORM = (
         (PRIORITY.format(-1), "Priority must be a number between 0 and 100, but was '-1'"),
         (PRIORITY.format("abc"), "Expected static value to be a valid Number between 0 and 100, but found 'abc'"),
         (PRIORITY.format(5.5), "Expected static value to be a valid Number between 0 and 100, but found '5.5'"),
+        (PRIORITY_OF_A_JOB.format(101), "Priority must be a number between 0 and 100, but was '101'"),
+        (PRIORITY_OF_A_JOB.format("abc"), "Expected static value to be a valid Number between 0 and 100"),
+        (PRIORITY_OF_A_JOB.format("=1+"), "failed to parse expression '1+'"),
         ('<zeebe:userTask/><zeebe:formDefinition formKey="f"/>', ONE_NATIVE_FORM),
         ("<zeebe:userTask/><zeebe:formDefinition/>", ONE_NATIVE_FORM),
         ('<zeebe:userTask/><zeebe:formDefinition formId="f" externalReference="r"/>', ONE_NATIVE_FORM),

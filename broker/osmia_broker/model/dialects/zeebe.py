@@ -139,11 +139,12 @@ def user_task(source: Source) -> UserTaskDefinition:
     if schedule is not None:
         fields["due_date"] = _value(source, schedule, "dueDate", _date_time)
         fields["follow_up_date"] = _value(source, schedule, "followUpDate", _date_time)
+    priority = source.extension(_tag("priorityDefinition"))
+    found = None if priority is None else _value(source, priority, "priority", _priority)
     if has(source, "userTask"):
-        priority = source.extension(_tag("priorityDefinition"))
-        fields["priority"] = None if priority is None else _value(source, priority, "priority", _priority)
+        fields["priority"] = found
         return UserTaskDefinition(**fields, **_native_form(source), is_native=True, listeners=task_listeners(source))
-    task_listeners(source)  # refused here
+    task_listeners(source)  # refused here; a priority is checked, as in the reference, and has no effect
     return UserTaskDefinition(**fields, **_form(source))
 
 

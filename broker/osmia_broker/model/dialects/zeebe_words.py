@@ -16,7 +16,7 @@ _OUTER: Mapping[str, tuple[str, ...]] = {
     "jobPriorityDefinition": ("priority",),
     "loopCharacteristics": ("inputCollection", "inputElement", "outputCollection", "outputElement"),
     "modelerTemplate": (),
-    "priorityDefinition": ("priority",),  # of native user tasks; measured: ignored on job-based ones
+    "priorityDefinition": ("priority",),  # of native user tasks; checked and without effect on job-based ones
     "properties": (),
     "publishMessage": ("correlationKey", "messageId", "timeToLive"),
     "script": ("expression", "resultVariable"),
