@@ -7,16 +7,19 @@ import pytest
 from osmia_broker.state.index import Index
 
 
+OTHER = 100  # the lowest key of the rows with another value
+
+
 @dataclass(slots=True)
 class Row:
     key: int
 
 
 def index(*keys, value="a"):
-    made = Index()
+    made = Index(lambda row: value if row.key < OTHER else "b")
     rows = {key: Row(key) for key in keys}
     for row in rows.values():
-        made.enter(value, row)
+        made.enter(row)
     return made, rows
 
 
@@ -51,32 +54,32 @@ def test_rows_are_found_between_two_keys(keys, after, through, found):
 def test_a_place_without_rows_is_no_place(keys):
     made, rows = index(*keys)
     for left, key in enumerate(keys, 1):
-        made.leave("a", rows[key])
+        made.leave(rows[key])
         assert [row.key for row in made.rows("a")] == sorted(keys[left:])
     assert (len(made), "a" in made, dict(made.items())) == (0, False, {})
 
 
 def test_a_row_that_comes_again_is_there_once():
     made, rows = index(5, 3)
-    made.leave("a", rows[3])
-    made.enter("a", rows[3])
+    made.leave(rows[3])
+    made.enter(rows[3])
     assert [row.key for row in made.rows("a")] == [3, 5]
-    made.leave("a", rows[5])
+    made.leave(rows[5])
     assert made.rows("a") == [rows[3]]
-    made.leave("a", rows[3])
-    made.enter("a", rows[3])
+    made.leave(rows[3])
+    made.enter(rows[3])
     assert made.rows("a") == [rows[3]]
 
 
 def test_a_row_that_is_not_there_does_not_leave():
     made, rows = index(5)
     with pytest.raises(KeyError):
-        made.leave("b", rows[5])
-    made.enter("a", Row(6))
+        made.leave(Row(OTHER))
+    made.enter(Row(6))
     with pytest.raises(KeyError):
-        made.leave("a", Row(7))
+        made.leave(Row(7))
 
 
 def test_one_row_is_held_without_a_dictionary():
     made, rows = index(5)
-    assert made._places == {"a": rows[5]}
+    assert made.places == {"a": rows[5]}

@@ -10,6 +10,8 @@ from typing import Any
 from osmia_broker.state.definitions import VersionedTable
 from osmia_broker.state.elements import ElementTable
 from osmia_broker.state.journal import Journal
+from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.store_protocol import RowValues
 from osmia_broker.state.table import Table
 from osmia_broker.state.variables import VariableTable
 
@@ -21,7 +23,7 @@ class Change:
 
     def __init__(self, row: Any, before: Mapping[str, Any] | None, later: Mapping[str, Any]) -> None:
         self.row = row
-        self.before = before  #: the former values of the fields that changed; None of a new row
+        self.before = before  #: the former values of the fields that changed, and of others perhaps; None of a new row
         self._later = later  # the values that later changes of the same command replaced
 
     @property
@@ -71,8 +73,12 @@ def _inserted(_row: Any) -> None:
     return None
 
 
-def _updated(_row: Any, before: Any, _was_changed: bool) -> Mapping[str, Any]:
-    return {"value": before} if isinstance(before, str) else dict(before)  # of a variable, the value alone
+def _updated(row: Any, before: RowValues, _was_changed: bool) -> Mapping[str, Any]:
+    return dict(zip(KINDS[type(row)].columns, before, strict=True))
+
+
+def _variable_updated(_row: Any, value: str, _was_changed: bool) -> Mapping[str, Any]:
+    return {"value": value}
 
 
 def _set(_row: Any, name: str, before: Any, _was_changed: bool) -> Mapping[str, Any]:
@@ -96,5 +102,5 @@ _READERS: dict[Any, Callable[..., Mapping[str, Any] | None]] = {
     Table.undo_delete: _deleted,
     ElementTable.undo_leave: _left,
     VariableTable.undo_insert: _inserted,
-    VariableTable.undo_update: _updated,
+    VariableTable.undo_update: _variable_updated,
 }

@@ -1,5 +1,7 @@
 """The subscriptions of the start events of the latest processes."""
 
+from operator import attrgetter
+
 from msgspec.structs import replace
 
 from osmia_broker.state.index import Index
@@ -15,8 +17,8 @@ class StartSubscriptions(WholeTable[StartSubscription]):
 
     def __init__(self, journal: Journal) -> None:
         super().__init__(StartSubscription, journal, over="ended_ms")
-        self._by_name: Index[StartSubscription] = Index()
-        self._by_definition: Index[StartSubscription] = Index()
+        self._by_name: Index[StartSubscription] = Index(attrgetter("kind", "name"))
+        self._by_definition: Index[StartSubscription] = Index(attrgetter("process_definition_key"))
 
     def by_name(self, kind: SubscriptionKind, name: str) -> list[StartSubscription]:
         """Return those that wait for a message or signal of this *name* (empty for conditions), in order of their keys."""
@@ -31,9 +33,9 @@ class StartSubscriptions(WholeTable[StartSubscription]):
         self.put(replace(row, ended_ms=ended_ms))
 
     def _entered(self, row: StartSubscription) -> None:
-        self._by_name.enter((row.kind, row.name), row)
-        self._by_definition.enter(row.process_definition_key, row)
+        self._by_name.enter(row)
+        self._by_definition.enter(row)
 
     def _left(self, row: StartSubscription) -> None:
-        self._by_name.leave((row.kind, row.name), row)
-        self._by_definition.leave(row.process_definition_key, row)
+        self._by_name.leave(row)
+        self._by_definition.leave(row)

@@ -1,5 +1,7 @@
 """The events that element instances wait for, in memory, and those of them that wait for a condition."""
 
+from operator import attrgetter
+
 from osmia_broker.state.deadlines import Deadlines
 from osmia_broker.state.index import Index
 from osmia_broker.state.journal import Journal
@@ -20,12 +22,12 @@ class SubscriptionTable(Table[Subscription]):
 
     def __init__(self, journal: Journal, residency: Residency, deadlines: Deadlines) -> None:
         super().__init__(Subscription, journal, residency, deadlines)
-        self.conditions: Index[Subscription] = Index()
+        self.conditions: Index[Subscription] = Index(attrgetter("process_instance_key"))
 
     def _entered(self, row: Subscription) -> None:
         if row.kind is _CONDITION:
-            self.conditions.enter(row.process_instance_key, row)
+            self.conditions.enter(row)
 
     def _left(self, row: Subscription) -> None:
         if row.kind is _CONDITION:
-            self.conditions.leave(row.process_instance_key, row)
+            self.conditions.leave(row)

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from msgspec.structs import astuple
 
 from osmia_broker.state.deadlines import Deadlines
-from osmia_broker.state.index import Index
+from osmia_broker.state.index import Index, enter_all, leave_all
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.residency import ROW_BYTES, Residency
@@ -25,6 +25,14 @@ def take_values(changed: dict[Any, Any]) -> list[RowValues]:
     taken = [*map(astuple, changed.values())]
     changed.clear()
     return taken
+
+
+def _text_size(columns: tuple[str, ...]) -> Callable[[Any], int]:
+    """Return the function for the number of characters that a row has in these *columns*."""
+    texts_of = attrgetter(*columns)
+    if len(columns) == 1:
+        return lambda row: len(texts_of(row))
+    return lambda row: sum(map(len, texts_of(row)))
 
 
 class Table(Generic[R]):
@@ -49,7 +57,7 @@ class Table(Generic[R]):
         "_residency",
         "_rows",
         "_settable",
-        "_sized",
+        "_text_size",
         "_touch",
         "changed",
         "deleted",
@@ -67,20 +75,18 @@ class Table(Generic[R]):
         self._touch = residency.touch
         self._grow, self._grown = residency.grow, residency.grown
         self._changing = kind.changing
-        self._sized = kind.sized
+        self._text_size = _text_size(kind.sized) if kind.sized else None
         self._may_grow = kind.changing.intersection(kind.sized)
         self._settable = kind.changing - {kind.due, *kind.sized}
         self._rows: dict[int, R] = {}
         #: Return the living resident row of a key, or None. Whether it may be in the store is the state's question.
         self.get: Callable[[int], R | None] = self._rows.get
-        self._by_instance: Index[R] = Index()
-        self._lookups: dict[str, Index[R]] = {name: Index() for name in kind.lookups}
-        self._matches: dict[tuple[str, ...], Index[R]] = {columns: Index() for columns in kind.matches}
-        self._indexes: tuple[tuple[Callable[[Any], Any], Index[R]], ...] = (
-            (attrgetter("process_instance_key"), self._by_instance),
-            *((attrgetter(name), index) for name, index in self._lookups.items()),
-            *((attrgetter(*columns), index) for columns, index in self._matches.items()),
-        )
+        self._by_instance: Index[R] = Index(attrgetter("process_instance_key"))
+        self._lookups: dict[str, Index[R]] = {name: Index(attrgetter(name)) for name in kind.lookups}
+        self._matches: dict[tuple[str, ...], Index[R]] = {
+            columns: Index(attrgetter(*columns)) for columns in kind.matches
+        }
+        self._indexes = (self._by_instance, *self._lookups.values(), *self._matches.values())
         #: The rows that the next commit writes, and those that it deletes; always the same objects.
         self.changed: dict[int, R] = {}
         self.deleted: dict[int, R] = {}
@@ -110,7 +116,7 @@ class Table(Generic[R]):
 
     def has_any_of_instance(self, process_instance_key: int) -> bool:
         """Return whether a resident process instance has a living row."""
-        return process_instance_key in self._by_instance
+        return process_instance_key in self._by_instance.places
 
     def count_of_instance(self, process_instance_key: int) -> int:
         """Return how many living rows a resident process instance has."""
@@ -126,7 +132,7 @@ class Table(Generic[R]):
 
     def has_any(self, lookup: str, value: int) -> bool:
         """Return whether a living row has this *value* in its column *lookup*."""
-        return value in self._lookups[lookup]
+        return value in self._lookups[lookup].places
 
     def matching(self, columns: tuple[str, ...], values: tuple[str | int, ...], after: int, through: int) -> list[R]:
         """Return the resident living rows whose *columns*, one of the kind's `matches`, have these *values*, in order of their keys.
@@ -150,15 +156,10 @@ class Table(Generic[R]):
     def update(self, row: Any, **changes: Any) -> None:
         """Set the fields named in *changes*; each must be declared as changing in `rows`."""
         key = row.key
-        before = []
         grown = 0
         if self._may_grow and not self._may_grow.isdisjoint(changes):
             grown = sum(len(changes[name]) - len(getattr(row, name)) for name in self._may_grow.intersection(changes))
-        for name, value in changes.items():
-            assert name in self._changing, f"{name} of {row} never changes"
-            before.append((name, getattr(row, name)))
-            setattr(row, name, value)
-        self._note((self.undo_update, (row, before, key in self.changed)))
+        self._note((self.undo_update, (row, self._set_all(row, changes), key in self.changed)))
         self.changed[key] = row
         self._touch(row.process_instance_key)
         if grown:
@@ -180,15 +181,19 @@ class Table(Generic[R]):
         """Set the fields named in *changes* and the end of the row. From now on no look-up and no load finds it."""
         key = row.key
         self._leave(row)
-        before = [("ended_ms", row.ended_ms)]
+        before = self._set_all(row, changes)
         row.ended_ms = ended_ms
-        for name, value in changes.items():
-            assert name in self._changing, f"{name} of {row} never changes"
-            before.append((name, getattr(row, name)))
-            setattr(row, name, value)
         self._note((self.undo_end, (row, before, key in self.changed)))
         self.changed[key] = row
         self._touch(row.process_instance_key)
+
+    def _set_all(self, row: Any, changes: dict[str, Any]) -> RowValues:
+        """Set the fields named in *changes*; return all values of the row before, which is cheaper than to pick those that change."""
+        assert self._changing.issuperset(changes), f"{changes.keys() - self._changing} of {row} never change"
+        before: RowValues = astuple(row)
+        for name, value in changes.items():
+            setattr(row, name, value)
+        return before
 
     def delete(self, row: Any) -> None:
         """Remove a row of a kind that keeps no history."""
@@ -233,23 +238,17 @@ class Table(Generic[R]):
 
     def _enter(self, row: Any) -> None:
         self._rows[row.key] = row
-        for value_of, index in self._indexes:
-            index.enter(value_of(row), row)
-        self._grown[row.process_instance_key] += self._size(row) if self._sized else ROW_BYTES
+        enter_all(self._indexes, row)
+        text_size = self._text_size
+        self._grown[row.process_instance_key] += ROW_BYTES if text_size is None else ROW_BYTES + text_size(row)
         self._entered(row)
 
     def _leave(self, row: Any) -> None:
         del self._rows[row.key]
-        for value_of, index in self._indexes:
-            index.leave(value_of(row), row)
-        self._grown[row.process_instance_key] -= self._size(row) if self._sized else ROW_BYTES
+        leave_all(self._indexes, row)
+        text_size = self._text_size
+        self._grown[row.process_instance_key] -= ROW_BYTES if text_size is None else ROW_BYTES + text_size(row)
         self._left(row)
-
-    def _size(self, row: Any) -> int:
-        size = ROW_BYTES
-        for name in self._sized:
-            size += len(getattr(row, name))
-        return size
 
     def _entered(self, row: R) -> None:
         """Take the row into a further index."""
@@ -264,9 +263,9 @@ class Table(Generic[R]):
         self._leave(row)
         del self.changed[row.key]
 
-    def undo_update(self, row: Any, before: list[tuple[str, Any]], was_changed: bool) -> None:
+    def undo_update(self, row: Any, before: RowValues, was_changed: bool) -> None:
         """Give the row its former values again."""
-        for name, value in before:
+        for name, value in zip(self.kind.columns, before, strict=True):
             setattr(row, name, value)
         if not was_changed:
             self.changed.pop(row.key, None)
@@ -277,7 +276,7 @@ class Table(Generic[R]):
         if not was_changed:
             self.changed.pop(row.key, None)
 
-    def undo_end(self, row: Any, before: list[tuple[str, Any]], was_changed: bool) -> None:
+    def undo_end(self, row: Any, before: RowValues, was_changed: bool) -> None:
         """Let the row live again, with its former values."""
         self.undo_update(row, before, was_changed)
         self._enter(row)
