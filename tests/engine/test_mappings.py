@@ -67,6 +67,21 @@ def _mapping(text: str) -> str:
         # without a source: null, which hides the variable outside
         (["in x", "in y = =x", "in o.k"], "x=5", 'x=null y=null o={"k":null}'),
         (["in x = ", "in y = =x", "in o.k =  "], "x=5", 'x=null y=null o={"k":null}'),
+        # a text or a whole number passes as it is stored, and is read by those after it
+        (["in y = =x", "in z = =y + 1"], "x=41", "y=41 z=42"),
+        (["in y = =x", 'in z = =y + "c"'], 'x="a\\"b"', 'y="a\\"b" z="a\\"bc"'),
+        (["in y = =a.b", "in z = =y.c"], 'a={"b":"text","c":9}', 'y="text" z=null'),
+        (["in o.k = =x", "in all = =o", "in y = =o.k"], 'x="text"', 'o={"k":"text"} all={"k":"text"} y="text"'),
+        (["in o.k = =x", "in y = =o.k * 2"], "x=21", 'o={"k":21} y=42'),
+        (["in x.k = =x"], 'x="text"', 'x={"k":"text"}'),
+        # all else is evaluated
+        (["in y = =x", "in z = =a.b"], 'x=2.0 a={"b":1.50}', "y=2 z=1.5"),
+        (["in y = =x", "in z = =a.b"], 'x=-7 a={"b":-7}', "y=-7 z=-7"),
+        (["in y = =x", "in z = =a.b"], 'x=true a={"b":null}', "y=true z=null"),
+        (["in y = =a.b"], 'a=[{"b":"1"},{"b":"2"}]', 'y=["1","2"]'),
+        (["in y = =a.c", "in z = =none"], 'a={"b":"text"}', "y=null z=null"),
+        (["in y = =a.b"], 'a="text"', "y=null"),
+        (["in y = =x"], "x=1234567890123456789", "y=1234567890123456789"),
     ],
 )
 def test_input_mappings(door: Door, mappings: list[str], variables: str, seen: str):

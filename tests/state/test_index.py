@@ -6,7 +6,6 @@ import pytest
 
 from osmia_broker.state.index import Index
 
-
 OTHER = 100  # the lowest key of the rows with another value
 
 
@@ -72,7 +71,7 @@ def test_a_row_that_comes_again_is_there_once():
 
 
 def test_a_row_that_is_not_there_does_not_leave():
-    made, rows = index(5)
+    made, _ = index(5)
     with pytest.raises(KeyError):
         made.leave(Row(OTHER))
     made.enter(Row(6))

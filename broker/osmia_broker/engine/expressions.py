@@ -28,6 +28,19 @@ class VariableScope:
         self._turn = turn
         self._key = element_instance_key
 
+    def stored(self, name: str) -> str | None:
+        """Return the JSON text of the variable *name*; None if there is none, or the name may mean another thing than a variable."""
+        scopes, elements, key = self._turn.variables.scopes, self._turn.elements, self._key
+        while key:
+            own = scopes.get(key)
+            if own is not None and name in own:
+                return own[name].value
+            element = elements.get(key)
+            if element is None or element.loop_counter:
+                return None
+            key = element.scope_key
+        return None
+
     def __getitem__(self, name: str) -> msgspec.Raw:
         turn, key = self._turn, self._key
         scopes = turn.variables.scopes

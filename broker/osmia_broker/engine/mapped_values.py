@@ -15,6 +15,11 @@ from osmia_broker.engine.turn import Turn
 from osmia_broker.feel.json_text import parse_document
 from osmia_broker.feel.values import CONTEXTS, Context, Value
 
+DIGITS_MAX = 18  # of a whole number that is passed on as it is stored: all of them have 64 bits
+QUOTE = ord('"')
+
+_split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
 
 class Level(dict[str, Any]):
     """An object that nested targets build: values and further levels by name.
@@ -40,7 +45,24 @@ class MappedValues(VariableScope):
         # Levels as a mapping reads them, so that a loop does not build them again.
         self._shown: dict[str, Context] | None = None
 
-    def put(self, target: tuple[str, ...], value: Value) -> None:
+    def passed_on(self, path: tuple[str, ...]) -> msgspec.Raw | None:
+        """Return the JSON of a variable, or of its property, at *path*, if that is a text or a whole number and no mapping has made it.
+
+        To evaluate such a source would read the JSON and write the same again. None for all others.
+        """
+        name = path[0]
+        text = None if name in self._made else self.stored(name)
+        if text is None:
+            return None
+        if len(path) == 1:
+            return msgspec.Raw(text) if text[0] == '"' or (text.isdecimal() and len(text) <= DIGITS_MAX) else None
+        entry = _split(text).get(path[1]) if text[0] == "{" else None
+        if entry is None:
+            return None
+        octets = bytes(entry)
+        return entry if octets[0] == QUOTE or (octets.isdigit() and len(octets) <= DIGITS_MAX) else None
+
+    def put(self, target: tuple[str, ...], value: Value | msgspec.Raw) -> None:
         """Set *value* at the path *target*. A value on the way that is no object is replaced by one."""
         if self._shown:
             self._shown.pop(target[0], None)
@@ -49,11 +71,11 @@ class MappedValues(VariableScope):
             level = _open(level, name)
         level[target[-1]] = value
 
-    def items(self) -> Iterable[tuple[str, Value]]:
+    def items(self) -> Iterable[tuple[str, Value | msgspec.Raw]]:
         """Each mapped variable with its value, or with the `Level` that nested targets built."""
         return self._made.items()
 
-    def __getitem__(self, name: str) -> Value:
+    def __getitem__(self, name: str) -> Value | msgspec.Raw:
         """Return what a mapping reads as *name*; raise KeyError if neither a mapping made it nor a variable has it."""
         if name not in self._made:
             return VariableScope.__getitem__(self, name)
@@ -89,5 +111,8 @@ def _layered(level: Level, hidden: Value) -> Context:
     """Return the entries of *level* over those of the object *hidden*."""
     shown = Context(hidden if type(hidden) in CONTEXTS and not level.is_whole else {})
     for name, value in level.items():
-        shown[name] = _layered(value, shown.get(name)) if type(value) is Level else value
+        if type(value) is Level:
+            shown[name] = _layered(value, shown.get(name))
+        else:
+            shown[name] = parse_document(value) if type(value) is msgspec.Raw else value
     return shown

@@ -67,7 +67,7 @@ def _changed(turn: Turn, scope: ElementInstance, changes: Mapping[str, str]) -> 
     *changes* has the kinds by name.
     """
     process_instance_key = scope.process_instance_key
-    if changes and process_instance_key in turn.subscriptions.conditions:
+    if process_instance_key in turn.subscriptions.conditions.places and changes:
         created = tuple(name for name, change in changes.items() if change == CREATE)
         inside = scope.key if scope.scope_key else 0
         command = CheckConditions(process_instance_key, names=(*changes,), created=created, scope_key=inside)
@@ -125,31 +125,36 @@ def apply_outputs(turn: Turn, element: ElementInstance, mappings: tuple[Variable
 
 def _mapped(
     turn: Turn, element: ElementInstance, mappings: tuple[VariableMapping, ...]
-) -> Iterable[tuple[str, feel.Value]]:
+) -> Iterable[tuple[str, feel.Value | msgspec.Raw]]:
     """Evaluate *mappings* before anything is written, so that every source reads the variables as they were."""
-    made, now = MappedValues(turn, element.key), turn.now
+    made = MappedValues(turn, element.key)
     room, is_weighed = MAPPED_CHARACTERS_MAX, len(mappings) > UNWEIGHED_MAPPINGS
     for mapping in mappings:
-        result = mapping.source.evaluate(made, now)
-        if result.failure is not None:
-            raise failed(result, ErrorType.IO_MAPPING_ERROR)
+        value: feel.Value | msgspec.Raw = made.passed_on(mapping.path) if mapping.path else None
+        if value is None:
+            result = mapping.source.evaluate(made, turn.now)
+            if result.failure is not None:
+                raise failed(result, ErrorType.IO_MAPPING_ERROR)
+            value = result.value
         if is_weighed:
-            room -= _weight(result.value)
+            room -= _weight(value)
             if room < 0:
                 raise TooLarge(
                     f"Expected the mappings of '{element.element_id}' to make at most {MAPPED_CHARACTERS_MAX} characters, but found more"
                 )
-        made.put(mapping.target, result.value)
+        made.put(mapping.target, value)
     return made.items()
 
 
-def _weight(value: feel.Value) -> int:
+def _weight(value: feel.Value | msgspec.Raw) -> int:
     """Return about the number of characters of *value*."""
-    return len(value) if isinstance(value, str) else len(feel.to_json(value))
+    return len(value) if isinstance(value, str) else len(_json(value))
 
 
-def _json(value: feel.Value, existing: str | None = None) -> str:
+def _json(value: feel.Value | msgspec.Raw, existing: str | None = None) -> str:
     """Write *value* as JSON. A `Level` is merged into the object *existing*, of which everything else stays as it is."""
+    if type(value) is msgspec.Raw:
+        return bytes(value).decode()
     if type(value) is not Level:
         return feel.to_json(value)
     entries: dict[str, msgspec.Raw] = {}

@@ -106,6 +106,12 @@ class Expression(_Compiled):
         tree = self.tree.source if isinstance(self.tree, syntax.Path) else self.tree
         return tree.name if isinstance(tree, syntax.Name) else ""
 
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The variable that the expression names, or the variable and the one property of it; empty for any other expression."""
+        properties = self.tree.names if isinstance(self.tree, syntax.Path) else ()
+        return (self.variable, *properties) if self.variable and len(properties) <= 1 else ()
+
     def evaluate(self, scope: Scope, now: Instant | datetime | None = None) -> Result:
         """Evaluate against the variables of *scope*; never raises for a mistake in the expression or its data.
 

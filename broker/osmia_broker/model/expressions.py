@@ -107,6 +107,13 @@ def variable_of(expression: Expression | None) -> str:
     return expression.variable if isinstance(expression, language.Expression) else ""
 
 
+def path_of(expression: Expression) -> tuple[str, ...]:
+    """Return the name of a variable, or of a variable and of one property of it, if a FEEL expression is no more than that; else nothing."""
+    from osmia_broker import feel as language
+
+    return expression.path if isinstance(expression, language.Expression) else ()
+
+
 def _compile_feel(text: str) -> Expression:
     from osmia_broker import feel as language
 

@@ -94,10 +94,14 @@ class SequenceFlow:
 
 @dataclass(frozen=True, slots=True)
 class VariableMapping:
-    """One `zeebe:input` or `zeebe:output`: the value of *source* goes to the path *target* (`a.b` makes an object)."""
+    """One `zeebe:input` or `zeebe:output`: the value of *source* goes to the path *target* (`a.b` makes an object).
+
+    *path* is the variable that the source names, or the variable and its property; empty if the source is another expression.
+    """
 
     source: Expression
     target: tuple[str, ...]
+    path: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

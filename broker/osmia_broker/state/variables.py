@@ -1,5 +1,6 @@
 """Variables by scope. A value is JSON text; a document of several is split at its top level and never parsed further here."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
@@ -29,7 +30,7 @@ class VariableTable:
         #: The variables of the scopes that have any, by name. Only to be read by others, as the next; always the same object.
         self.scopes: dict[int, dict[str, Variable]] = {}
         #: How many characters the names and values of an instance's living variables have together; no entry for none.
-        self.text: dict[int, int] = {}
+        self.text: defaultdict[int, int] = defaultdict(int)
 
     def of_scope(self, scope_key: int) -> Mapping[str, Variable]:
         """Return the variables of one scope itself, by name."""
@@ -37,11 +38,11 @@ class VariableTable:
 
     def put(self, scope_key: int, process_instance_key: int, values: Mapping[str, str]) -> dict[str, str]:
         """Give each name its JSON text in exactly this scope; return by name which change that is, for those that did not have it."""
+        if not values:
+            return {}
         variables = self.scopes.get(scope_key)
         if variables is None:
-            if not values:
-                return {}
-            variables = self.scopes[scope_key] = {}
+            return self._put_first(scope_key, process_instance_key, values)
         note, changed = self._note, self.changed
         changes: dict[str, str] = {}
         made = text = 0
@@ -63,15 +64,33 @@ class VariableTable:
             changed[scope_key, name] = row
         if changes:
             self._touch(process_instance_key)
-            self._grow(process_instance_key, made, text)
+            self.text[process_instance_key] += text
+            self._grown[process_instance_key] += text + made * VARIABLE_BYTES
         return changes
+
+    def _put_first(self, scope_key: int, process_instance_key: int, values: Mapping[str, str]) -> dict[str, str]:
+        """Put the first variables of a scope, as most are: those of a creation, of input mappings, of a completed job with output mappings."""
+        note, undo, changed = self._note, self.undo_insert, self.changed
+        variables = self.scopes[scope_key] = {}
+        for name, value in values.items():
+            variables[name] = changed[scope_key, name] = row = Variable(scope_key, name, value, process_instance_key)
+            note((undo, (row,)))
+        self._touch(process_instance_key)
+        text = sum(map(len, values)) + sum(map(len, values.values()))
+        self.text[process_instance_key] += text
+        self._grown[process_instance_key] += text + len(values) * VARIABLE_BYTES
+        return dict.fromkeys(values, CREATE)
 
     def close_scope(self, scope_key: int) -> None:
         """Forget a scope whose element instance has ended; its values stay in the store."""
         variables = self.scopes.pop(scope_key, None)
-        if variables is not None:
+        if variables is None:
+            return
+        if scope_key in self.text:  # the process itself, which ends last: all that is left of the instance's text
+            self._grow(scope_key, -len(variables), -self.text[scope_key])
+        else:
             self._count(variables, -1)
-            self._note((self._open_scope, (scope_key, variables)))
+        self._note((self._open_scope, (scope_key, variables)))
 
     # --- to and from the store
 
@@ -101,11 +120,9 @@ class VariableTable:
 
     def _grow(self, process_instance_key: int, variables: int, text: int) -> None:
         """Count so many more variables, and characters of their names and values; fewer, if negative."""
-        left = self.text.get(process_instance_key, 0) + text
-        if left:
-            self.text[process_instance_key] = left
-        else:
-            self.text.pop(process_instance_key, None)
+        self.text[process_instance_key] += text
+        if not self.text[process_instance_key]:
+            del self.text[process_instance_key]
         self._grown[process_instance_key] += text + variables * VARIABLE_BYTES
 
     # --- undo

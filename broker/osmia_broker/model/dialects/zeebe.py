@@ -12,7 +12,7 @@ from osmia_broker.model import expressions
 from osmia_broker.model.dates import zoned_date_time
 from osmia_broker.model.dialects.activiti import WORK
 from osmia_broker.model.dialects.zeebe_words import ATTRIBUTES
-from osmia_broker.model.expressions import Converted, Expression, Static, variable_of
+from osmia_broker.model.expressions import Converted, Expression, Static, path_of, variable_of
 from osmia_broker.model.faults import meant, quote
 from osmia_broker.model.graph import (
     CallDefinition,
@@ -404,7 +404,7 @@ def _mapping(source: Source, node: Node, read: Read) -> VariableMapping | None:
             node,
         )
         return None
-    return None if value is None else VariableMapping(value, steps)
+    return None if value is None else VariableMapping(value, steps, path_of(value))
 
 
 def _value(
