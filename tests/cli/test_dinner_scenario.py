@@ -31,6 +31,9 @@ def test_what_is_for_dinner(osmia, unique, dialect, tmp_path, monkeypatch):
     assert "Eat dinner" not in shown
 
     [task] = keys(osmia, "-p", unique, "--group", "family", "--unassigned")
+    [row] = osmia.json("tasks", "-p", unique)
+    assert (row["name"], row["processName"], row["priority"]) == ("Decide what is for dinner", unique, 50), "3"
+    assert (row["processDefinitionVersion"], row["rootProcessInstanceKey"]) == (1, instance)
     assert keys(osmia, "-p", unique, "--assignee", "anna") == keys(osmia, "-p", unique, "--completed") == [], "3"
 
     osmia.done("task", "claim", task, "--user", "anna")

@@ -45,7 +45,7 @@ class AgentTools:
         task = await desk.get(key, **self._who)
         form = None if task.completion_date else await desk.form(key, **self._who)
         return {
-            "task": {**task_row(task), "documentation": task.documentation},
+            "task": task_row(task),
             "variables": await desk.variables(key, **self._who),
             "form": form.schema if form else None,
             "comments": [asdict(one) | {"key": str(one.key)} for one in await desk.comments(key, **self._who)],
