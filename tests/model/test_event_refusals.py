@@ -218,7 +218,7 @@ def test_an_event_that_is_no_activity_is_no_handler() -> None:
     [
         ("f:start(error=e) > end", "caught by a boundary event, or by the start event of an event subprocess"),
         ("f:start(escalation=e) > end", "caught by a boundary event, or by the start event of an event subprocess"),
-        ('start > a:task(repeat="until it is approved") > end', "remove the loop if this is only a note"),
+        ('start > a:task(repeat="until it is approved") > end', "Remove the loop if this is only a note"),
     ],
 )
 def test_a_refusal_says_what_to_do(line: str, remedy: str) -> None:

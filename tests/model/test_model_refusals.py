@@ -732,3 +732,13 @@ def test_a_default_flow_of_a_task_counts_in_a_file_of_activiti_only() -> None:
     assert not process.elements["t"].has_conditions
     [process] = model.parse("p.bpmn", bpmn(line, dialect="activiti"))
     assert process.elements["t"].has_conditions
+
+
+def test_a_file_of_activiti_alone_is_told_how_its_expressions_look() -> None:
+    file = process(GATEWAY + flow("f", "g", "a", "always")).replace(
+        b'xmlns:zeebe="http://camunda.org/schema/zeebe/1.0"', b""
+    )
+    [fault] = faults(file)
+    assert fault.reason == (
+        "Expected expression but found static value 'always'. An expression stands in '${…}' (e.g. '${always}')."
+    )

@@ -112,8 +112,5 @@ def _condition(source: Source, node: Node, tag: str) -> Expression | None:
         return source.compiled(found, expressions.feel, expressions.without_sign(value))
     if source.is_juel(value):
         return source.compiled(found, expressions.juel, value)
-    remedy = "; remove the loop if this is only a note" if tag == "loopCondition" else ""
-    source.fault(
-        f"Expected expression but found static value '{quote(value)}'. An expression must start with '='{remedy}", found
-    )
+    source.static_value(found, value, " Remove the loop if this is only a note" if tag == "loopCondition" else "")
     return None

@@ -218,9 +218,7 @@ def _correlation_key(source: Source, at: Node, message: Node) -> Expression | No
         source.fault("Attribute 'correlationKey' must be present and not empty", found[0])
         return None
     if not expressions.is_feel(value):
-        source.fault(
-            f"Expected expression but found static value '{quote(value)}'. An expression must start with '='", found[0]
-        )
+        source.static_value(found[0], value)
         return None
     return source.compiled(found[0], expressions.feel, expressions.without_sign(value))
 
@@ -313,10 +311,7 @@ def _condition(source: Source, node: Node, _place: Place) -> ConditionEvent | No
     elif expressions.is_feel(value):
         compiled = source.compiled(conditions[0], expressions.feel, expressions.without_sign(value))
     else:
-        source.fault(
-            f"Expected expression but found static value '{quote(value)}'. An expression must start with '='",
-            conditions[0],
-        )
+        source.static_value(conditions[0], value)
         return None
     variables, changes = _filter(source, node)
     return None if compiled is None else ConditionEvent(compiled, variables, changes)

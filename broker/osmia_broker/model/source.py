@@ -104,6 +104,16 @@ class Source:
         """Whether a text that must be an expression is one of Activiti's dialect, which files with an element of Camunda's do not have."""
         return self.file.is_extensible and expressions.is_juel(text) and not expressions.is_feel(text)
 
+    def static_value(self, at: Node, text: str, remedy: str = "") -> None:
+        """Note that a text which must be an expression is none, in the words of the file's dialect."""
+        shown = quote(text)
+        form = (
+            f"stands in '${{…}}' (e.g. '${{{shown}}}')"
+            if self.file.is_only_activiti
+            else f"must start with '=' (e.g. '={shown}')"
+        )
+        self.fault(f"Expected expression but found static value '{shown}'. An expression {form}.{remedy}", at)
+
     def is_true(self, attribute: str) -> bool:
         """Whether a boolean attribute is true."""
         return self.node.get(attribute, "").strip() in TRUE

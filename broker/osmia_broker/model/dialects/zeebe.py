@@ -189,7 +189,7 @@ def forms(source: Source) -> Mapping[str, str]:
 def condition(source: Source, text: str) -> Expression | None:
     """Compile the FEEL condition of a sequence flow. A constant is refused."""
     if not expressions.is_feel(text):
-        source.fault(_expected_expression(text), source.node)
+        source.static_value(source.node, text)
         return None
     return source.compiled(source.node, expressions.feel, expressions.without_sign(text))
 
@@ -427,16 +427,9 @@ def _expression(source: Source, node: Node, attribute: str) -> Expression | None
     """Read an attribute that must be an expression."""
     text = node.get(attribute, "")
     if not expressions.is_feel(text):
-        source.fault(_expected_expression(text), node)
+        source.static_value(node, text)
         return None
     return source.compiled(node, expressions.feel, expressions.without_sign(text))
-
-
-def _expected_expression(text: str) -> str:
-    return (
-        f"Expected expression but found static value '{quote(text)}'. "
-        f"An expression must start with '=' (e.g. '={quote(text)}')."
-    )
 
 
 def _name(text: str) -> Static:
