@@ -9,7 +9,7 @@ export function loadScript(name) {
       const script = document.createElement('script');
       script.src = new URL(name, base).href;
       script.onload = resolve;
-      script.onerror = () => { loaded.delete(name); reject(new Error(`The file ${name} could not be loaded.`)); };
+      script.onerror = () => { loaded.delete(name); reject(new Error(`the file ${name} could not be loaded`)); };
       document.head.append(script);
     }));
   }

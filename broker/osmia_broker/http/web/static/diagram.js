@@ -7,29 +7,21 @@
 // Changed attributes change the badges in place. With data-filters, a click or Enter on an element shows the page for that element only,
 // by the parameter `element` of the address; on the marked element it shows all again.
 
+import { loadScript, loadStyle } from './bundles.js';
+
 const STATES = ['active', 'incident', 'completed', 'canceled'];
 const SIDES = { active: { bottom: 12, left: -10 }, incident: { top: -12, right: 14 }, completed: { bottom: 12, right: 14 }, canceled: { top: -12, left: -10 } };
 // At an event or a gateway a badge stands above it: the name is below.
 const SMALL_SIDES = { active: { top: -12, left: -10 }, incident: { bottom: 12, left: -10 }, completed: { top: -12, right: 14 }, canceled: { bottom: 12, right: 14 } };
 const SMALL = 60; // a task is 100 wide, an event 36, a gateway 50
 const CLEAR = 0.5; // below this scale nobody can read a name
-const bundle = (name) => new URL(`../bundles/bpmn-js/dist/${name}`, import.meta.url).href;
+const STYLES = ['diagram-js.css', 'bpmn-js.css', 'bpmn-font/css/bpmn.css'];
 
-let loading = null;
-
-// Load the viewer, once for the page and only if it has a diagram.
-function loadViewer() {
-  loading ??= new Promise((resolve, reject) => {
-    for (const name of ['assets/diagram-js.css', 'assets/bpmn-js.css', 'assets/bpmn-font/css/bpmn.css']) {
-      const style = Object.assign(document.createElement('link'), { rel: 'stylesheet', href: bundle(name) });
-      document.head.append(style);
-    }
-    const script = Object.assign(document.createElement('script'), { src: bundle('bpmn-navigated-viewer.production.min.js') });
-    script.addEventListener('load', () => resolve(window.BpmnJS));
-    script.addEventListener('error', () => { loading = null; reject(new Error('the viewer could not be loaded')); });
-    document.head.append(script);
-  });
-  return loading;
+// Load the viewer, only if the page has a diagram.
+async function loadViewer() {
+  STYLES.forEach((name) => loadStyle(`bpmn-js/dist/assets/${name}`));
+  await loadScript('bpmn-js/dist/bpmn-navigated-viewer.production.min.js');
+  return window.BpmnJS;
 }
 
 function read(text, otherwise) {

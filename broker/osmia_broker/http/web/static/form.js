@@ -10,28 +10,21 @@
 // Files that were chosen are stored first, one after the other, and the values have their references. A file that is stored is not sent again
 // when the form is.
 
+import { loadScript, loadStyle } from './bundles.js';
 import { keptValues } from './kept.js';
 import { say } from './said.js';
 import { mebibytes, most } from './sizes.js';
 
 const FILES_MAX = 100; // whoever chooses more has taken a whole folder by mistake
 const NO_ID = /^\.{0,2}$|[\ud800-\udfff]/u; // names a folder, or is half of a character
-const BUNDLE = '../bundles/@bpmn-io/form-js/dist/';
 let viewer = null;
 let spellings = null; // the module, which only a form needs
 
 async function load() {
   spellings ??= await import('./spellings.js');
-  viewer ??= new Promise((resolve, reject) => {
-    const style = document.createElement('link');
-    style.rel = 'stylesheet';
-    style.href = new URL(`${BUNDLE}assets/form-js.css`, import.meta.url);
-    const script = document.createElement('script');
-    script.src = new URL(`${BUNDLE}form-viewer.umd.js`, import.meta.url);
-    script.onload = () => resolve(spellings.bounded(window.FormViewer));
-    script.onerror = () => reject(new Error('The form viewer could not be loaded.'));
-    document.head.append(style, script);
-  });
+  loadStyle('@bpmn-io/form-js/dist/assets/form-js.css');
+  await loadScript('@bpmn-io/form-js/dist/form-viewer.umd.js');
+  viewer ??= spellings.bounded(window.FormViewer);
   return viewer;
 }
 

@@ -69,8 +69,8 @@ function problemOf(field) {
 
 function explain(field, fault) {
   const problem = document.getElementById(`${field.id}-problem`);
-  field.toggleAttribute('aria-invalid', Boolean(fault));
   if (fault) field.setAttribute('aria-invalid', 'true');
+  else field.removeAttribute('aria-invalid');
   problem.hidden = !fault;
   problem.querySelector('[data-text]').textContent = fault;
 }

@@ -1,6 +1,6 @@
 // What somebody types into a form that changes something stays in this tab until it is sent or taken back: a reload, another screen, a refusal, a
 // session that ended and a broker that is away take nothing of it. What only asks (a filter, a search) is in the address, and the variables of a
-// task are a draft that the broker keeps (tasks.js).
+// task are a draft that the broker keeps (drafts.js).
 //
 //   <form method="post" data-keeps="/start/dinner">      the name of what is typed here, if the address of the form does not tell it from others
 //   <input name="to" data-keeps="bake">                  the same of a field, if the form has more of its name
@@ -75,7 +75,7 @@ function write(field, text) {
 }
 
 const forms = () => [...document.querySelectorAll('#main form[method=post]')].filter((form) => formOf(form));
-const look = () => forms().forEach(restore);
+const restoreAll = () => forms().forEach(restore);
 
 // The values of a form of form-js, which are in the hidden field *into* of the form around it.
 export function keptValues(element, into) {
@@ -151,7 +151,7 @@ document.addEventListener('htmx:before:swap', ({ detail }) => {
 
 document.addEventListener('htmx:after:swap', ({ detail }) => {
   const was = submitted.get(detail?.ctx?.sourceEvent);
-  look();
+  restoreAll();
   if (was?.isTaken === false && (was.isOpen || keysOf(was.name).length)) open(was);
   if (!held || held.ctx !== detail.ctx) return;
   const isOver = held.dialog && was?.isTaken && was.name === held.name;
@@ -194,5 +194,5 @@ function openerOf(dialog, form) {
   return openers.find((one) => one.dataset.target === form.getAttribute('action')) ?? openers[0];
 }
 
-document.addEventListener('DOMContentLoaded', look);
-look();
+document.addEventListener('DOMContentLoaded', restoreAll);
+restoreAll();

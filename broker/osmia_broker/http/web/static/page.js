@@ -3,10 +3,13 @@
 
 import { say } from './said.js';
 import './live.js';
+import './times.js';
+import './copying.js';
 import './keyboard.js';
 import './kept.js';
 import './dialogs.js';
 import './tasks.js';
+import './variables.js'; // after tasks.js: a form that goes on without htmx is not checked
 import './instances.js';
 import './processes.js';
 import './sizes.js'; // after those that check what was typed
@@ -51,21 +54,6 @@ document.addEventListener('htmx:before:swap', (event) => {
   say('alert', 'Nothing was sent, because you are not signed in any more. Sign in in another tab and try again here: what you typed is kept.');
 }, true);
 
-export { say };
-
-// --- copying
-
-document.addEventListener('click', async (event) => {
-  const button = event.target.closest?.('[data-copies]');
-  if (!button) return;
-  try {
-    await navigator.clipboard.writeText(button.dataset.copies);
-    say('status', 'Copied.');
-  } catch {
-    say('alert', 'The browser did not allow copying. Select the text instead.');
-  }
-});
-
 // --- forms that are sent as soon as something is chosen
 
 document.addEventListener('change', (event) => {
@@ -85,38 +73,3 @@ document.addEventListener('submit', (event) => {
   document.cookie = `osmia_theme=${next};path=/;max-age=31536000;samesite=lax`;
   say('status', `Theme: ${next}`);
 });
-
-// --- relative times grow older
-
-const UNITS = [['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1]];
-
-function relative(then) {
-  const seconds = (Date.now() - then) / 1000;
-  if (Math.abs(seconds) > 30 * 86400) return null;
-  const unit = UNITS.find(([, size]) => Math.abs(seconds) >= size);
-  if (!unit) return 'just now';
-  const count = Math.floor(Math.abs(seconds) / unit[1]);
-  const span = `${count} ${unit[0]}${count === 1 ? '' : 's'}`;
-  return seconds > 0 ? `${span} ago` : `in ${span}`;
-}
-
-// How long something has run, as rendering.py writes it.
-function duration(begun) {
-  let seconds = (Date.now() - begun) / 1000;
-  if (seconds < 60) return `${Math.max(seconds, 0).toFixed(1)} s`;
-  const parts = [];
-  for (const [sign, size] of [['d', 86400], ['h', 3600], ['min', 60], ['s', 1]]) {
-    const number = Math.floor(seconds / size);
-    seconds -= number * size;
-    if (number) parts.push(`${number} ${sign}`);
-  }
-  return parts.slice(0, 2).join(' ');
-}
-
-setInterval(() => {
-  for (const one of document.querySelectorAll('[data-since]')) one.textContent = duration(Date.parse(one.dataset.since));
-  for (const one of document.querySelectorAll('time[datetime]')) {
-    const text = relative(Date.parse(one.dateTime.split('[')[0]));
-    if (text && one.textContent !== text) one.textContent = text;
-  }
-}, 20_000);

@@ -47,14 +47,14 @@ function pass(said) {
 }
 
 // Each page brings a place for messages of its own; a live update does not. So this is where it is known that a page has come: `osmia:answered`.
-function look() {
+function noticeNewPage() {
   const said = document.getElementById('said');
   if (said === shown) return;
   wind(said);
   document.dispatchEvent(new CustomEvent('osmia:answered'));
 }
-document.addEventListener('htmx:after:swap', look);
-look();
+document.addEventListener('htmx:after:swap', noticeNewPage);
+noticeNewPage();
 
 document.addEventListener('click', (event) => {
   if (!event.target.closest?.('[data-hushes]')) return;
