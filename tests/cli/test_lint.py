@@ -107,6 +107,15 @@ def test_what_has_no_effect_is_warned_of(capsys, tmp_path, right, wrong, told):
     assert told in capsys.readouterr().err
 
 
+def test_input_mappings_of_events_without_a_trigger_are_told(capsys, tmp_path):
+    path = tmp_path / "p.bpmn"
+    path.write_bytes(bpmn('start > a:task(in.x="=1") > b:throw(signal=go, in.x="=1") > end', id="p"))
+    assert run(["lint", "--strict", str(path)]) == 0
+    path.write_bytes(bpmn('start > a:throw(in.x="=1", out.y="=2") > end', id="p"))
+    assert run(["lint", str(path)]) == 0
+    assert "An input mapping of an event without a trigger is not applied; it has no effect" in capsys.readouterr().err
+
+
 def test_names_of_activiti_in_a_file_of_camunda_are_told(capsys, tmp_path):
     path = tmp_path / "p.bpmn"
     declared = bpmn("start > a:job > end", id="p").replace(

@@ -56,6 +56,7 @@ def is_read_or_refused(content: bytes) -> None:
     assert reported
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_refused(content: bytes) -> None:
     with pytest.raises(model.InvalidModel):

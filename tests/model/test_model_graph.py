@@ -260,6 +260,29 @@ def test_other_elements_have_mappings_too(tag: str) -> None:
     assert len(it(element(tag, "it", mappings, inside=inside)).outputs) == 1
 
 
+@pytest.mark.parametrize(
+    ("tag", "inside", "count"),
+    [
+        ("startEvent", "", 0),
+        ("intermediateThrowEvent", "", 0),
+        ("endEvent", "", 0),
+        ("endEvent", '<bpmn:terminateEventDefinition id="d"/>', 1),
+        ("manualTask", "", 1),
+    ],
+)
+def test_an_event_without_a_trigger_has_no_inputs(tag: str, inside: str, count: int) -> None:
+    mappings = (
+        '<zeebe:ioMapping><zeebe:input source="=1" target="x"/><zeebe:output source="=x" target="y"/></zeebe:ioMapping>'
+    )
+    start = '<bpmn:startEvent id="start"/>' if tag != "startEvent" else ""
+    found = it(
+        definitions(
+            f'<bpmn:process id="p" isExecutable="true">{start}{element(tag, "it", mappings, inside=inside)}</bpmn:process>'
+        )
+    )
+    assert (len(found.inputs), len(found.outputs)) == (count, 1)
+
+
 # --- user tasks ---
 
 

@@ -200,6 +200,7 @@ def read_start_event(source: Source, element: Element) -> None:
     else:
         place = Place.SUBPROCESS_START
     element.event = read_event(source, place)
+    _without_inputs_if_none(element)
     element.initiator_variable = activiti.initiator_variable(source)
 
 
@@ -232,6 +233,7 @@ def read_throw_event(source: Source, element: Element) -> None:
     """Read a throwing event. A message is thrown by a job, or published by the broker."""
     is_end = element.type is ElementType.END_EVENT
     element.event = read_event(source, Place.END if is_end else Place.THROW)
+    _without_inputs_if_none(element)
     if isinstance(element.event, MessageEvent):
         element.publish = zeebe.publish(source, element.event.name) or activiti.publish(source, element.event.name)
         if element.publish is None:
@@ -346,6 +348,12 @@ def read_business_rule_task(source: Source, element: Element) -> None:
     if element.job is None and _has_one_of(source, "calledDecision", "taskDefinition"):
         element.decision = zeebe.decision(source)
         element.job = _job_if_defined(source)
+
+
+def _without_inputs_if_none(event: Element) -> None:
+    """Pass over the input mappings of an event that has no trigger, as the reference does (measured). Its outputs count."""
+    if event.event is None:
+        event.inputs = ()
 
 
 def _connector(source: Source) -> JobDefinition | None:

@@ -1,9 +1,9 @@
 """Warn of what a model says and nobody will hear: it can be deployed, and it does probably not do what its author meant.
 
-Four kinds: an expression that calls a function which does not exist (it gives null, and no incident); an element of the `zeebe:` dialect
+Five kinds: an expression that calls a function which does not exist (it gives null, and no incident); an element of the `zeebe:` dialect
 that is not known or stands in a place where none reads it, or an attribute of one with a misspelt name; what BPMN has and neither this
-broker nor the reference carries out, such as `startQuantity="2"`; and names of `activiti:` in a file that has elements of `zeebe:`. All of it is
-passed over.
+broker nor the reference carries out, such as `startQuantity="2"`; names of `activiti:` in a file that has elements of `zeebe:`; and input mappings
+of events without a trigger. All of it is passed over.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from typing import Any
 
 from osmia_broker.model.dialects.zeebe_words import ATTRIBUTES, OUTER, WITHOUT_EFFECT
 from osmia_broker.model.faults import Fault, meant, quote
-from osmia_broker.model.graph import CHOOSING, Element, Process, SequenceFlow
+from osmia_broker.model.graph import CHOOSING, Element, ElementType, Process, SequenceFlow
 from osmia_broker.model.xml import ACTIVITI, BPMN, ZEEBE, Node, line, local_name, namespace
 
 NAMES_COMPARED_MAX = 100  # unknown ones of one file; a comparison with all that are known takes a millisecond
@@ -25,7 +25,8 @@ def of_file(root: Node, processes: tuple[Process, ...]) -> list[Fault]:
     places = {node.get("id"): node for node in root.iter(f"{{{BPMN}}}*") if node.get("id")}
     found = [*_misspelt(root), *_not_carried_out(root), *_of_the_other_dialect(root)]
     for process in processes:
-        found += [*_default_flows(process, places), *_unknown_calls(process, places)]
+        found += [*_default_flows(process, places), *_inputs_of_none_events(process, places)]
+        found += _unknown_calls(process, places)
     return sorted(found, key=lambda warning: warning.line)[:WARNINGS_MAX]
 
 
@@ -63,6 +64,9 @@ def _is_outside(node: Node) -> bool:
     parent = node.getparent()
     return parent is None or namespace(parent) != ZEEBE
 
+
+_INPUT = f"{{{BPMN}}}extensionElements/{{{ZEEBE}}}ioMapping/{{{ZEEBE}}}input"
+_THROWN_OR_START = (ElementType.START_EVENT, ElementType.INTERMEDIATE_THROW_EVENT, ElementType.END_EVENT)
 
 #: The attributes that are carried out with these values only: with them, they change nothing.
 _ORDINARY_VALUES = {
@@ -115,6 +119,13 @@ def _default_flows(process: Process, places: Mapping[Any, Node]) -> Iterator[Fau
                 places[element.id],
                 "A default flow is read at exclusive and inclusive gateways only: all flows are taken, and it",
             )
+
+
+def _inputs_of_none_events(process: Process, places: Mapping[Any, Node]) -> Iterator[Fault]:
+    for element in process.elements.values():
+        if element.event is None and element.type in _THROWN_OR_START:
+            for node in places[element.id].iterfind(_INPUT):
+                yield _without_effect(node, "An input mapping of an event without a trigger is not applied; it")
 
 
 def _unknown_calls(process: Process, places: Mapping[Any, Node]) -> Iterator[Fault]:
