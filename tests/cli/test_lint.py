@@ -1,5 +1,6 @@
 """`osmia lint`, the warnings of `osmia deploy`, and what else a deployment says."""
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -105,6 +106,22 @@ def test_what_has_no_effect_is_warned_of(capsys, tmp_path, right, wrong, told):
     path.write_text(content.replace(right, wrong, 1))
     assert run(["lint", str(path)]) == 0
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['start > a:throw(in.x="=1") > end', "start > a > end & a:job > b:job > end2", "start > a:throw > b:task > end"],
+)
+def test_blanks_around_ids_are_nothing_to_the_warnings(capsys, tmp_path, line):
+    path = tmp_path / "p.bpmn"
+    plain = bpmn(line, id="p").replace(b'<bpmn:serviceTask id="a"', b'<bpmn:serviceTask default="a_to_end" id="a"')
+    path.write_bytes(plain)
+    assert run(["lint", str(path)]) == 0
+    told = capsys.readouterr().err
+    path.write_bytes(re.sub(rb' (id|default)="(\w+)"', rb' \1=" \2 "', plain))
+    assert b'id=" start "' in path.read_bytes()
+    assert run(["lint", str(path)]) == 0
+    assert capsys.readouterr().err == told
 
 
 def test_input_mappings_of_events_without_a_trigger_are_told(capsys, tmp_path):

@@ -22,12 +22,17 @@ WARNINGS_MAX = 50  # of one file; each is a line that a person reads
 
 def of_file(root: Node, processes: tuple[Process, ...]) -> list[Fault]:
     """Return the warnings about a file: its outermost element, and the processes that were read from it. In the order of its lines."""
-    places = {node.get("id"): node for node in root.iter(f"{{{BPMN}}}*") if node.get("id")}
+    places = {id: node for node in root.iter(f"{{{BPMN}}}*") if (id := _id(node))}
     found = [*_misspelt(root), *_not_carried_out(root), *_of_the_other_dialect(root)]
     for process in processes:
         found += [*_default_flows(process, places), *_inputs_of_none_events(process, places)]
         found += _unknown_calls(process, places)
     return sorted(found, key=lambda warning: warning.line)[:WARNINGS_MAX]
+
+
+def _id(node: Node) -> str:
+    """Return the id as the processes have it: without the white space around it, which the schema takes away."""
+    return node.get("id", "").strip()
 
 
 def _misspelt(root: Node) -> Iterator[Fault]:
@@ -103,9 +108,9 @@ def _of_the_other_dialect(root: Node) -> Iterator[Fault]:
 
 def _without_effect(node: Node, what: str, near: str = "") -> Fault:
     at: Node | None = node
-    while at is not None and not (namespace(at) == BPMN and at.get("id")):
+    while at is not None and not (namespace(at) == BPMN and _id(at)):
         at = at.getparent()
-    id = "" if at is None else at.get("id", "")
+    id = "" if at is None else _id(at)
     label = "" if at is None else at.get("name", "")
     return Fault(id, quote(id), f"{what} has no effect{near}", line(node), label)
 
