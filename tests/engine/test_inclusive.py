@@ -49,6 +49,47 @@ def test_the_join_opens_when_a_boundary_event_takes_the_token_away(play: Play):
     """)
 
 
+LOOP = (
+    "start > m:exclusive > f:parallel [ i:inclusive [ a = true -> a1:job > j:inclusive | else -> b1:job > j ] > g:parallel"
+    " | {beside} > g ] > again:job > x:exclusive [ more = true -> m | else -> end ]"
+)
+
+
+@pytest.mark.parametrize(("first", "second"), [("a1", "c"), ("c", "a1")])
+def test_a_join_in_a_loop_does_not_wait_for_a_token_that_waits_for_it(play: Play, first: str, second: str):
+    play(f"""
+        deploy   {LOOP.format(beside="c:job")}
+        create   a=true more=true
+        complete {first}
+        complete {second}
+        complete again
+        at       a1 c
+    """)
+
+
+def test_two_joins_in_a_loop_do_not_wait_for_each_other(play: Play):
+    play(f"""
+        deploy   {LOOP.format(beside="k:inclusive [ a = true -> c1:job > l:inclusive | else -> d1:job > l ]")}
+        create   a=true more=false
+        complete a1
+        complete c1
+        at       again
+    """)
+
+
+def test_a_join_waits_for_a_token_at_another_join_that_can_only_take_an_empty_flow(play: Play):
+    play("""
+        deploy   start > f:parallel [ a:job > j:inclusive > after:job > end | b:job > g:parallel > d:job > j | c:job > g ]
+        create
+        complete a
+        complete b
+        at       c
+        complete c
+        complete d
+        at       after
+    """)
+
+
 @pytest.mark.parametrize("a", ["null", "5"])
 def test_a_condition_that_is_no_boolean_is_an_incident(play: Play, a: str):
     play(

@@ -3,7 +3,7 @@
 from osmia_broker.engine.lifecycle.moves import enter
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import Element, ElementType
-from osmia_broker.model.upstream import is_reached_from
+from osmia_broker.model.upstream import is_reached_from, reaching
 from osmia_broker.state.rows import ElementInstance
 
 
@@ -23,6 +23,10 @@ def open_joins(turn: Turn, scope: ElementInstance) -> None:
 def _may_still_arrive(turn: Turn, scope: ElementInstance, gateway: Element) -> bool:
     tokens = turn.tokens.by("scope_key", scope.key)
     arrived = {token.flow_id for token in tokens if token.element_id == gateway.id}
-    places = {instance.element_id for instance in turn.elements.by("scope_key", scope.key)}
-    places |= {token.element_id for token in tokens if token.element_id != gateway.id}
-    return is_reached_from(places, gateway, [flow for flow in gateway.incoming if flow.id not in arrived])
+    empty = [flow for flow in gateway.incoming if flow.id not in arrived]
+    if is_reached_from({instance.element_id for instance in turn.elements.by("scope_key", scope.key)}, gateway, empty):
+        return True
+    joins = {token.element_id for token in tokens if token.element_id != gateway.id}
+    waited_for = reaching(joins, gateway, empty)
+    # A token at a join that could take a flow which has a token, too, is not waited for: it may itself wait for this one.
+    return bool(waited_for - reaching(waited_for, gateway, [flow for flow in gateway.incoming if flow.id in arrived]))
