@@ -207,7 +207,10 @@ async def many(written: Written, instances: int, of_process: int) -> Reader:
         place = (definition, "p" if number < of_process else "q", "PROCESS")
         rows += [
             ElementInstance(key, key, *place, ElementState.ACTIVATED, 0, "", 5),
-            UserTask(key + 2, key, definition, key + 1, "ask", 0, "Ask", "", "", UserTaskState.CREATED),
+            UserTask(
+                *(key + 2, key, definition, key + 1, "ask", 0, "Ask", "", "", UserTaskState.CREATED),
+                candidate_groups='["hr"]',
+            ),
             TaskCandidate(key + 2, CandidateKind.GROUP, "hr", key, STANDS),
         ]
     return await written(*rows)
@@ -226,7 +229,6 @@ async def test_a_definition_leads_if_the_alternatives_lead_to_many_more_tasks(
     assert (await search(reader, USER_TASKS, asked, scope=scope)).total == of_process
 
 
-ALL_ORDERS = [None, [{"field": "creationDate", "order": "ASC"}], [{"field": "creationDate", "order": "DESC"}]]
 LAST_ENDED = [{"field": "completionDate", "order": "DESC"}]
 
 
@@ -241,24 +243,55 @@ async def test_who_may_read_a_task_is_known_without_a_look_at_the_tasks(
         assert any("task_candidates_by_name (kind=? AND name=? AND standing=?)" in step for step, _ in found), found
 
 
-@pytest.mark.parametrize(
-    ("filter", "sort", "index"),
-    [
-        *(({}, one, "SCAN task") for one in ALL_ORDERS),  # in the order of the rows themselves
-        ({"state": "COMPLETED"}, LAST_ENDED, "INDEX user_tasks_by_completion"),
-    ],
-    ids=str,
-)
-async def test_the_next_tasks_of_all_are_walked_in_the_order_of_their_list(
-    written: Written, reader: Reader, monkeypatch: pytest.MonkeyPatch, filter: dict[str, Any], sort: Any, index: str
+async def test_the_next_tasks_that_ended_are_walked_in_the_order_of_their_list(
+    written: Written, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(searching, "FEW_MAX", 1)
     monkeypatch.setattr(searching, "CHECKED_MAX", 1)
     readable = ReadableTasks(reader, Actor("ada", ("hr", "it"), TaskPolicy.STRICT)).scope
-    found = await steps(written, reader, Search(filter, sort, {"limit": 2}), readable)
-    walked = [step for step, text in found if "nearest" in text and index in step]
+    found = await steps(written, reader, Search({"state": "COMPLETED"}, LAST_ENDED, {"limit": 2}), readable)
+    walked = [step for step, text in found if "nearest" in text and "INDEX user_tasks_by_completion" in step]
     assert walked, found
     assert not [step for step, text in found if "nearest" in text and "TEMP B-TREE FOR ORDER BY" in step], found
+
+
+ENDED = {"state": {"$in": ["COMPLETED", "CANCELED"]}}
+BY_KEY = [None, [{"field": "creationDate", "order": "ASC"}], [{"field": "creationDate", "order": "DESC"}]]
+
+
+@pytest.mark.parametrize("way", ["from", "after", "before"])
+@pytest.mark.parametrize("sort", BY_KEY, ids=str)
+@pytest.mark.parametrize("filter", [{}, OPEN, ENDED], ids=["all", "open", "ended"])
+async def test_the_tasks_of_a_person_by_key_are_merged_from_the_place_of_the_page_on(
+    written: Written, reader: Reader, monkeypatch: pytest.MonkeyPatch, filter: dict[str, Any], sort: Any, way: str
+):
+    monkeypatch.setattr(searching, "FEW_MAX", 1)
+    monkeypatch.setattr(searching, "CHECKED_MAX", 1)
+    readable = ReadableTasks(reader, Actor("ada", ("hr", "it"), TaskPolicy.STRICT)).scope
+    page: dict[str, Any] = {"limit": 2, "from": 1}
+    if way != "from":
+        ends = await search(reader, USER_TASKS, Search(filter, sort, {"limit": 2, "from": 2}), scope=readable)
+        page = {"limit": 2, way: ends.start if way == "before" else ends.end}
+    found = await steps(written, reader, Search(filter, sort, page), readable)
+    [text] = {text for _, text in found if "CROSS JOIN user_tasks" in text and "count(" not in text}
+    plan = [step for step, of in found if of == text]
+    assert "MERGE (UNION)" in plan, plan
+    reads_task = [step for step in plan if step.endswith(" task") or " task " in step]
+    assert len(reads_task) == 1, plan
+    assert "key=?" in reads_task[0] or "rowid=?" in reads_task[0], plan
+    # Only the few tasks of one assignee are sorted, of those that have ended.
+    assert plan.count("USE TEMP B-TREE FOR ORDER BY") == (filter != OPEN), plan
+    if way != "from":
+        begun = [step for step in plan if "of_candidate" in step]
+        assert all("AND user_task_key" in step for step in begun), begun
+
+
+async def test_the_keys_of_alternatives_are_counted_and_not_merged(written: Written, reader: Reader):
+    readable = ReadableTasks(reader, Actor("ada", ("hr", "it"), TaskPolicy.STRICT)).scope
+    found = await steps(written, reader, Search(OPEN | {"processDefinitionId": "p"}), readable)
+    counted = [step for step, text in found if text.startswith("SELECT count(*)") and "UNION ALL" in text]
+    assert any("task_candidates_by_name" in step for step in counted), found
+    assert not [step for step in counted if "MERGE" in step], counted
 
 
 @pytest.mark.parametrize("sort", [None, [{"field": "timestamp", "order": "DESC"}]], ids=str)

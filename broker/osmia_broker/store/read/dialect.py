@@ -98,10 +98,14 @@ def merged(keys: Sequence[Select[Any]], name: str) -> FromClause:
     SQLite merges them as it reads if each finds its keys in ascending order through an index, and sorts the others first. It forgets to do so
     for a table of a join, unless that has a limit; a negative one means none. A single selection must find each key once.
     """
-    if len(keys) == 1:
-        return keys[0].subquery(name)
-    both = union(*keys).order_by(literal_column("1")).limit(NoLimit())
-    return both.subquery(name)
+    return keys[0].subquery(name) if len(keys) == 1 else merged_by_key(keys, name, is_descending=False)
+
+
+def merged_by_key(keys: Sequence[Select[Any]], name: str, *, is_descending: bool) -> FromClause:
+    """Return the same in the order of the keys, as SQLite then reads them."""
+    both = union(*keys) if len(keys) > 1 else keys[0]
+    place: ColumnElement[Any] = literal_column("1")
+    return both.order_by(place.desc() if is_descending else place).limit(NoLimit()).subquery(name)
 
 
 def in_order(statement: Select[Any], table: FromClause) -> Select[Any]:

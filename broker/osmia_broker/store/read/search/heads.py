@@ -11,6 +11,7 @@ from sqlalchemy import Select, bindparam, select, union
 
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search import statements
+from osmia_broker.store.read.search.by_key import descends, is_by_key
 from osmia_broker.store.read.search.entity import Entity, Head
 from osmia_broker.store.read.search.filters import Group
 from osmia_broker.store.read.search.statements import STATEMENTS_MAX, Sight
@@ -26,20 +27,12 @@ def page_of_heads(entity: Entity, shape: Group, order: Order, place: Place | Non
     heads = entity.heads(shape) if is_by_key(entity, order) else ()
     if not heads:
         return None
-    term = Term(entity.key[0], order[0][1] != (place is not None and place.is_before))
+    term = Term(entity.key[0], descends(order, place))
     firsts = [_first(entity, shape, place, head, term) for head in heads]
     found = union(*(select(one.subquery().c.key) for one in firsts)).subquery("found") if len(firsts) > 1 else None
     key = (firsts[0].subquery("found") if found is None else found).c.key
     page = select(key.label("s0"), key.label("s1")).order_by(*ordering([Term(key, term.is_descending)]))
     return page.limit(bindparam("size")).offset(bindparam("skipped"))
-
-
-def is_by_key(entity: Entity, order: Order) -> bool:
-    """Whether the order is that of the keys."""
-    if len(order) != 1 or len(entity.key) != 1:
-        return False
-    first = entity.fields[order[0][0]]
-    return first.sorted_by is entity.key[0] or first.column is entity.key[0]
 
 
 def _first(entity: Entity, shape: Group, place: Place | None, head: Head, term: Term) -> Select[Any]:

@@ -5,13 +5,14 @@ merged. A search then reads just these rows; whatever else its filter says is ch
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import FromClause, Select
 
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search.entity import Entity
+from osmia_broker.store.read.search.fields import Column
 from osmia_broker.store.read.search.filters import Group, Leaf, Node
 
 SELECTIONS_MAX = 80  # that are merged: 32 groups, open and ended, and what else leads to the tasks of a person
@@ -24,8 +25,16 @@ class Lookup:
 
     keys: FromClause
     rest: Group
-    selections: int = 1  #: that are merged
+    selections: Sequence[Select[Any]] = ()  #: that are merged
     is_of_alternatives: bool = False
+
+    def by_key(self, *, is_descending: bool, behind: Column | None) -> "Lookup":
+        """Return the same with the keys in their order, those behind a key."""
+        selections = self.selections
+        if behind is not None:
+            keys = [(one, one.selected_columns[0]) for one in selections]
+            selections = [one.where(key < behind if is_descending else key > behind) for one, key in keys]
+        return replace(self, keys=dialect.merged_by_key(selections, "keys", is_descending=is_descending))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +52,7 @@ def lookup_of(entity: Entity, shape: Group) -> Lookup | None:
         if found is not None:
             rest = [one for one in shape.nodes if one is not node or not found.are_exact]
             keys = dialect.merged(found.selections, "keys")
-            return Lookup(keys, Group(True, tuple(rest)), len(found.selections), isinstance(node, Group))
+            return Lookup(keys, Group(True, tuple(rest)), found.selections, isinstance(node, Group))
     return None
 
 

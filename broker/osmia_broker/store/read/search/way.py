@@ -11,6 +11,7 @@ from osmia_broker.store.read import dialect
 from osmia_broker.store.read.database import Snapshot
 from osmia_broker.store.read.search import by_runs, statements
 from osmia_broker.store.read.search.asked import AskedPage
+from osmia_broker.store.read.search.by_key import is_by_key, page_merged
 from osmia_broker.store.read.search.entity import Entity, Runs, drives, is_wide
 from osmia_broker.store.read.search.filters import Group, Leaf, Parsed
 from osmia_broker.store.read.search.heads import page_of_heads
@@ -98,6 +99,8 @@ class Way:
                     return keys, total
             else:
                 total = await self._total()
+            if self._has_keys_in_order and total > min(FEW_MAX, self._counted_max):
+                return await self._page_keys(), total
         if (self._walk or self._runs) and (total is None or total > min(FEW_MAX, self._counted_max)):
             begun = await self._begun() if self._runs is None else await self._begun_by(self._runs)
             if begun is not None:
@@ -125,8 +128,15 @@ class Way:
         by_heads = page_of_heads(self._entity, self._shape, self._order, self._page.place)
         return await self._page_keys() if by_heads is None else await self._rows(by_heads)
 
+    @property
+    def _has_keys_in_order(self) -> bool:
+        """Whether the keys that the filter leads to can be read in the order of the list."""
+        return self._sight.by_keys and self._snapshot.keeps_order and is_by_key(self._entity, self._order)
+
     async def _page_keys(self) -> list[Row]:
-        """Read the page from the index that has the order, or else from all rows that pass the filter."""
+        """Read the page in an order that keys or an index have, or else from all rows that pass the filter."""
+        if self._has_keys_in_order:
+            return await self._rows(page_merged(self._entity, self._shape, self._order, self._page.place))
         if self._walk:
             return await self._read(statements.page_keys, Sight(self._entity, self._walk))
         by_sorting = partial(statements.page_keys, is_walk=False, keeps_order=self._snapshot.keeps_order)
