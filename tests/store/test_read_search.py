@@ -281,6 +281,17 @@ def _shifted(rows: list[Any], number: int) -> list[Any]:
     return [replace(row, key=row.key + number * 5_000) for row in rows if type(row) is type(rows[0])]
 
 
+@pytest.mark.parametrize("sort", ["creationDate", "completionDate", "dueDate", "priority", "name", "businessId"])
+async def test_a_task_for_everybody_counts_once_in_a_list_of_open_and_ended_tasks(
+    searched: tuple[Reader, list[Facts]], sort: str
+):
+    reader, facts = searched
+    is_free = [one["completionDate"] is None and not one["assignee"] and not one["candidateGroup"] for one in facts]
+    scope = {"$or": [{"assignee": "nobody"}, {"isForEverybody": True}]}
+    found = await search(reader, USER_TASKS, Search(sort=sorting((sort, "ASC"))), scope=scope)
+    assert found.total == len(found.items) == sum(is_free) > 0
+
+
 async def test_an_empty_page_has_no_cursors(searched: tuple[Reader, list[Facts]]):
     found = await search(searched[0], USER_TASKS, Search({"assignee": "nobody"}))
     assert found == Found([], 0, False, None, None, False)

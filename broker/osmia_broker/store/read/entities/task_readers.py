@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import FromClause, Select, and_, bindparam, literal_column, select
+from sqlalchemy import FromClause, Select, and_, bindparam, false, literal_column, select
 from sqlalchemy import text as text_of_schema
 
 from osmia_broker.state.task_rows import ENDED, REMOVED, STANDS, TaskCandidate, UserTask
@@ -56,7 +56,7 @@ def lookups(which: Which) -> Mapping[str, Lookup]:
     """Return the ways from a person to the keys of their tasks."""
     return {name: _candidates_lookup(kind, which) for name, kind in KINDS.items()} | {
         USER: with_value("assignee", which),
-        IS_FOR_EVERYBODY: _everybody_lookup,
+        IS_FOR_EVERYBODY: _everybody_lookup(which),
     }
 
 
@@ -109,11 +109,17 @@ def _candidates_lookup(kind: str, which: Which) -> Lookup:
     return selected
 
 
-def _everybody_lookup(leaf: Leaf) -> list[Select[Any]]:
-    if leaf.negated:
-        return []
-    found, table = _for_everybody("for_everybody")
-    return [found.with_only_columns(table.c.key.label("key"))]
+def _everybody_lookup(which: Which) -> Lookup:
+    """Return the way to the tasks for everybody. None of them has ended."""
+
+    def selected(leaf: Leaf) -> list[Select[Any]]:
+        if leaf.negated:
+            return []
+        found, table = _for_everybody("for_everybody")
+        key = table.c.key.label("key")
+        return [select(key).where(false()) if which is Which.ENDED else found.with_only_columns(key)]
+
+    return selected
 
 
 def _for_everybody(name: str) -> tuple[Select[Any], FromClause]:
