@@ -266,6 +266,23 @@ async def test_pages_of_any_size_have_each_row_once_on_the_way_and_back(reader: 
 
 
 @pytest.mark.parametrize("direction", ["ASC", "DESC"])
+async def test_a_cursor_names_a_row_which_lies_neither_behind_nor_before_it(reader: Reader, direction: str):
+    filter = {"creationTime": {"$lt": moment(SET_BACK_MS)}}
+    wanted = keys_in(await jobs(reader, direction, filter))
+    assert len(wanted) > PARTITIONS
+    for place in range(len(wanted)):
+        row = await jobs(reader, direction, filter, **{"from": place, "limit": 1})
+        assert keys_in(row) == [wanted[place]]
+        for cursor in (row.start, row.end):
+            assert keys_in(await jobs(reader, direction, filter, before=cursor)) == wanted[:place]
+            assert keys_in(await jobs(reader, direction, filter, after=cursor)) == wanted[place + 1 :]
+            near = await jobs(reader, direction, filter, before=cursor, limit=2)
+            assert keys_in(near) == wanted[max(place - 2, 0) : place]
+            if near.end:
+                assert keys_in(await jobs(reader, direction, filter, after=near.end, limit=1)) == [wanted[place]]
+
+
+@pytest.mark.parametrize("direction", ["ASC", "DESC"])
 async def test_where_no_clock_was_set_back_the_pages_are_the_same_on_the_way_back(reader: Reader, direction: str):
     filter = {"creationTime": {"$lt": moment(SET_BACK_MS)}}
     numbers = [one for one in range(CASES) if made_ms(one) < SET_BACK_MS]
@@ -308,14 +325,17 @@ async def test_the_first_row_of_a_partition_is_met_where_the_newest_are(world: W
 @pytest.mark.parametrize(
     ("asked", "of"),
     [
-        ([{"field": "creationTime", "order": "DESC"}], [1, 2]),
-        ([{"field": "creationTime", "order": "DESC"}], [1, 2, 3, 4]),
-        ([{"field": "creationTime", "order": "DESC"}], [1, 2, "3"]),
-        ([{"field": "creationTime", "order": "DESC"}], [1, 2, 2**63]),
-        ([{"field": "creationTime", "order": "DESC"}], [1, 2, -(2**63) - 1]),
-        ([{"field": "creationTime", "order": "DESC"}], [1, 2, True]),
-        ([{"field": "creationTime", "order": "ASC"}], [1, 2, 3]),
-        ([{"field": "jobKey", "order": "DESC"}], [1, 2, 3]),
+        ([{"field": "creationTime", "order": "DESC"}], [1, 2, 0]),
+        ([{"field": "creationTime", "order": "DESC"}], [1, 2, 3, 4, 0]),
+        ([{"field": "creationTime", "order": "DESC"}], [1, 2, 3, -1]),
+        ([{"field": "creationTime", "order": "DESC"}], [1, 2, 3, 3]),
+        ([{"field": "creationTime", "order": "DESC"}], [1, 2, 3, "0"]),
+        ([{"field": "creationTime", "order": "DESC"}], [1, 2, "3", 0]),
+        ([{"field": "creationTime", "order": "DESC"}], [1, 2, 2**63, 0]),
+        ([{"field": "creationTime", "order": "DESC"}], [1, 2, -(2**63) - 1, 0]),
+        ([{"field": "creationTime", "order": "DESC"}], [1, 2, True, 0]),
+        ([{"field": "creationTime", "order": "ASC"}], [1, 2, 3, 0]),
+        ([{"field": "jobKey", "order": "DESC"}], [1, 2, 3, 0]),
     ],
     ids=str,
 )
@@ -323,7 +343,7 @@ async def test_the_first_row_of_a_partition_is_met_where_the_newest_are(world: W
 async def test_the_cursor_of_another_list_or_of_other_partitions_is_refused(
     reader: Reader, asked: Any, of: list[Any], way: str
 ):
-    cursor = cursors.write("jobs", f"-creationTime of {len(of)}", of)
+    cursor = cursors.write("jobs", f"-creationTime of {len(of) - 1}", of)
     with pytest.raises(
         InvalidArgument, match=rf"Expected page\.{way} to be a cursor that this search gave with the same"
     ):
@@ -334,7 +354,7 @@ async def test_the_cursor_of_another_list_or_of_other_partitions_is_refused(
 @pytest.mark.parametrize("direction", ["ASC", "DESC"])
 async def test_a_cursor_may_lie_outside_of_all_keys(reader: Reader, direction: str, cut: int):
     cursor = cursors.write(
-        "jobs", f"{'-' if direction == 'DESC' else ''}creationTime of {PARTITIONS}", [cut] * PARTITIONS
+        "jobs", f"{'-' if direction == 'DESC' else ''}creationTime of {PARTITIONS}", [*[cut] * PARTITIONS, 1]
     )
     are_after = (direction == "ASC") == (cut <= 0)
     for way, are_there in (("after", are_after), ("before", not are_after)):

@@ -8,8 +8,9 @@ import msgspec
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.base.whole_numbers import INT64_MAX
 from osmia_broker.store.read.search import cursors
+from osmia_broker.store.read.search.by_creation import Mark, cuts_from
 from osmia_broker.store.read.search.entity import Entity, sort_type
-from osmia_broker.store.read.search.terms import Order, Place
+from osmia_broker.store.read.search.terms import Order, Place, keys_descend
 from osmia_broker.store.read.search.values import meant, refuse, shown
 
 ITEMS_DEFAULT, ITEMS_MAX = 100, 10_000  # as the contract has them
@@ -57,9 +58,9 @@ def cursor_of(entity: Entity, order: Order, row: Sequence[Any]) -> str:
     return cursors.write(entity.name, _signature(order), row)
 
 
-def cursor_at(entity: Entity, order: Order, cuts: Sequence[int]) -> str:
-    """Make the cursor of a place in a list that is merged of several partitions by creation."""
-    return cursors.write(entity.name, _signature(order, len(cuts)), cuts)
+def cursor_at(entity: Entity, order: Order, mark: Mark) -> str:
+    """Make the cursor of a row in a list that is merged of several partitions by creation."""
+    return cursors.write(entity.name, _signature(order, len(mark) - 1), mark)
 
 
 def cursor_behind(entity: Entity, order: Order, rows: Sequence[Sequence[Any]]) -> str:
@@ -81,7 +82,7 @@ def cursor_behind(entity: Entity, order: Order, rows: Sequence[Sequence[Any]]) -
 def _kinds(entity: Entity, order: Order, cuts: int = 0) -> list[type]:
     """Return the types of the values in a cursor."""
     if cuts:
-        return [int] * cuts
+        return [int] * (cuts + 1)
     return [*(sort_type(entity.fields[name]) for name, _ in order), *entity.key_types]
 
 
@@ -131,7 +132,12 @@ def page_at(
     """
     fields = [entity.fields[name] for name, _ in order]
     at = cursors.read(entity.name, _signature(order, cuts), _kinds(entity, order, cuts), cursor, member)
-    return AskedPage(size, 0, Place(is_before, bool(fields) and fields[0].is_split and at[0] in (0, "")), at)
+    place = Place(is_before, bool(fields) and fields[0].is_split and at[0] in (0, ""))
+    if cuts:
+        if at[-1] not in range(cuts):
+            raise cursors.refusal(cursor, member)
+        at = cuts_from(at, is_descending=keys_descend(order, place))
+    return AskedPage(size, 0, place, at)
 
 
 def _whole(value: Any, place: str, allowed: range) -> int:

@@ -1,7 +1,9 @@
 """Lists in the order of creation over several partitions: each gives its rows in the order of their keys, and these are merged by moment.
 
-In one partition, what was made later has the larger key, so each reads no more rows than the page has. A cursor has a cut for each partition, a
-key: rows up to it lie on one side of the cursor, later ones on the other. So no row is lost, and none comes twice, even if a clock was set back.
+In one partition, what was made later has the larger key, so each reads no more rows than the page has. A page begins at a cut in each partition, a
+key: rows up to it lie on one side, later ones on the other. So no row is lost, and none comes twice, even if a clock was set back. A cursor is a mark
+of one row: the cuts beside it, with the key of the row itself in place of that of its partition, and the place of this partition. The row lies on
+neither side of it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,10 +11,10 @@ from heapq import merge
 
 from osmia_broker.base.whole_numbers import INT64_MAX
 from osmia_broker.store.read.search.entity import Entity
-from osmia_broker.store.read.search.terms import Order, Place, comparable
-from osmia_broker.store.read.search.way import Row
+from osmia_broker.store.read.search.terms import Order, Row, comparable
 
 Cuts = tuple[int, ...]  #: a key of each partition; none for a list in another order
+Mark = tuple[int, ...]  #: a key of each partition, and the place of the one that has the row
 
 
 def cuts_in(entity: Entity, order: Order, partitions: int) -> int:
@@ -27,9 +29,17 @@ def unsorted(entity: Entity, partitions: int) -> Order:
     return tuple((name, False) for name in moments)[:1]
 
 
-def descends(order: Order, place: Place | None) -> bool:
-    """Whether the keys become smaller on the way to a page."""
-    return order[0][1] != (place is not None and place.is_before)
+def mark_of(cuts: Cuts, place: int, row: Row) -> Mark:
+    """Return the mark of a *row* of the partition at *place*, beside which the *cuts* of the others lie."""
+    return (*cuts[:place], row[1], *cuts[place + 1 :], place)
+
+
+def cuts_from(mark: Mark, *, is_descending: bool) -> Cuts:
+    """Return the cuts at a mark from which a page goes away."""
+    *keys, place = mark
+    if is_descending:  # then the rows up to a cut are ahead
+        keys[place] = max(keys[place] - 1, -INT64_MAX - 1)
+    return tuple(keys)
 
 
 def place_at(cut: int, *, is_descending: bool) -> tuple[int, int]:

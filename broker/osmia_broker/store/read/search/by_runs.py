@@ -18,10 +18,9 @@ from osmia_broker.store.read.search.entity import Entity, Runs, joins_of
 from osmia_broker.store.read.search.fields import Column
 from osmia_broker.store.read.search.filters import Group
 from osmia_broker.store.read.search.statements import STATEMENTS_MAX, Sight
-from osmia_broker.store.read.search.terms import Order, Place, Term, is_beyond, ordering, terms_of, values_at
+from osmia_broker.store.read.search.terms import Order, Place, Row, Term, is_beyond, ordering, terms_of, values_at
 
 CHOSEN = "chosen"  #: the parameter of a page: the runs that it is read from
-Row = tuple[Any, ...]
 
 
 def has_order(entity: Entity, order: Order) -> bool:

@@ -34,7 +34,12 @@ def read(list_name: str, order: str, kinds: Sequence[type], cursor: Any, place: 
         values = found[2:]
         if all(type(one) is str or one in INT64 for one in values):
             return tuple(values)
-    raise InvalidArgument(
+    raise refusal(cursor, place)
+
+
+def refusal(cursor: Any, place: str) -> InvalidArgument:
+    """Make the refusal of what is no cursor of a list."""
+    return InvalidArgument(
         f"Expected {place} to be a cursor that this search gave with the same sort, but found {shown(cursor)}"
     )
 

@@ -11,11 +11,11 @@ from sqlalchemy import Select, bindparam, select, union
 
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search import statements
-from osmia_broker.store.read.search.by_key import descends, is_by_key
+from osmia_broker.store.read.search.by_key import is_by_key
 from osmia_broker.store.read.search.entity import Entity, Head
 from osmia_broker.store.read.search.filters import Group
 from osmia_broker.store.read.search.statements import STATEMENTS_MAX, Sight
-from osmia_broker.store.read.search.terms import Order, Place, Term, is_beyond, ordering, values_at
+from osmia_broker.store.read.search.terms import Order, Place, Term, is_beyond, keys_descend, ordering, values_at
 
 
 @lru_cache(STATEMENTS_MAX)
@@ -27,7 +27,7 @@ def page_of_heads(entity: Entity, shape: Group, order: Order, place: Place | Non
     heads = entity.heads(shape) if is_by_key(entity, order) else ()
     if not heads:
         return None
-    term = Term(entity.key[0], descends(order, place))
+    term = Term(entity.key[0], keys_descend(order, place))
     firsts = [_first(entity, shape, place, head, term) for head in heads]
     found = union(*(select(one.subquery().c.key) for one in firsts)).subquery("found") if len(firsts) > 1 else None
     key = (firsts[0].subquery("found") if found is None else found).c.key

@@ -13,8 +13,8 @@ from osmia_broker.store.read.database import Snapshot
 from osmia_broker.store.read.search import by_creation
 from osmia_broker.store.read.search.asked import AskedPage
 from osmia_broker.store.read.search.entity import Entity
-from osmia_broker.store.read.search.terms import Order, Place, comparable
-from osmia_broker.store.read.search.way import Question, Row, Way, walk_of
+from osmia_broker.store.read.search.terms import Order, Place, Row, comparable, keys_descend
+from osmia_broker.store.read.search.way import Question, Way, walk_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ async def keys_of(snapshots: Sequence[Snapshot], question: Question) -> Keys:
 async def _merged_by_creation(snapshots: Sequence[Snapshot], question: Question) -> Keys:
     """Read the keys of a page that is merged by creation: in each partition, as if it were the only one."""
     page, parts = question.page, _divided(question.entity, question)
-    is_descending = by_creation.descends(question.order, page.place)
+    is_descending = keys_descend(question.order, page.place)
     ways = []
     for place, one in enumerate(snapshots):
         at = by_creation.place_at(page.at[place], is_descending=is_descending) if page.at else ()

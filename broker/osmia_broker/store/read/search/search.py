@@ -22,14 +22,14 @@ from osmia_broker.store.read.search.asked import (
     page_at,
     page_of,
 )
-from osmia_broker.store.read.search.by_creation import Cuts, cuts_behind, cuts_in, descends, unsorted
+from osmia_broker.store.read.search.by_creation import Mark, cuts_behind, cuts_in, mark_of, unsorted
 from osmia_broker.store.read.search.entity import Entity, Item
 from osmia_broker.store.read.search.filters import Parsed
 from osmia_broker.store.read.search.groups import ROWS, rows_of
 from osmia_broker.store.read.search.items import Fields, Shows, read_items
 from osmia_broker.store.read.search.keys import keys_of
-from osmia_broker.store.read.search.terms import Order
-from osmia_broker.store.read.search.way import NOT_COUNTED, Question, Row
+from osmia_broker.store.read.search.terms import Order, Row, keys_descend
+from osmia_broker.store.read.search.way import NOT_COUNTED, Question
 from osmia_broker.store.read.sources import Sources, by_itself, no_such, question
 
 NO_ENDS = (None, None)
@@ -153,9 +153,9 @@ async def listed(
     found = await _read(sources, wanted, shows, bytes_max)
     if not found.goes_on:
         return found.items, ""
-    return found.items, cursor_at(entity, order, found.cuts[1]) if found.cuts else cursor_behind(
-        entity, order, found.rows
-    )
+    if found.marks:
+        return found.items, cursor_at(entity, order, found.marks[1])
+    return found.items, cursor_behind(entity, order, found.rows)
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class _Page(Generic[T]):
     goes_on: bool
     total: int
     counted: int
-    cuts: tuple[Cuts, Cuts] | None  #: at its ends, if it is merged of several partitions by creation
+    marks: tuple[Mark, Mark] | None  #: of its first and last row, if it is merged of several partitions by creation
 
 
 def _ends(question: Question, page: _Page[Item]) -> tuple[str, str] | tuple[None, None]:
@@ -175,8 +175,8 @@ def _ends(question: Question, page: _Page[Item]) -> tuple[str, str] | tuple[None
     entity, order = question.entity, question.order
     if not page.rows:
         return NO_ENDS
-    if page.cuts:
-        first, last = (cursor_at(entity, order, cuts) for cuts in page.cuts)
+    if page.marks:
+        first, last = (cursor_at(entity, order, mark) for mark in page.marks)
     else:
         first, last = (cursor_of(entity, order, row) for row in (page.rows[0], page.rows[-1]))
     return first, last
@@ -195,13 +195,14 @@ async def _read(sources: Sources, question: Question, shows: Shows[T], bytes_max
         found = await keys_of(snapshots, question)
         shown = [(place, row[len(order) :]) for place, row in found.rows[: page.size]]
         items, used = await read_items(snapshots, shows, shown, bytes_max)
-    keys, goes_on, cuts = found.rows[:used], used < len(found.rows), None
-    if found.cuts:
-        cuts = found.cuts, cuts_behind(found.cuts, keys, is_descending=descends(order, page.place))
+    keys, goes_on, marks = found.rows[:used], used < len(found.rows), None
+    if found.cuts and keys:
+        behind = cuts_behind(found.cuts, keys, is_descending=keys_descend(order, page.place))
+        marks = mark_of(found.cuts, *keys[0]), mark_of(behind, *keys[-1])
     if page.place is not None and page.place.is_before:  # they were read away from the cursor
         keys, items = keys[::-1], items[::-1]
-        cuts = (cuts[1], cuts[0]) if cuts else None
-    return _Page(items, [row for _, row in keys], goes_on, found.total, found.counted, cuts)
+        marks = (marks[1], marks[0]) if marks else None
+    return _Page(items, [row for _, row in keys], goes_on, found.total, found.counted, marks)
 
 
 def _parts(sources: Sources, entity: Entity) -> Sequence[Sources]:

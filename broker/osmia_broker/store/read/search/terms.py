@@ -9,6 +9,7 @@ from sqlalchemy import ColumnClause, ColumnElement, and_, bindparam, case, or_, 
 from osmia_broker.store.read.search.fields import Column, Condition, Field
 
 Order = tuple[tuple[str, bool], ...]  #: names of fields, and whether each is descending
+Row = tuple[Any, ...]  #: the sort values of a row, then its key
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,11 @@ class Place:
 
     is_before: bool
     is_absent: bool
+
+
+def keys_descend(order: Order, place: Place | None) -> bool:
+    """Whether the keys of rows that are otherwise equal become smaller on the way to a page."""
+    return (bool(order) and order[-1][1]) != (place is not None and place.is_before)
 
 
 def values_at(columns: Sequence[Column]) -> list[ColumnElement[Any]]:

@@ -17,15 +17,13 @@ from osmia_broker.store.read.search.filters import Group, Leaf, Parsed
 from osmia_broker.store.read.search.heads import page_of_heads
 from osmia_broker.store.read.search.leaders import Leaders, leaders_of, patterns_of, tells_number
 from osmia_broker.store.read.search.statements import FEW_MAX, LED_MAX, TOTAL_MAX, WALKS, Sight
-from osmia_broker.store.read.search.terms import Order
+from osmia_broker.store.read.search.terms import Order, Row, keys_descend
 
 CHECKED_MAX = 2_500  # of a total whose rows are looked up one by one, for 1 µs each
 CHECKED_ALTERNATIVES = 2  # keys that alternatives lead to in the time that they are checked for one row
 NAMED_MAX = 1_000  # different values that fit a pattern and are looked for one by one
 
 NOT_COUNTED = 0  #: the bound of a total that nobody asks for
-
-Row = tuple[Any, ...]  #: the sort values of a row, then its key
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +252,7 @@ class Way:
         found = await self._rows(by_runs.runs_from(*asked), counted=walks[-1] + 1)
         begun = by_runs.begun(
             *asked[:3],
-            is_descending=self._order[-1][1] != (self._page.place is not None and self._page.place.is_before),
+            is_descending=keys_descend(self._order, self._page.place),
             keeps_order=self._snapshot.keeps_order,
         )
         for walked in walks:
