@@ -5,6 +5,7 @@ import pytest
 from osmia_broker.base.errors import InvalidState, NotFound, OsmiaError
 from osmia_broker.engine import batch_commands as batches
 from osmia_broker.engine import commands
+from osmia_broker.engine.batches import CREATION_MS
 from osmia_broker.state.batch_rows import BatchItem, BatchItemState, BatchOperation, BatchState, BatchType
 from osmia_broker.state.partitioning import partition_of_key
 from osmia_broker.state.rows import ElementInstance, FollowUp
@@ -206,4 +207,50 @@ async def test_a_failed_commit_anywhere_loses_no_item_and_tries_none_twice(nth: 
         assert counts(it, key) == ("COMPLETED", 120, 120, 0)
         assert items(it) == {str(BatchItemState.COMPLETED): 120}
         assert living(it) == []
+        assert {row.command for rows in it.rows(FollowUp) for row in rows} == {"GiveUpBatch"}  # which finds it ended
+        await it.advance(CREATION_MS)
         assert not [row for rows in it.rows(FollowUp) for row in rows]
+
+
+@pytest.mark.parametrize("number", [0, 9])
+async def test_a_batch_operation_whose_creation_comes_to_a_halt_is_canceled_also_after_a_restart(number: int):
+    async with several() as it:
+        await it.do(DEPLOY)
+        keys = await started(it, number)
+        key = await begun(it, keys)
+        await it.settled()
+    async with several(it.stores) as it:  # whoever created it is gone
+        await it.advance(CREATION_MS - 1)
+        assert whole(it, key).state is BatchState.CREATED
+        await it.advance(1)  # it looks whether there are more than before
+        await it.advance(CREATION_MS)
+        assert counts(it, key) == ("CANCELED", number, 0, 0)
+        assert items(it) == ({"CANCELED": number} if number else {})
+        assert len(living(it)) == number
+        with pytest.raises(NotFound):
+            await it.do(batches.AddBatchItems(key, ()))
+
+
+async def test_a_batch_operation_that_gets_items_slowly_is_created_nevertheless():
+    async with several() as it:
+        await it.do(DEPLOY)
+        keys = await started(it, 3)
+        key: int = await it.do(batches.CreateBatch(BatchType.CANCEL_PROCESS_INSTANCE))
+        for one in keys:
+            await it.advance(CREATION_MS - 1)
+            await it.do(batches.AddBatchItems(key, ((one, one),)))
+        await it.advance(CREATION_MS - 1)
+        await it.do(batches.StartBatch(key))
+        await it.advance(10 * CREATION_MS)
+        assert counts(it, key) == ("COMPLETED", 3, 3, 0)
+
+
+async def test_a_batch_operation_that_was_suspended_is_not_given_up():
+    async with several() as it:
+        await it.do(DEPLOY)
+        key = await begun(it, await started(it, 3))
+        await it.settled()
+        await it.do(batches.StartBatch(key))
+        await it.do(batches.SuspendBatch(key))
+        await it.advance(10 * CREATION_MS)
+        assert whole(it, key).state is BatchState.SUSPENDED

@@ -77,7 +77,8 @@ class BatchCalls(CallGroup):
         """Create a batch operation for *items*, and start it.
 
         An item is the key of what the operation is for, and the key of the process instance that it belongs to (0: none). A batch operation
-        whose items are not all stored, because the caller has left for example, is canceled: nothing would ever start it.
+        whose items are not all stored, because the caller has left for example, is canceled: nothing would ever start it. After a crash in the
+        middle, the engine cancels it (`GiveUpBatch`).
         """
         command = CreateBatch(type, plan or BatchPlan(), checks.storable("user", user))
         created: asyncio.Future[int] = self._partitions.submit(command)

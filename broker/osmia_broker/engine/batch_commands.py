@@ -71,6 +71,13 @@ class WorkOffBatch(Command, frozen=True, gc=False):
     items_max: int
 
 
+class GiveUpBatch(Command, frozen=True, gc=False):
+    """End a batch operation that got no items beyond so many *items* and was not started: whoever creates it is gone. Only ever a follow-up."""
+
+    batch_key: int
+    items: int
+
+
 class CancelBatchItems(Command, frozen=True, gc=False):
     """Cancel the next items of a batch operation that was canceled; only ever a follow-up."""
 

@@ -17,6 +17,7 @@ from osmia_broker.engine.batch_commands import (
     CancelBatch,
     CancelBatchItems,
     CreateBatch,
+    GiveUpBatch,
     ResumeBatch,
     StartBatch,
     SuspendBatch,
@@ -40,6 +41,8 @@ from osmia_broker.engine.turn import Turn
 from osmia_broker.state.batch_rows import BatchItem, BatchItemState, BatchOperation, BatchState
 
 SLICE_ITEMS = 50  # in one turn; about what a turn can carry out
+# Time for the next items of a batch operation that is being created. A crash in the middle of it leaves nobody who would go on.
+CREATION_MS = 60_000
 REASON_CHARACTERS = 1_000  # of an item's error
 
 _decode_plan = msgspec.json.Decoder(BatchPlan).decode
@@ -62,7 +65,24 @@ def create_batch(turn: Turn, command: CreateBatch) -> int:
             started_ms=turn.now_ms,
         )
     )
+    _watch_creation(turn, key, items=0)
     return key
+
+
+def _watch_creation(turn: Turn, batch_key: int, items: int) -> None:
+    leave_follow_up(turn, 0, GiveUpBatch(batch_key, items), due_ms=turn.now_ms + CREATION_MS)
+
+
+@carries_out(GiveUpBatch)
+def give_up(turn: Turn, command: GiveUpBatch) -> None:
+    """Cancel a batch operation whose creation has come to a halt; look again later if it got items meanwhile."""
+    batch: BatchOperation | None = turn.state.find(BatchOperation, command.batch_key)
+    if batch is None or batch.state is not BatchState.CREATED:
+        return
+    if batch.items > command.items:
+        _watch_creation(turn, batch.key, batch.items)
+    else:
+        _cancel(turn, batch)
 
 
 @handles(AddBatchItems)
@@ -100,9 +120,7 @@ def resume_batch(turn: Turn, command: ResumeBatch) -> None:
 @handles(CancelBatch)
 def cancel_batch(turn: Turn, command: CancelBatch) -> None:
     """End the batch operation, and cancel the items that are left in slices."""
-    batch = _living(turn, command.batch_key, "cancel")
-    turn_shares(turn, batch, BatchState.CANCELED)
-    _cancel(turn, batch)
+    _cancel(turn, _living(turn, command.batch_key, "cancel"))
 
 
 def _enter(turn: Turn, batch: BatchOperation, state: BatchState) -> None:
@@ -112,6 +130,11 @@ def _enter(turn: Turn, batch: BatchOperation, state: BatchState) -> None:
 
 
 def _cancel(turn: Turn, batch: BatchOperation) -> None:
+    turn_shares(turn, batch, BatchState.CANCELED)
+    _cancel_here(turn, batch)
+
+
+def _cancel_here(turn: Turn, batch: BatchOperation) -> None:
     turn.batches.end(batch, turn.now_ms, state=BatchState.CANCELED)
     leave_follow_up(turn, 0, CancelBatchItems(whole_of(batch)), due_ms=turn.now_ms)
 
@@ -244,7 +267,7 @@ def turn_share(turn: Turn, command: TurnShare) -> None:
     if share is None:
         return
     if command.state is BatchState.CANCELED:
-        _cancel(turn, share)
+        _cancel_here(turn, share)
         return
     turn.batches.update(share, state=command.state)
     if command.state is BatchState.ACTIVE:
