@@ -14,6 +14,7 @@ import msgspec
 
 from osmia_broker.base.errors import OsmiaError
 from osmia_broker.calls.caller import Caller
+from osmia_broker.calls.global_task_listeners import GlobalTaskListenerCalls
 from osmia_broker.calls.results import Results
 from osmia_broker.calls.user_tasks import UserTaskCalls
 from osmia_broker.engine.task_commands import TaskPolicy
@@ -126,9 +127,15 @@ class Desk(Scenario):
 
     def do(self, call: Callable[[UserTaskCalls], Awaitable[Any]]) -> Any:
         """Make a call and wait for its answer."""
+        return self._do(lambda: call(self.calls()))
 
+    def keep(self, call: Callable[[GlobalTaskListenerCalls], Awaitable[Any]]) -> Any:
+        """Make a call of global task listeners and wait for its answer."""
+        return self._do(lambda: call(GlobalTaskListenerCalls(self.engine._partition)))
+
+    def _do(self, call: Callable[[], Awaitable[Any]]) -> Any:
         async def done() -> Any:
-            answer = await call(self.calls())
+            answer = await call()
             await settle(self.engine._partition)
             return answer
 

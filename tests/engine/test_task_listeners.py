@@ -368,7 +368,7 @@ def test_global_listeners_work_around_those_of_the_model(at: At):
     desk = at("assigning=m")
     for name, after, priority in [("x", False, 10), ("y", False, 90), ("z", True, 50)]:
         given = {"type": name, "event_types": ["all"], "after_model": after, "priority": priority}
-        desk.do(lambda calls, name=name, given=given: calls.create_listener(name, **given))
+        desk.keep(lambda calls, name=name, given=given: calls.create_task_listener(name, **given))
     call = desk.begin(lambda calls: calls.assign(key(desk), "ada", caller=person()))
     seen = []
     while jobs := desk.listener_jobs():
@@ -380,7 +380,7 @@ def test_global_listeners_work_around_those_of_the_model(at: At):
 
 def test_a_global_listener_sees_only_its_events_and_no_job_based_task(at: At):
     desk = at(line="start > fork:parallel [t:user(native=yes) > e1:end | u:user > e2:end]")
-    desk.do(lambda calls: calls.create_listener("x", type="x", event_types=["updating"]))
+    desk.keep(lambda calls: calls.create_task_listener("x", type="x", event_types=["updating"]))
     desk.assign("t", "ada")
     desk.update("u", {"priority": 3})
     assert desk.listener_jobs() == []
@@ -390,11 +390,11 @@ def test_a_global_listener_sees_only_its_events_and_no_job_based_task(at: At):
 
 def test_a_global_listener_is_changed_and_deleted(at: At):
     desk = at()
-    made = desk.do(lambda calls: calls.create_listener("x", type="x", event_types=["Updating", "ASSIGNING"]))
+    made = desk.keep(lambda calls: calls.create_task_listener("x", type="x", event_types=["Updating", "ASSIGNING"]))
     assert (made.event_types, made.retries, made.after_model) == ('["assigning","updating"]', 3, 0)
-    changed = desk.do(lambda calls: calls.update_listener("x", type="y", retries=1))
+    changed = desk.keep(lambda calls: calls.update_task_listener("x", type="y", retries=1))
     assert (changed.type, changed.retries, changed.event_types) == ("y", 1, '["assigning","updating"]')
-    desk.do(lambda calls: calls.delete_listener("x"))
+    desk.keep(lambda calls: calls.delete_task_listener("x"))
     desk.assign("t", "ada")
     assert desk.shown("t", "assignee") == "ada"
 
@@ -402,21 +402,21 @@ def test_a_global_listener_is_changed_and_deleted(at: At):
 @pytest.mark.parametrize(
     ("status", "act"),
     [
-        ("ALREADY_EXISTS", lambda calls: calls.create_listener("x", type="t", event_types=["all"])),
-        ("NOT_FOUND", lambda calls: calls.update_listener("y", type="t")),
-        ("NOT_FOUND", lambda calls: calls.delete_listener("y")),
-        ("INVALID_ARGUMENT", lambda calls: calls.create_listener("", type="t", event_types=["all"])),
-        ("INVALID_ARGUMENT", lambda calls: calls.create_listener("z" * 257, type="t", event_types=["all"])),
-        ("INVALID_ARGUMENT", lambda calls: calls.create_listener("z", type=" ", event_types=["all"])),
-        ("INVALID_ARGUMENT", lambda calls: calls.create_listener("z", type="t", event_types=[])),
-        ("INVALID_ARGUMENT", lambda calls: calls.create_listener("z", type="t", event_types=["start"])),
-        ("INVALID_ARGUMENT", lambda calls: calls.create_listener("z", type="t", event_types=["all"], retries=0)),
-        ("INVALID_ARGUMENT", lambda calls: calls.update_listener("x", priority=101)),
+        ("ALREADY_EXISTS", lambda calls: calls.create_task_listener("x", type="t", event_types=["all"])),
+        ("NOT_FOUND", lambda calls: calls.update_task_listener("y", type="t")),
+        ("NOT_FOUND", lambda calls: calls.delete_task_listener("y")),
+        ("INVALID_ARGUMENT", lambda calls: calls.create_task_listener("", type="t", event_types=["all"])),
+        ("INVALID_ARGUMENT", lambda calls: calls.create_task_listener("z" * 257, type="t", event_types=["all"])),
+        ("INVALID_ARGUMENT", lambda calls: calls.create_task_listener("z", type=" ", event_types=["all"])),
+        ("INVALID_ARGUMENT", lambda calls: calls.create_task_listener("z", type="t", event_types=[])),
+        ("INVALID_ARGUMENT", lambda calls: calls.create_task_listener("z", type="t", event_types=["start"])),
+        ("INVALID_ARGUMENT", lambda calls: calls.create_task_listener("z", type="t", event_types=["all"], retries=0)),
+        ("INVALID_ARGUMENT", lambda calls: calls.update_task_listener("x", priority=101)),
     ],
 )
 def test_what_is_no_global_listener(at: At, status: str, act: Any):
     desk = at()
-    desk.do(lambda calls: calls.create_listener("x", type="x", event_types=["all"]))
+    desk.keep(lambda calls: calls.create_task_listener("x", type="x", event_types=["all"]))
     with pytest.raises(Refused) as found:
-        desk.do(act)
+        desk.keep(act)
     assert found.value.status == status

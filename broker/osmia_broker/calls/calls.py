@@ -22,6 +22,7 @@ from osmia_broker.calls.cluster_variables import ClusterVariableCalls
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.evaluation import Evaluations
 from osmia_broker.calls.events import EventCalls
+from osmia_broker.calls.global_task_listeners import GlobalTaskListenerCalls
 from osmia_broker.calls.instances import InstanceCalls
 from osmia_broker.calls.job_flow import JobFlowCalls
 from osmia_broker.calls.job_reports import JobReports
@@ -56,7 +57,7 @@ EARLY_SHARE = 0.05
 EARLY_S = 0.25  # but by no more than this
 
 
-class Calls(BatchCalls, ClusterVariableCalls, EventCalls, InstanceCalls, JobReports):
+class Calls(BatchCalls, ClusterVariableCalls, EventCalls, GlobalTaskListenerCalls, InstanceCalls, JobReports):
     """All calls of one broker; *others* returns the other brokers of the cluster.
 
     They end their waits at `stop`; calls that are being decided are still answered.

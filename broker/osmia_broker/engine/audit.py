@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from osmia_broker.engine import batch_commands as batches
-from osmia_broker.engine import commands
+from osmia_broker.engine import commands, task_commands
 from osmia_broker.engine.commands import Command
 from osmia_broker.engine.engine import HANDLERS, handles
 from osmia_broker.engine.turn import Turn
@@ -36,13 +36,14 @@ class ByPerson(Command, frozen=True, gc=False):
 
 
 class Subject(NamedTuple):
-    """The subject of an operation. A key of 0: there is none."""
+    """The subject of an operation. A key of 0: there is none. *operation* is said by commands that may be one or another."""
 
     key: int
     process_instance_key: int = 0
     definition_key: int = 0
     element_instance_key: int = 0
     description: str = ""
+    operation: AuditOperation | None = None
 
 
 Find = Callable[[Turn, Any], Subject | None]  #: looks before the command; None: look at its answer
@@ -50,7 +51,7 @@ Read = Callable[[Any, Any], Subject]  #: makes the subject of a command and its 
 
 
 class Logged(NamedTuple):
-    """The rule by which a command is logged. *find* looks for its subject before the command, *read* makes it of the answer."""
+    """The rule by which a command is logged. *find* looks for its subject before the command, *read* makes it of the answer if that found none."""
 
     entity: AuditEntity
     operation: AuditOperation
@@ -120,6 +121,23 @@ def _evaluated(_command: Any, answer: Any) -> Subject:
     return Subject(answer.key, definition_key=answer.decision.key, description=answer.decision.decision_id)
 
 
+def _cluster_variable(_turn: Turn, command: Any) -> Subject:
+    updates = isinstance(command, commands.PutClusterVariable) and command.updates
+    return Subject(0, description=command.name, operation=AuditOperation.UPDATE if updates else None)
+
+
+def _task_listener(turn: Turn, command: Any) -> Subject | None:
+    row = turn.global_listeners.of_id(command.id)
+    if row is None:
+        return None
+    is_change = isinstance(command, task_commands.SetGlobalTaskListener)
+    return Subject(row.key, description=row.id, operation=AuditOperation.UPDATE if is_change else None)
+
+
+def _created_listener(_command: Any, row: Any) -> Subject:
+    return Subject(row.key, description=row.id)
+
+
 #: The operations of people, by the command that carries them out.
 OPERATIONS: dict[type[Command], Logged] = {
     commands.CreateProcessInstance: Logged(AuditEntity.PROCESS_INSTANCE, AuditOperation.CREATE, read=_created),
@@ -147,6 +165,12 @@ OPERATIONS: dict[type[Command], Logged] = {
     batches.SuspendBatch: Logged(AuditEntity.BATCH, AuditOperation.SUSPEND, _keyed("batch_key")),
     batches.ResumeBatch: Logged(AuditEntity.BATCH, AuditOperation.RESUME, _keyed("batch_key")),
     batches.CancelBatch: Logged(AuditEntity.BATCH, AuditOperation.CANCEL, _keyed("batch_key")),
+    commands.PutClusterVariable: Logged(AuditEntity.CLUSTER_VARIABLE, AuditOperation.CREATE, _cluster_variable),
+    commands.DeleteClusterVariable: Logged(AuditEntity.CLUSTER_VARIABLE, AuditOperation.DELETE, _cluster_variable),
+    task_commands.SetGlobalTaskListener: Logged(
+        AuditEntity.TASK_LISTENER, AuditOperation.CREATE, _task_listener, _created_listener
+    ),
+    task_commands.DeleteGlobalTaskListener: Logged(AuditEntity.TASK_LISTENER, AuditOperation.DELETE, _task_listener),
 }
 
 #: The commands that programs send all day. One is an operation of a person only if the caller names that person.
@@ -178,7 +202,7 @@ def carry_out_by_person(turn: Turn, operation: ByPerson) -> Any:
     key = turn.next_key()
     subject = logged.find(turn, command) if logged.find is not None else None
     answer = HANDLERS[type(command)](turn, command)
-    if logged.read is not None:
+    if subject is None and logged.read is not None:
         subject = logged.read(command, answer)
         if subject.key < key:
             return answer  # a creation that is repeated: nothing was created
@@ -190,8 +214,8 @@ def carry_out_by_person(turn: Turn, operation: ByPerson) -> Any:
             definition_key=subject.definition_key,
             element_instance_key=subject.element_instance_key,
             entity_type=logged.entity,
-            entity_key=subject.key,
-            operation=logged.operation,
+            entity_key=subject.key or key,
+            operation=subject.operation or logged.operation,
             description=subject.description,
             user=operation.user,
             at_ms=turn.now_ms,

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from osmia_broker.base.errors import InvalidArgument
-from osmia_broker.calls.user_tasks import UserTaskCalls
+from osmia_broker.calls import Caller, Calls
 from osmia_broker.state.task_rows import GlobalTaskListener
 from osmia_proto import queries
 
@@ -13,34 +13,34 @@ from osmia_proto import queries
 class GlobalTaskListeners:
     """Answers the calls."""
 
-    def __init__(self, calls: UserTaskCalls) -> None:
+    def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
     async def CreateGlobalTaskListener(
-        self, request: queries.CreateGlobalTaskListenerRequest
+        self, request: queries.CreateGlobalTaskListenerRequest, caller: Caller
     ) -> queries.GlobalTaskListener:
         """Create a global task listener."""
         if not request.event_types:
             raise InvalidArgument("Expected a global task listener to have event types, but found none")
-        row = await self._calls.create_listener(
+        row = await self._calls.by(caller).create_task_listener(
             request.id, type=request.type, event_types=request.event_types, **_given(request)
         )
         return _message(row)
 
     async def UpdateGlobalTaskListener(
-        self, request: queries.UpdateGlobalTaskListenerRequest
+        self, request: queries.UpdateGlobalTaskListenerRequest, caller: Caller
     ) -> queries.GlobalTaskListener:
         """Change a global task listener."""
-        row = await self._calls.update_listener(
+        row = await self._calls.by(caller).update_task_listener(
             request.id, type=request.type or None, event_types=request.event_types or None, **_given(request)
         )
         return _message(row)
 
     async def DeleteGlobalTaskListener(
-        self, request: queries.DeleteGlobalTaskListenerRequest
+        self, request: queries.DeleteGlobalTaskListenerRequest, caller: Caller
     ) -> queries.DeleteGlobalTaskListenerResponse:
         """Delete a global task listener."""
-        await self._calls.delete_listener(request.id)
+        await self._calls.by(caller).delete_task_listener(request.id)
         return queries.DeleteGlobalTaskListenerResponse()
 
 

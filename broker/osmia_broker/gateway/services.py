@@ -60,5 +60,5 @@ def services_of(
         (DOCUMENTS, Documents(documents)),
         (BATCH_OPERATIONS, BatchOperations(calls)),
         (CLUSTER_VARIABLES, ClusterVariables(calls)),
-        (GLOBAL_TASK_LISTENERS, GlobalTaskListeners(calls.user_tasks)),
+        (GLOBAL_TASK_LISTENERS, GlobalTaskListeners(calls)),
     ]

@@ -32,6 +32,8 @@ class AuditEntity(StrEnum):
     RESOURCE = "RESOURCE"
     DECISION = "DECISION"
     BATCH = "BATCH"
+    CLUSTER_VARIABLE = "CLUSTER_VARIABLE"
+    TASK_LISTENER = "TASK_LISTENER"  # a global one
 
 
 class AuditOperation(StrEnum):
@@ -58,8 +60,11 @@ class AuditEntry(StoredRow):
     definition_key: int  # of the process; of a DECISION, of the decision
     element_instance_key: int  # 0: about none
     entity_type: AuditEntity
-    entity_key: int  # of the instance, job, incident, deployment, deleted resource, evaluation or batch; of variables, their scope
+    #: Of the instance, job, incident, deployment, deleted resource, evaluation, batch or task listener; of variables, their scope; of a cluster
+    #: variable, which has none, that of the entry.
+    entity_key: int
     operation: AuditOperation
-    description: str  # names of variables, files or activated elements, the id of a decision, the type of a batch
+    #: Names of variables, files or activated elements, the id of a decision or listener, the type of a batch.
+    description: str
     user: str  # empty if unknown
     at_ms: int

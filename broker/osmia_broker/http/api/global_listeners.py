@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 
 from osmia_broker.calls.faults import require
-from osmia_broker.calls.user_tasks import ALL_EVENTS, ID_CHARACTERS
+from osmia_broker.calls.global_task_listeners import ALL_EVENTS, ID_CHARACTERS
 from osmia_broker.engine.elements.user_tasks import PRIORITY_MAX
 from osmia_broker.engine.task_listeners import EVENTS
 from osmia_broker.http.described import Name, Positive32, one_of, schema
@@ -52,20 +52,20 @@ class ListenerItem(Item):
 async def create_global_task_listener(call: Call, body: NewListener) -> ListenerItem:
     """Create a global task listener."""
     require(id=body.id, type=body.type, eventTypes=body.event_types or None)
-    return _item(await call.calls.user_tasks.create_listener(body.id or "", **_values(body)))
+    return _item(await call.calls.create_task_listener(body.id or "", **_values(body)))
 
 
 @operation("PUT", LISTENER, tag=TAG)
 async def update_global_task_listener(call: Call, id: str, body: Listener) -> ListenerItem:
     """Change a global task listener."""
     require(type=body.type, eventTypes=body.event_types or None)
-    return _item(await call.calls.user_tasks.update_listener(id, **_values(body)))
+    return _item(await call.calls.update_task_listener(id, **_values(body)))
 
 
 @operation("DELETE", LISTENER, tag=TAG, status=204)
 async def delete_global_task_listener(call: Call, id: str) -> None:
     """Delete a global task listener."""
-    await call.calls.user_tasks.delete_listener(id)
+    await call.calls.delete_task_listener(id)
 
 
 @operation("GET", LISTENER, tag=TAG)

@@ -103,9 +103,11 @@ def _log(*, by_keys: bool) -> FromClause:
 
 
 _OPERATIONS = tuple(sorted({*(one.value for one in TaskOperation), *(one.value for one in AuditOperation), "UNKNOWN"}))
+#: What the contract has no name for is shown as what comes next to it, as an operation of an administrator.
+_SHOWN_AS = {AuditEntity.CLUSTER_VARIABLE: AuditEntity.VARIABLE, AuditEntity.TASK_LISTENER: AuditEntity.RESOURCE}
 _ENTITIES = (
     "USER_TASK",
-    *(one.value for one in AuditEntity),
+    *(one.value for one in AuditEntity if one not in _SHOWN_AS),
     *("AUTHORIZATION", "CLIENT", "GROUP", "MAPPING_RULE", "ROLE", "TENANT", "USER"),
 )
 _CATEGORIES = ("USER_TASKS", "DEPLOYED_RESOURCES", "ADMIN")
@@ -115,6 +117,19 @@ def _is(log: Any, entity: str) -> Condition:
     """Whether an entry is about this kind of entity."""
     is_one: Condition = log.entity_type == literal_column(f"'{entity}'")
     return is_one
+
+
+def _is_of_administration(log: Any) -> Condition:
+    is_one: Condition = log.entity_type.in_([literal_column(f"'{one}'") for one in _SHOWN_AS])
+    return is_one
+
+
+def _shown_entity(log: Any) -> Column:
+    """Return the kind of entity in the contract's words."""
+    names: list[tuple[Condition, Column]] = [
+        (_is(log, kept), literal_column(f"'{name}'")) for kept, name in _SHOWN_AS.items()
+    ]
+    return case(*names, else_=log.entity_type)
 
 
 def _named(name: str, column: Column, names: tuple[str, ...]) -> Field:
@@ -175,7 +190,9 @@ def _fields(log: Any) -> tuple[Field, ...]:
     definition_table = schema.process_definitions.alias("definition")
     definition = Join(definition_table, definition_table.c.key == process_key, needs=(joined,))
     category = case(
-        (log.user_task_key != 0, literal_column("'USER_TASKS'")), else_=literal_column("'DEPLOYED_RESOURCES'")
+        (log.user_task_key != 0, literal_column("'USER_TASKS'")),
+        (_is_of_administration(log), literal_column("'ADMIN'")),
+        else_=literal_column("'DEPLOYED_RESOURCES'"),
     )
     actor = case((log.user == "", literal_column("'UNKNOWN'")), else_=literal_column("'USER'"))
     result = case((log.refusal == _NOTHING, literal_column("'SUCCESS'")), else_=literal_column("'FAIL'"))
@@ -183,7 +200,7 @@ def _fields(log: Any) -> tuple[Field, ...]:
     return (
         own_key("auditLogKey", log.key),
         key("entityKey", entity_key, sorts=True),
-        _named("entityType", log.entity_type, _ENTITIES),
+        _named("entityType", _shown_entity(log), _ENTITIES),
         named("operationType", log.operation, {one: log.operation == one for one in _OPERATIONS}, sorts=True),
         date("timestamp", log.at_ms, sorts=True),
         maybe("actorId", log.user, sorts=True),
