@@ -42,7 +42,9 @@ def test_files_are_deployed_and_the_same_bytes_again_change_nothing(rest: Rest, 
     assert process["processDefinition"]["processDefinitionId"] == unique
     assert process["processDefinition"]["processDefinitionVersion"] == 1
     assert form["form"]["formId"] == unique
-    assert [*form] == ["form"]
+    members = ["processDefinition", "decisionDefinition", "decisionRequirements", "form", "resource"]
+    assert [*form] == [*process] == members  # all are named, and the others are null
+    assert [name for name in members if form[name] is not None] == ["form"]
     assert first["tenantId"] == "<default>"
     assert again["deployments"] == first["deployments"]
     assert again["deploymentKey"] != first["deploymentKey"]

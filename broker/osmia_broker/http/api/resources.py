@@ -56,13 +56,14 @@ class DeployedForm(Item):
     tenant_id: str = checks.DEFAULT_TENANT
 
 
-class DeployedItem(Item, omit_defaults=True):
-    """One definition of a deployment. It has exactly one member: clients of 8.8 refuse others that are null."""
+class DeployedItem(Item):
+    """One definition of a deployment: exactly one member is not null."""
 
     process_definition: DeployedProcess | None = None
     decision_definition: DeployedDecision | None = None
     decision_requirements: DeployedRequirements | None = None
     form: DeployedForm | None = None
+    resource: None = None  # of kinds of files that Osmia does not take
 
 
 class Deployment(Item):
