@@ -79,6 +79,9 @@ def test_the_condition_is_not_asked_after_the_last(door: Door):
         ("cardinality=-1", ""),
         ("cardinality=${n}", "n=-1"),
         ("cardinality=${n}", "n=many"),
+        ("cardinality=${n}", 'n="2.5"'),  # Java reads no fraction in a text
+        ("cardinality=${n}", "n=-1.5"),
+        ("cardinality=${n}", "n=true"),
         ("cardinality=${n}", ""),
         ("collection=people", ""),
         ("collection=people", "people=null"),
@@ -103,6 +106,15 @@ def test_a_loop_without_its_number_is_an_incident(door: Door, loop: str, given: 
 )
 def test_a_loop_of_nothing_is_passed(door: Door, loop: str, given: str):
     played(door, f"start > m:user({loop}, output=meals) {REST}", f"create {given}; at rest; variables {given} meals=[]")
+
+
+@pytest.mark.parametrize(
+    ("cardinality", "given"), [("${n / 2}", "n=5"), ("${n}", "n=2.9"), ("${n}", 'n=" 2 "'), ("${n}", "n=2.0")]
+)
+def test_a_fraction_of_the_cardinality_does_not_count(door: Door, cardinality: str, given: str):
+    played(
+        door, f'start > m:user(cardinality="{cardinality}") {REST}', f"create {given}; complete m; complete m; at rest"
+    )
 
 
 @pytest.mark.parametrize(
