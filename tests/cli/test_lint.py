@@ -133,26 +133,6 @@ def test_input_mappings_of_events_without_a_trigger_are_told(capsys, tmp_path):
     assert "An input mapping of an event without a trigger is not applied; it has no effect" in capsys.readouterr().err
 
 
-def test_names_of_activiti_in_a_file_of_camunda_are_told(capsys, tmp_path):
-    path = tmp_path / "p.bpmn"
-    declared = bpmn("start > a:job > end", id="p").replace(
-        b"<bpmn:definitions", b'<bpmn:definitions xmlns:activiti="http://activiti.org/bpmn"'
-    )
-    path.write_bytes(declared)
-    assert run(["lint", "--strict", str(path)]) == 0
-    foreign = b"<bpmn:extensionElements><activiti:field><activiti:string/></activiti:field>"
-    path.write_bytes(
-        declared.replace(b"<bpmn:extensionElements>", foreign).replace(
-            b"<bpmn:serviceTask", b'<bpmn:serviceTask activiti:class="x.Y"'
-        )
-    )
-    assert run(["lint", str(path)]) == 0
-    told = capsys.readouterr().err
-    for name in ("class", "field"):
-        assert f"'activiti:{name}' stands in a file with elements of 'zeebe:', and has no effect" in told
-    assert "'activiti:string'" not in told
-
-
 @pytest.mark.parametrize(
     ("right", "wrong", "told"),
     [
@@ -306,3 +286,23 @@ def test_a_damaged_archive_is_refused(capsys, tmp_path, content):
     said = capsys.readouterr().err
     assert "a.ZIP: Expected a zip archive, but found another file, or a damaged one" in said
     assert "or the files that are in it" in said
+
+
+def test_names_of_activiti_at_an_element_of_camunda_are_told(capsys, tmp_path):
+    path = tmp_path / "p.bpmn"
+    declared = bpmn("start > a:job > end", id="p").replace(
+        b"<bpmn:definitions", b'<bpmn:definitions xmlns:activiti="http://activiti.org/bpmn"'
+    )
+    path.write_bytes(declared)
+    assert run(["lint", "--strict", str(path)]) == 0
+    foreign = b"<bpmn:extensionElements><activiti:field><activiti:string/></activiti:field>"
+    path.write_bytes(
+        declared.replace(b"<bpmn:extensionElements>", foreign).replace(
+            b"<bpmn:serviceTask", b'<bpmn:serviceTask activiti:class="x.Y"'
+        )
+    )
+    assert run(["lint", str(path)]) == 0
+    told = capsys.readouterr().err
+    for name in ("class", "field"):
+        assert f"'activiti:{name}' stands at an element of the 'zeebe:' dialect, and has no effect" in told
+    assert "'activiti:string'" not in told

@@ -66,41 +66,34 @@ def test_the_dinner_process_is_the_same_in_both_dialects() -> None:
     assert (decide.assignee, value(decide.candidate_groups), value(eat.assignee)) == (None, ["family"], "demo")
 
 
-def test_in_a_file_of_camunda_the_names_of_activiti_are_as_foreign_as_any_others() -> None:
+def test_both_dialects_may_stand_in_one_file_each_element_is_of_one() -> None:
     foreign = '<activiti:field name="x"/><activiti:executionListener event="start" class="org.example.Log"/>'
     found = read(
         element("userTask", "a", '<zeebe:assignmentDefinition assignee="=x"/>', 'activiti:assignee="${y}"')
-        + element("userTask", "b", attributes='activiti:assignee="${y}" activiti:priority="high" activiti:unknown="1"')
+        + element("userTask", "b", "<zeebe:ioMapping/>", 'activiti:assignee="${x}"')
+        + element("userTask", "c", "<zeebe:userTask/>", 'activiti:priority="high" activiti:unknown="1"')
         + element(
-            "serviceTask", "c", f'{foreign}<zeebe:taskDefinition type="work"/>', 'activiti:class="org.example.Work"'
+            "serviceTask", "d", f'{foreign}<zeebe:taskDefinition type="work"/>', 'activiti:class="org.example.Work"'
         )
+        + element("callActivity", "e", '<zeebe:calledElement processId="x"/><activiti:in source="a" target="b"/>')
     )
-    a, b, job = found.elements["a"].user_task, found.elements["b"].user_task, found.elements["c"].job
-    assert a is not None
+    for id, lenient in (("a", False), ("b", True)):
+        definition = found.elements[id].user_task
+        assert definition is not None
+        assert (value(definition.assignee, x="ada"), definition.lenient) == ("ada", lenient)
+    native, job = found.elements["c"].user_task, found.elements["d"].job
+    assert native is not None
     assert job is not None
-    assert (value(a.assignee, x="ada"), a.lenient, value(job.type)) == ("ada", False, "work")
-    assert b == UserTaskDefinition()
+    assert (native.is_native, native.priority, value(job.type)) == (True, None, "work")
+    assert not found.elements["e"].inputs
 
 
-@pytest.mark.parametrize(
-    ("fragment", "reason"),
-    [
-        ('<bpmn:serviceTask id="it" implementation="work"/>', "zeebe:taskDefinition"),
-        ('<bpmn:callActivity id="it" calledElement="other"/>', "zeebe:calledElement"),
-        (
-            '<bpmn:task id="it"><bpmn:multiInstanceLoopCharacteristics activiti:collection="${all}"/></bpmn:task>',
-            "zeebe:loopCharacteristics",
-        ),
-        (
-            '<bpmn:exclusiveGateway id="it"/><bpmn:endEvent id="e"/>' + flow("f", "it", "e", "${a}"),
-            "static value '${a}'",
-        ),
-    ],
-)
-def test_a_file_of_camunda_does_without_what_activiti_reads(fragment: str, reason: str) -> None:
-    assert reason not in "".join(fault.reason for fault in faults(fragment))
-    [fault] = faults(fragment + element("userTask", "mark", "<zeebe:userTask/>"))
-    assert reason in fault.reason
+def test_what_activiti_reads_at_another_element_of_the_file_stays_refused() -> None:
+    [fault] = faults(
+        element("serviceTask", "a", '<zeebe:taskDefinition type="work"/>', 'activiti:class="x.Y"')
+        + element("serviceTask", "it", attributes='activiti:class="x.Y"')
+    )
+    assert (fault.element_id, "'activiti:class'" in fault.reason) == ("it", True)
 
 
 def test_every_element_becomes_its_type_and_knows_its_scope() -> None:

@@ -55,7 +55,7 @@ def _activiti_loop(
     """Read the loop of the Activiti dialect, or of a file without any dialect."""
     cardinality = _child_text(node, "loopCardinality")
     collection = _attribute(node, "collection") or _child_text(node, "loopDataInputRef")
-    if not source.file.is_extensible or not (collection or (cardinality and source.file.is_activiti)):
+    if not collection and not (cardinality and source.file.declares_activiti):
         source.fault(
             "Must have exactly one 'zeebe:loopCharacteristics' extension element; set the input collection in the modeler",
             node,
@@ -110,7 +110,7 @@ def _condition(source: Source, node: Node, tag: str) -> Expression | None:
     value = text(found)
     if expressions.is_feel(value):
         return source.compiled(found, expressions.feel, expressions.without_sign(value))
-    if source.is_juel(value):
+    if expressions.is_juel(value):
         return source.compiled(found, expressions.juel, value)
     source.static_value(found, value, " Remove the loop if this is only a note" if tag == "loopCondition" else "")
     return None

@@ -235,7 +235,9 @@ def read_throw_event(source: Source, element: Element) -> None:
     element.event = read_event(source, Place.END if is_end else Place.THROW)
     _without_inputs_if_none(element)
     if isinstance(element.event, MessageEvent):
-        element.publish = zeebe.publish(source, element.event.name) or activiti.publish(source, element.event.name)
+        element.publish = zeebe.publish(source, element.event.name)
+        if element.publish is None and not zeebe.has(source, "taskDefinition"):
+            element.publish = activiti.publish(source, element.event.name)
         if element.publish is None:
             element.job = _connector(source) or zeebe.job(source)
 
@@ -260,7 +262,7 @@ def read_receive_task(source: Source, element: Element) -> None:
 )
 def read_call_activity(source: Source, element: Element) -> None:
     """Read the call of another process, in one of the dialects."""
-    element.call = activiti.call(source) if source.file.is_extensible else zeebe.call(source)
+    element.call = zeebe.call(source) or (None if zeebe.has(source, "calledElement") else activiti.call(source))
     if element.call is None and not zeebe.has(source, "calledElement"):
         source.fault(
             "Must have exactly one 'zeebe:calledElement' extension element; name the called process in the modeler"
@@ -357,7 +359,7 @@ def _without_inputs_if_none(event: Element) -> None:
 
 
 def _connector(source: Source) -> JobDefinition | None:
-    return activiti.job(source) if source.file.is_extensible else None
+    return None if zeebe.has(source, "calledDecision", "taskDefinition") else activiti.job(source)
 
 
 def _job_if_defined(source: Source) -> JobDefinition | None:

@@ -306,7 +306,7 @@ def _condition(source: Source, node: Node, _place: Place) -> ConditionEvent | No
         source.fault(f"Expected a conditional event to have one 'condition', but found {len(conditions)}")
         return None
     value = text(conditions[0])
-    if source.is_juel(value):
+    if expressions.is_juel(value) and not expressions.is_feel(value):
         compiled = source.compiled(conditions[0], expressions.juel, value)
     elif expressions.is_feel(value):
         compiled = source.compiled(conditions[0], expressions.feel, expressions.without_sign(value))
@@ -375,7 +375,7 @@ def _value(source: Source, at: Node, value: str) -> Expression | None:
     """Compile a text that may be a constant or an expression of either dialect."""
     if expressions.is_feel(value):
         return source.compiled(at, expressions.feel, expressions.without_sign(value))
-    if expressions.is_juel(value) and source.file.is_activiti:
+    if expressions.is_juel(value) and source.file.declares_activiti:
         return source.compiled(at, expressions.juel, value)
     return Static(value)
 

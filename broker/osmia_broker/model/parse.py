@@ -8,13 +8,14 @@ The time is linear in the file, and nothing recurses: subprocesses wait in a que
 from collections import deque
 from collections.abc import Collection, Iterable
 
-from osmia_broker.model import elements, recognition, schema, validate, xml
+from osmia_broker.model import elements, expressions, recognition, schema, validate, xml
 from osmia_broker.model.activity_reader import read_loop
 from osmia_broker.model.connecting import connect_events
 from osmia_broker.model.dialects import activiti, zeebe
 from osmia_broker.model.events import CompensationEvent
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.faults import Fault, Faults, InvalidModel, quote
+from osmia_broker.model.foreign import forget_foreign_names
 from osmia_broker.model.graph import (
     ACTIVITIES,
     CHOOSING,
@@ -26,7 +27,7 @@ from osmia_broker.model.graph import (
 )
 from osmia_broker.model.passing import mark_passing
 from osmia_broker.model.source import File, Source
-from osmia_broker.model.xml import ACTIVITI, BPMN, Node
+from osmia_broker.model.xml import BPMN, Node
 
 ELEMENTS_MAX = 10_000  # of one process
 
@@ -46,8 +47,7 @@ def parse(resource_name: str, content: bytes) -> tuple[Process, ...]:
     root = _read_definitions(resource_name, content)
     ids = schema.check(root, faults)
     file = File.of(root)
-    if not file.is_extensible:
-        xml.forget(root, ACTIVITI)  # foreign there, and passed over as the reference does (measured)
+    forget_foreign_names(root)
     sources = [Source(node, faults, file) for node in root.iterchildren(_PROCESS)]
     executable = [source for source in sources if _is_executable(source)]
     if not executable:
@@ -259,7 +259,7 @@ def _new_element(source: Source, type: ElementType, scope: Element | None = None
 def _is_of_activiti(source: Source) -> bool:
     """Whether the condition of a flow is written in the Activiti dialect, which honours it behind any element."""
     nodes = source.node.iterchildren(_CONDITION)
-    return any(source.is_juel(xml.text(node)) for node in nodes)
+    return any(expressions.is_juel(xml.text(node)) and not expressions.is_feel(xml.text(node)) for node in nodes)
 
 
 def _condition(source: Source) -> Expression | None:
@@ -270,6 +270,6 @@ def _condition(source: Source) -> Expression | None:
     if not nodes:
         return None
     text = xml.text(nodes[0])
-    if source.is_juel(text):
+    if expressions.is_juel(text) and not expressions.is_feel(text):
         return activiti.condition(source, text)
     return zeebe.condition(source, text)

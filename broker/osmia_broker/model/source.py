@@ -27,11 +27,11 @@ class File:
 
     #: the messages, signals, errors, escalations and event definitions beside the processes, by id
     shared: Mapping[str, Node] = field(default_factory=dict)
-    # Whether it declares Activiti's namespace, or Activiti's modeller wrote it, and it has no element of Camunda's.
-    is_activiti: bool = False
+    # Whether it declares that namespace, or Activiti's modeller wrote it: texts with `${…}` are expressions.
+    declares_activiti: bool = False
+    is_activiti: bool = False  # and has no element of Camunda's
     is_only_activiti: bool = False  # and does not declare that of Camunda: optional parts may be missing
-    #: It has no element of Camunda's: texts with `${…}` are expressions, and an Activiti extension file may stand beside it.
-    is_extensible: bool = False
+    is_extensible: bool = False  # it has no element of Camunda's, so an Activiti extension file may stand beside it
 
     @staticmethod
     def of(root: Node) -> "File":
@@ -47,8 +47,9 @@ class File:
         is_extensible = next(root.iter(f"{{{ZEEBE}}}*"), None) is None
         exporter = root.get("exporter", "").lower()
         is_of_tool = any(tool in exporter for tool in _ACTIVITI_TOOLS) or _ACTIVITI_ID.fullmatch(root.get("id", ""))
-        is_activiti = is_extensible and (ACTIVITI in namespaces or bool(is_of_tool))
-        return File(shared, is_activiti, is_activiti and ZEEBE not in namespaces, is_extensible)
+        declares = ACTIVITI in namespaces or bool(is_of_tool)
+        is_activiti = declares and is_extensible
+        return File(shared, declares, is_activiti, is_activiti and ZEEBE not in namespaces, is_extensible)
 
 
 _NO_FILE = File()
@@ -99,10 +100,6 @@ class Source:
                 f"Expected at most one '{local_name(found[0])}' extension element, but found {len(found)}", found[1]
             )
         return found[0] if found else None
-
-    def is_juel(self, text: str) -> bool:
-        """Whether a text that must be an expression is one of Activiti's dialect, which files with an element of Camunda's do not have."""
-        return self.file.is_extensible and expressions.is_juel(text) and not expressions.is_feel(text)
 
     def static_value(self, at: Node, text: str, remedy: str = "") -> None:
         """Note that a text which must be an expression is none, in the words of the file's dialect."""

@@ -2,8 +2,8 @@
 
 Five kinds: an expression that calls a function which does not exist (it gives null, and no incident); an element of the `zeebe:` dialect
 that is not known or stands in a place where none reads it, or an attribute of one with a misspelt name; what BPMN has and neither this
-broker nor the reference carries out, such as `startQuantity="2"`; names of `activiti:` in a file that has elements of `zeebe:`; and input mappings
-of events without a trigger. All of it is passed over.
+broker nor the reference carries out, such as `startQuantity="2"`; names of `activiti:` at an element of the `zeebe:` dialect; and input
+mappings of events without a trigger. All of it is passed over.
 """
 
 import dataclasses
@@ -13,8 +13,9 @@ from typing import Any
 
 from osmia_broker.model.dialects.zeebe_words import ATTRIBUTES, OUTER, WITHOUT_EFFECT
 from osmia_broker.model.faults import Fault, meant, quote
+from osmia_broker.model.foreign import foreign_names
 from osmia_broker.model.graph import CHOOSING, Element, ElementType, Process, SequenceFlow
-from osmia_broker.model.xml import ACTIVITI, BPMN, ZEEBE, Node, line, local_name, namespace
+from osmia_broker.model.xml import BPMN, ZEEBE, Node, line, local_name, namespace
 
 NAMES_COMPARED_MAX = 100  # unknown ones of one file; a comparison with all that are known takes a millisecond
 WARNINGS_MAX = 50  # of one file; each is a line that a person reads
@@ -93,17 +94,9 @@ def _not_carried_out(root: Node) -> Iterator[Fault]:
 
 
 def _of_the_other_dialect(root: Node) -> Iterator[Fault]:
-    if next(root.iter(f"{{{ZEEBE}}}*"), None) is None:
-        return
-    for node in root.iter(f"{{{BPMN}}}*", f"{{{ACTIVITI}}}*"):
-        parent = node.getparent()
-        if parent is not None and namespace(parent) == ACTIVITI:
-            continue  # it is told with the one around it
-        names = [node.tag] if namespace(node) == ACTIVITI else node.keys()
-        for found in map(str, names):
-            if found.startswith(f"{{{ACTIVITI}}}"):
-                local = quote(found.rpartition("}")[2])
-                yield _without_effect(node, f"'activiti:{local}' stands in a file with elements of 'zeebe:', and")
+    for node, found in foreign_names(root):
+        local = quote(found.rpartition("}")[2])
+        yield _without_effect(node, f"'activiti:{local}' stands at an element of the 'zeebe:' dialect, and")
 
 
 def _without_effect(node: Node, what: str, near: str = "") -> Fault:

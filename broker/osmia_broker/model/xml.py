@@ -27,18 +27,6 @@ def namespace(node: Node) -> str:
     return str(node.tag)[1:].partition("}")[0] if str(node.tag).startswith("{") else ""
 
 
-def forget(root: Node, namespace: str) -> None:
-    """Take the attributes and the elements of a namespace out of a tree."""
-    for node in list(root.iter(name(namespace, "*"))):
-        parent = node.getparent()
-        if parent is not None:
-            parent.remove(node)
-    for node in cast("list[Node]", root.xpath("//*[@of:*]", namespaces={"of": namespace})):
-        for attribute in list(node.attrib):
-            if str(attribute).startswith(name(namespace, "")):
-                del node.attrib[attribute]
-
-
 def line(node: Node) -> int:
     """Return the line where the element begins, from 1; 0 if it is not known."""
     known: int | None = cast("int | None", node.sourceline)
