@@ -339,6 +339,28 @@ def test_a_process_that_a_message_started_takes_the_next_one_of_its_key_when_it_
     """)
 
 
+START_AND_CATCH = 'deploy start > wait:catch(message=go, key="=id") > a:job > end & go:start(message=go) > b:job > end2'
+
+
+def test_a_message_that_an_instance_waits_for_starts_no_other_one_of_its_process(play: Play):
+    play(f"""
+        {START_AND_CATCH}
+        deploy    other:: go:start(message=go) > c:job > end
+        create    id=7
+        publish   go key=7 ttl=60000
+        at        a
+        instances process 1
+        instances other 1
+        publish   go key=7
+        instances process 2
+        instances other 1
+    """)
+
+
+def test_a_message_that_nobody_of_its_process_waits_for_with_this_key_starts_an_instance(play: Play):
+    play(f"{START_AND_CATCH}; create id=7; publish go key=8; at wait; instances 2")
+
+
 # --- errors, escalations
 
 

@@ -4,7 +4,7 @@ from osmia_broker.base.errors import NotFound
 from osmia_broker.engine.answers import Correlated
 from osmia_broker.engine.commands import CorrelateAtOnce, PublishMessage
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.events.messages import reach_page, start_instances
+from osmia_broker.engine.events.messages import correlation_of, reach_page
 from osmia_broker.engine.inner_commands import CorrelateMessage
 from osmia_broker.engine.turn import Turn
 
@@ -15,28 +15,19 @@ def correlate_at_once(turn: Turn, command: CorrelateAtOnce) -> Correlated:
 
     A process instance that runs goes before one that the message starts.
     """
-    name, correlation_key, variables = command.name, command.correlation_key, command.variables
+    name, correlation_key = command.name, command.correlation_key
     key = turn.next_key()
-    published = PublishMessage(name, correlation_key, 0, "", variables, command.business_id, command.traceparent)
-    started = start_instances(turn, key, published)
-    page: CorrelateMessage | None = CorrelateMessage(
-        message_key=key,
-        name=name,
-        correlation_key=correlation_key,
-        variables=variables,
-        after_key=0,
-        reached=tuple(started),
-        business_id=command.business_id,
-        traceparent=command.traceparent,
+    published = PublishMessage(
+        name, correlation_key, 0, "", command.variables, command.business_id, command.traceparent
     )
+    page: CorrelateMessage | None = correlation_of(turn, key, published)
     reached: list[int] = []
     while page is not None and not reached:
         reached, page = reach_page(turn, page)
     if page is not None:
         turn.follow(0, page)
-    first = next(iter([*reached, *started.values()]), 0)
-    if not first:
+    if not reached:
         raise NotFound(
             f"Expected to find subscription for message with name '{name}' and correlation key '{correlation_key}', but none was found."
         )
-    return Correlated(key, first)
+    return Correlated(key, reached[0])

@@ -1,7 +1,7 @@
 """Messages: published to the events that wait for their name and key, and kept for those that wait later.
 
-A message reaches at most one subscription of each process id, the one that was opened first, and starts at most one instance of it. A process
-that a message with a key has started takes the next message with this key when it has ended.
+Of each process id a message reaches the subscription that was opened first, or it starts an instance if nothing of the process waits for it. A
+process that a message with a key has started takes the next message with this key when it has ended.
 """
 
 from collections.abc import Callable
@@ -65,28 +65,32 @@ def publish_message(turn: Turn, command: PublishMessage) -> int:
                 traceparent=command.traceparent,
             )
         )
-    started = start_instances(turn, key, command)
-    name, correlation_key = command.name, command.correlation_key
-    reached, after_page = reach_page(
-        turn,
-        CorrelateMessage(
-            message_key=key,
-            name=name,
-            correlation_key=correlation_key,
-            variables=command.variables,
-            after_key=0,
-            reached=tuple(started),
-            business_id=command.business_id,
-            traceparent=command.traceparent,
-        ),
-    )
+    correlation = correlation_of(turn, key, command)
+    reached, after_page = reach_page(turn, correlation)
     if after_page is not None:
         turn.follow(0, after_page)
-    elif command.must_reach and not started and not reached:
+    elif command.must_reach and not reached:
         raise NotFound(
-            f"Expected something to wait for message '{name}' with key '{correlation_key}', but found nothing"
+            f"Expected something to wait for message '{command.name}' with key '{command.correlation_key}', but found nothing"
         )
     return key
+
+
+def correlation_of(turn: Turn, key: int, command: PublishMessage) -> CorrelateMessage:
+    """Return the command that gives a new message to all that wait for it."""
+    if command.business_id:
+        for subscription in turn.start_subscriptions.by_name(SubscriptionKind.MESSAGE, command.name):
+            refuse_late(turn, command.business_id, f"start process '{subscription.bpmn_process_id}'")
+    return CorrelateMessage(
+        message_key=key,
+        name=command.name,
+        correlation_key=command.correlation_key,
+        variables=command.variables,
+        after_key=0,
+        reached=(),
+        business_id=command.business_id,
+        traceparent=command.traceparent,
+    )
 
 
 def _refuse_repeated(turn: Turn, command: PublishMessage) -> None:
@@ -98,24 +102,22 @@ def _refuse_repeated(turn: Turn, command: PublishMessage) -> None:
         )
 
 
-def start_instances(turn: Turn, key: int, command: PublishMessage) -> dict[str, int]:
-    """Start an instance of each process that waits for the message at a start event; return their keys by process id.
+def _start_instances(turn: Turn, command: CorrelateMessage, reached: set[str]) -> list[int]:
+    """Start an instance of each process that waits for the message at a start event and that it has not *reached*; return their keys.
 
     With a key, a process that has a living instance started with the same key takes the message later, if it is kept until then.
     """
-    reached: dict[str, int] = {}
+    started: dict[str, int] = {}
     for subscription in turn.start_subscriptions.by_name(SubscriptionKind.MESSAGE, command.name):
         process_id = subscription.bpmn_process_id
-        if command.business_id:
-            refuse_late(turn, command.business_id, f"start process '{process_id}'")
-        if process_id in reached or not _may_start(turn, process_id, command):
+        if process_id in reached or process_id in started or not _may_start(turn, process_id, command):
             continue
-        reached[process_id] = _start(turn, subscription, command.variables, command, key).key
-    _note_reached(turn, turn.messages.get(key), list(reached))
-    return reached
+        started[process_id] = _start(turn, subscription, command.variables, command, command.message_key).key
+    _note_reached(turn, turn.messages.get(command.message_key), list(started))
+    return list(started.values())
 
 
-def _may_start(turn: Turn, process_id: str, message: PublishMessage | Message) -> bool:
+def _may_start(turn: Turn, process_id: str, message: CorrelateMessage | Message) -> bool:
     """Return whether no living instance of the process stands in the way: none with the same key, or with the same unique business id."""
     if _is_running(turn, process_id, message.correlation_key) or (message.business_id and needs_creation(turn)):
         return False
@@ -126,7 +128,7 @@ def _start(
     turn: Turn,
     subscription: StartSubscription,
     variables: Variables,
-    message: PublishMessage | Message,
+    message: CorrelateMessage | Message,
     message_key: int,
 ) -> ElementInstance:
     """Start an instance, which gets the business id of the message; return its process."""
@@ -167,7 +169,7 @@ def correlate_message(turn: Turn, command: CorrelateMessage) -> None:
 
 
 def reach_page(turn: Turn, command: CorrelateMessage) -> tuple[list[int], CorrelateMessage | None]:
-    """Give the message to the next page of subscriptions.
+    """Give the message to the next page of subscriptions, and after the last one to start events.
 
     Return the process instances that it has reached, and the command for the pages after it; None if there are no more.
     """
@@ -203,7 +205,8 @@ def reach_page(turn: Turn, command: CorrelateMessage) -> tuple[list[int], Correl
         send_to_remote(turn, one, command, sorted(reached))
     _note_reached(turn, turn.messages.get(command.message_key), new)
     if not has_more:
-        return instances, None
+        is_for_all = not command.bpmn_process_id
+        return [*instances, *(_start_instances(turn, command, reached) if is_for_all else ())], None
     return instances, msgspec.structs.replace(command, after_key=found[-1].key, reached=tuple(reached))
 
 
