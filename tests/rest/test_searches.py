@@ -597,6 +597,18 @@ def test_wait_states(rest: Rest, unique: str):
     assert numbers == [{"elementId": id, "waitingCount": 1} for id in ("a", "m", "s", "t")]
 
 
+def test_a_wait_for_a_condition_says_which(rest: Rest, unique: str):
+    caught = 'c:catch(condition="=x > 5") > e1:end | d:catch(condition="=y", watches="y,z", changes=update) > e2:end'
+    rest.deploy(f"start > fork:parallel [{caught}]", unique)
+    key = rest.create(unique, x=1, y=False)
+    body = {"filter": {"processInstanceKey": key}, "sort": [{"field": "elementId"}]}
+    details = the(rest.post("/element-instances/wait-states/search", body)["items"], "details")
+    assert details == [
+        {"waitStateType": "CONDITION", "expression": "x > 5", "events": ["create", "update"]},
+        {"waitStateType": "CONDITION", "expression": "y", "events": ["update"]},
+    ]
+
+
 # --- job statistics
 
 

@@ -1,4 +1,4 @@
-"""The names that a model gives to its elements, and the ends of its sequence flows, for people who read lists.
+"""The names that a model gives to its elements, the ends of its sequence flows, and its conditions, for people who read lists.
 
 The database has no column for them. When a list first needs those of a definition, the deployed file is parsed in a thread, and
 they stay in memory. Callers who need the same ones at the same time wait for the same parse.
@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import Select, bindparam, select
 
 from osmia_broker import model
+from osmia_broker.model.events import ConditionEvent
 from osmia_broker.state.rows import ProcessDefinition
 from osmia_broker.store import schema
 from osmia_broker.store.read.database import Database, stopping
@@ -26,11 +27,19 @@ Ends = dict[str, tuple[str, str]]  #: by the id of a sequence flow: the elements
 _CONTENT: Select[Any] = select(schema.resources.c.content).where(schema.resources.c.checksum == bindparam("checksum"))
 
 
+class Condition(msgspec.Struct, frozen=True):
+    """The condition of a conditional event: its expression, and the changes of variables that count."""
+
+    expression: str = ""
+    changes: list[str] = []
+
+
 class Drawn(msgspec.Struct, frozen=True):
-    """The names of the elements of a process, and the ends of its sequence flows, from its model."""
+    """The names of the elements of a process, the ends of its sequence flows and its conditions by element, from its model."""
 
     names: Names = {}
     ends: Ends = {}
+    conditions: dict[str, Condition] = {}
 
 
 class ElementNames:
@@ -108,4 +117,9 @@ def _drawn_in(definition: ProcessDefinition, content: bytes) -> Drawn:
     return Drawn(
         {element.id: element.name for element in elements if element.name},
         {flow.id: (flow.source.id, flow.target.id) for element in elements for flow in element.outgoing},
+        {
+            element.id: Condition(element.event.condition.text, sorted(element.event.changes))
+            for element in elements
+            if isinstance(element.event, ConditionEvent)
+        },
     )

@@ -1,4 +1,4 @@
-"""Wait states: what each element instance waits for now. One statement over the open rows of four tables."""
+"""Wait states: what each element instance waits for now. One statement over the open rows of four tables; conditions are in the models."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +9,7 @@ from osmia_broker.model import USER_TASK_JOB_TYPE
 from osmia_broker.state.rows import Job, Subscription, Timer
 from osmia_broker.state.task_rows import UserTask
 from osmia_broker.store import schema
+from osmia_broker.store.read.element_names import Condition
 from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.entities.element_instances import TYPES
 from osmia_broker.store.read.search.entity import Entity, Item
@@ -99,7 +100,7 @@ _DETAILS: dict[str, Callable[[Item], Item]] = {
     "TIMER": lambda item: {"dueDate": abs(item["moment"]), "repetitions": item["number"]},
     "MESSAGE": lambda item: {"messageName": item["name"], "correlationKey": item["detail"] or None},
     "SIGNAL": lambda item: {"signalName": item["name"]},
-    "CONDITION": lambda _item: {"expression": "", "events": []},
+    "CONDITION": lambda item: {"expression": item["condition"].expression, "events": item["condition"].changes},
 }
 
 
@@ -118,17 +119,32 @@ _DESCRIBED = {
         for type_, members in _MEMBERS.items()
     ]
 }
-_TAKEN = frozenset(("key", "name", "detail", "event", "number", "moment", "waitStateType"))
+_TAKEN = frozenset(("key", "name", "detail", "event", "number", "moment", "waitStateType", "processDefinitionKey"))
 
 
-async def _add_details(_sources: Sources, items: list[Item]) -> None:
+async def _add_details(sources: Sources, items: list[Item]) -> None:
     """Put what is special about each kind of wait state into its details."""
+    await _find_conditions(sources, [item for item in items if item["waitStateType"] == "CONDITION"])
     for item in items:
         type_ = item["waitStateType"]
         details = _DETAILS[type_](item)
         for name in _TAKEN:
             del item[name]
+        item.pop("condition", None)
         item["details"] = {"waitStateType": type_, **details}
+
+
+async def _find_conditions(sources: Sources, items: list[Item]) -> None:
+    """Find the condition of each conditional event in its model. A file that was deleted has none."""
+    if not items:
+        return
+    definitions = await sources.definitions.read(
+        sources.database, (int(item["processDefinitionKey"]) for item in items)
+    )
+    drawn = {key: await sources.element_names.drawn(definition) for key, definition in definitions.items()}
+    for item in items:
+        conditions = drawn[int(item["processDefinitionKey"])].conditions
+        item["condition"] = conditions.get(item["elementId"], Condition())
 
 
 WAIT_STATES = Entity(
@@ -145,6 +161,7 @@ WAIT_STATES = Entity(
         TENANT,
         named("waitStateType", _wait.c.type, {name: _wait.c.type == name for name in WAIT_TYPES}),
         key("key", _wait.c.key, filters=False),
+        key("processDefinitionKey", _wait.c.process_definition_key, filters=False),
         text("name", _wait.c.name, filters=False),
         text("detail", _wait.c.detail, filters=False),
         text("event", _wait.c.event, filters=False),
