@@ -49,16 +49,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     text = SHOT.sub(
         lambda found: found[0] if found["name"] in there else NO_SHOT.format(about=found["about"]), markdown
     )
-    text = text.replace("<!-- figures -->", figures())
     return re.sub(r"^ *<!-- (not run|file): .*?-->\n", "", text, flags=re.MULTILINE)
-
-
-def figures() -> str:
-    """Return the table of figures of the README, with the command that measures them."""
-    text = (ROOT / "README.md").read_text()
-    found = re.search(r"<!-- figures: (?P<command>.*?) -->\n(?P<table>(?:\|.*\n)+)", text)
-    assert found is not None, "the README has figures"
-    return f"{found['table']}\nThe command behind them: `{found['command']}`."
 
 
 def shots() -> list[Path]:

@@ -1,4 +1,4 @@
-"""The worker in JavaScript of docs/workers.md runs as it is printed."""
+"""The worker in JavaScript of docs/workers-node.md runs as it is printed."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from tests.compat import builds
 from tests.doors import running_broker
 from tests.patience import PROGRAM_S
 
-PAGE = Path(__file__).parents[2] / "docs" / "workers.md"
+PAGE = Path(__file__).parents[2] / "docs" / "workers-node.md"
 
 pytestmark = pytest.mark.timeout(builds.BUILD_S + PROGRAM_S)
 

@@ -1,7 +1,7 @@
 """Every shell and Python block of the documentation runs, in its order, a page at a time, at a broker of its own.
 
 A block that cannot run says why in the line before it, `<!-- not run: REASON -->`. One that is saved as a file is named there,
-`<!-- file: NAME -->`. Three pages have their own tests: sdk.md, testing.md and workers.md.
+`<!-- file: NAME -->`. Three pages have their own tests: sdk.md, testing.md and workers-node.md.
 """
 
 import re
@@ -19,7 +19,7 @@ from tests.process.program import environ
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-TESTED_ELSEWHERE = {"sdk.md", "testing.md", "workers.md"}
+TESTED_ELSEWHERE = {"sdk.md", "testing.md", "workers-node.md"}
 BLOCK = re.compile(
     r"(?:^ *<!-- (?P<kind>not run|file): (?P<note>.+?) -->\n)?(?P<indent>^ *)```(?P<language>sh|python)\n(?P<code>.*?)^ *```",
     re.MULTILINE | re.DOTALL,
