@@ -90,7 +90,7 @@ def execute(turn: Turn, command: Command, now_ms: int) -> Any:
 
 def _begins_slowly(turn: Turn) -> bool:
     """Whether the first step belongs to a process whose steps take long; its walk goes on as due work, which is paced."""
-    return bool(turn.agenda) and turn.agenda[0][0].process_definition_key in turn.slow
+    return bool(turn.agenda) and turn.slow.is_slow(turn.agenda[0][0].process_definition_key)
 
 
 def _walk(turn: Turn, *, is_due_work: bool) -> None:

@@ -66,7 +66,7 @@ def release(turn: Turn, process: ElementInstance) -> tuple[int, int]:
 
 def release_for_the_end(turn: Turn, process: ElementInstance) -> None:
     """Release *process*, which begins to end, and then all that it has called: task listeners have to work before the end."""
-    since_ms, _ = release(turn, process) if len(turn.origins) else (0, 0)
+    since_ms, _ = release(turn, process) if turn.origins.living else (0, 0)
     if since_ms:
         follow_callers(turn, [process], max(turn.now_ms, since_ms))
 
@@ -74,7 +74,7 @@ def release_for_the_end(turn: Turn, process: ElementInstance) -> None:
 def awaits_hold(turn: Turn, process_instance_key: int) -> bool:
     """Return whether a resident process instance is suspended and has rows that the slices may not have reached."""
     return (
-        len(turn.origins) > 0
+        bool(turn.origins.living)
         and is_suspended(turn, process_instance_key)
         and is_left_behind(turn, process_instance_key)
     )

@@ -17,7 +17,8 @@ class SlowDefinitions:
     def __init__(self) -> None:
         self._fast_turns_left: dict[int, int] = {}
 
-    def __contains__(self, definition_key: int) -> bool:
+    def is_slow(self, definition_key: int) -> bool:
+        """Return whether a step of this definition took long lately."""
         return definition_key in self._fast_turns_left
 
     def note_slow(self, definition_key: int) -> None:

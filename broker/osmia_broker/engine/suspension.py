@@ -107,7 +107,7 @@ def refuse_suspended(turn: Turn, process_instance_key: int, verb: str) -> None:
         InvalidState: it is suspended.
 
     """
-    if len(turn.origins) and is_suspended(turn, process_instance_key):
+    if turn.origins.living and is_suspended(turn, process_instance_key):
         raise InvalidState(f"Expected to {verb}, but process instance '{process_instance_key}' is suspended")
 
 

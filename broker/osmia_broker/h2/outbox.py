@@ -60,7 +60,6 @@ class Outbox:
         self._budget.earn(EARNED_PER_CONTENT)
         self.put(frames)
 
-    @property
     def room(self) -> int:
         """The octets of content that one frame may have now."""
         if self.is_full or self._bytes >= TURN_BYTES_MAX:
@@ -79,7 +78,7 @@ class Outbox:
     def go_on(self) -> None:
         """Let streams send, a frame each in turn, until there is no room."""
         waiting = self._waiting
-        while waiting and (room := self.room) > 0:
+        while waiting and (room := self.room()) > 0:
             stream = next(iter(waiting))
             del waiting[stream]
             if stream.send_waiting(room):

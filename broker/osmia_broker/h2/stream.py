@@ -119,7 +119,7 @@ class Stream:
         `is_drained` must be true. It is again when everything was sent.
         """
         size = len(data)
-        if size <= self.window and size <= self._outbox.room:
+        if size <= self.window and size <= self._outbox.room():
             self.window -= size
             header = HEADER.pack(size >> 8, size & 255, DATA, 0, self.id)
             self._outbox.put_content(header + data, size)
@@ -143,7 +143,7 @@ class Stream:
     def send_whole(self, head: Block, data: bytes, last: Block) -> bool:
         """Send an answer of one piece. The result is that of `send_content`."""
         size = len(data)
-        if size <= self.window and size <= self._outbox.room and not self._unsent:
+        if size <= self.window and size <= self._outbox.room() and not self._unsent:
             id = NUMBER.pack(self.id)
             header = HEADER.pack(size >> 8, size & 255, DATA, 0, self.id)
             self._outbox.put_content(b"".join((head[0], id, head[1], header, data, last[0], id, last[1])), size)
@@ -190,7 +190,6 @@ class Stream:
         """Whether content can be sent: all that was sent before has left, and the connection takes more."""
         return not self._unsent and not self._outbox.is_full
 
-    @property
     def is_ending(self) -> bool:
         """Whether the end of the answer is known, though it may wait behind content."""
         return self.is_over or self._last is not None

@@ -26,7 +26,6 @@ class Backlog:
         #: Whether groups are left, or the last one is being decided. Nothing else may be decided then.
         self.is_searching = False
 
-    @property
     def must_wait(self) -> bool:
         """Whether a command that arrives now has to wait, so that it overtakes no other one."""
         return self.is_searching or bool(self._others)

@@ -128,5 +128,6 @@ class Batch:
         refused = [(entry.command, entry.waiter) for entry in self.decided if entry.refusal is not None]
         return refused + [(entry.command, entry.waiter) for entry in self.blocked]
 
-    def __len__(self) -> int:
+    def size(self) -> int:
+        """Return the number of commands."""
         return len(self.decided) + len(self.blocked)

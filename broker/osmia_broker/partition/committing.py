@@ -123,21 +123,20 @@ class Committing:
         """Whether a write is under way."""
         return self._in_flight is not None
 
-    @property
     def queued(self) -> int:
         """The number of commands that wait for their answer."""
-        waiting = len(self._batch) + len(self._backlog) + len(self._compilations)
-        return waiting + (0 if self._in_flight is None else len(self._in_flight))
+        waiting = self._batch.size() + len(self._backlog) + len(self._compilations)
+        return waiting + (0 if self._in_flight is None else self._in_flight.size())
 
     @property
     def is_busy(self) -> bool:
         """Whether commands wait to be decided, or a batch to be written."""
-        counts = (len(self._batch), len(self._backlog), len(self._retry), len(self._compilations))
+        counts = (self._batch.size(), len(self._backlog), len(self._retry), len(self._compilations))
         return any(counts) or self._in_flight is not None
 
     def everybody(self, *failed: Batch) -> list[Waiter]:
         """Return all who wait for an answer, those of *failed* batches too, and forget their commands."""
-        batches = [*failed, self._in_flight or Batch(0), self._batch]
+        batches = [*failed, Batch(0) if self._in_flight is None else self._in_flight, self._batch]
         waiting = (*(batch.commands() for batch in batches), self._backlog.clear(), self._held())
         return [waiter for _, waiter in chain.from_iterable(waiting)]
 
@@ -151,7 +150,7 @@ class Committing:
 
     def accept(self, command: Command, waiter: Waiter) -> None:
         """Decide *command* now, or as soon as those before it are decided."""
-        if self._backlog.must_wait or not self._life.phase.has_memory or len(self._batch) >= self._batch_max:
+        if self._backlog.must_wait() or not self._life.phase.has_memory or self._batch.size() >= self._batch_max:
             self._backlog.add(command, waiter)
             return
         try:
@@ -182,7 +181,7 @@ class Committing:
             )
 
     def _close_when_quiet(self) -> None:
-        if len(self._batch) < self._batch_max and self._pace.goes_on(len(self._batch)):
+        if self._batch.size() < self._batch_max and self._pace.goes_on(self._batch.size()):
             self._loop.call_soon(self._failures.guarded, self._close_when_quiet)
         else:
             self._close_batch()
@@ -201,7 +200,7 @@ class Committing:
         if self.due.is_ready:
             wanted |= self.due.question()
         batch.closed_s = perf_counter()
-        self._pace.closed(len(batch))
+        self._pace.closed(batch.size())
         changes = batch.changes = self.state.take_changes(batch.number)
         if changes is None and not wanted:
             if not self._leadership.leads():  # then nothing may be answered, not even a refusal
@@ -296,10 +295,10 @@ class Committing:
         """After a batch: take up what waits, or rest until something becomes due."""
         if self._backlog.is_searching and self._go_on_searching():
             return
-        while self._backlog.has_others() and len(self._batch) < self._batch_max:
+        while self._backlog.has_others() and self._batch.size() < self._batch_max:
             self._deciding.attempt(self._batch, *self._backlog.take())
         self.due.go_on()
-        if self.state.jobs.wake(self._clock.now_ms()) or self._batch or self.due.is_ready:
+        if self.state.jobs.wake(self._clock.now_ms()) or self._batch.size() or self.due.is_ready:
             self.schedule()
         elif self._life.phase.is_ending and not self.is_busy:
             self._life.finish()
@@ -307,13 +306,13 @@ class Committing:
 
     def _go_on_searching(self) -> bool:
         """Decide the next suspects once those before them are answered; return False when none is left."""
-        if not self._batch and not self._compilations:
+        if not self._batch.size() and not self._compilations:
             group = self._backlog.next_group()
             if not group:
                 return False
             for command, waiter in group:
                 self._deciding.attempt(self._batch, command, waiter)
-        if self._batch:
+        if self._batch.size():
             self.schedule()
         return True
 

@@ -168,7 +168,7 @@ class Partition:
         """Decide *command* for any kind of waiter. Raises as `submit`."""
         if not self._life.phase.takes_commands:
             raise copy(self._life.why_away)  # each refusal keeps the frames of its caller, so one for all would grow
-        if self._committing.queued >= self._queue_max:
+        if self._committing.queued() >= self._queue_max:
             self._counters.refused_busy += 1
             raise Overloaded(
                 f"Expected at most {self._queue_max} commands to wait, but found as many already; try again later"
@@ -256,7 +256,7 @@ class Partition:
     @property
     def queued(self) -> int:
         """The number of commands that wait for their answer."""
-        return self._committing.queued
+        return self._committing.queued()
 
     @property
     def resident_instances(self) -> int:

@@ -143,7 +143,7 @@ class Exchange(Stream):
 
     def received(self, data: bytes) -> None:
         """Put messages together."""
-        if self.is_ending:
+        if self.is_ending():
             return
         if self._rpc is None:
             self._pass_over(data)
@@ -191,7 +191,7 @@ class Exchange(Stream):
             del partial[:end]
             self.release(end)
             self._complete(message, 0)
-            if self.is_ending:
+            if self.is_ending():
                 return
         if self._inbox:
             self._inbox[-1] = (self._inbox[-1][0], self._inbox[-1][1] + len(data))  # read when that message is
@@ -303,7 +303,7 @@ class Exchange(Stream):
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - nothing unexpected leaves the server
             self._refuse(_refusal_of(error))
         else:
-            if self.is_ending:
+            if self.is_ending():
                 return
             self._drop()
             if not self.send_whole(BEGINNING, _framed(message), OK):
@@ -320,7 +320,7 @@ class Exchange(Stream):
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - nothing unexpected leaves the server
             self._refuse(_refusal_of(error))
         else:
-            if self.is_ending:
+            if self.is_ending():
                 return
             if not self._has_begun:
                 self.send_head(BEGINNING)
@@ -328,7 +328,7 @@ class Exchange(Stream):
 
     async def _send(self, message: bytes) -> None:
         """Send one message of many. Return when the next may be made: the peer's window has let this one through."""
-        if self.is_ending:
+        if self.is_ending():
             raise asyncio.CancelledError
         if not self._has_begun:
             self._has_begun = True
@@ -344,7 +344,7 @@ class Exchange(Stream):
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer with a status other than OK; the call is over."""
-        if self.is_ending:
+        if self.is_ending():
             return
         status = [(b"grpc-status", b"%d" % STATUSES[refusal.status]), (b"grpc-message", escaped(refusal.details))]
         block = encode([*([] if self._has_begun else _BEGINNING), *status, *written(refusal.trailers)])

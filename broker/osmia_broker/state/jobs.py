@@ -1,5 +1,6 @@
 """Jobs in memory, and the windows of activatable ones."""
 
+from functools import lru_cache
 from typing import Any
 
 from osmia_broker.state.deadlines import Deadlines
@@ -15,6 +16,7 @@ from osmia_broker.state.windows import FIRST, ByTurns, InOrder, Place, Window, W
 COLD_JOBS_MAX = 100  #: process instances that one look for jobs may load at a time, however small they are
 #: Bytes of resident instances beyond which a look loads no more: an answer holds no more.
 COLD_BYTES_MAX = 4 * 1024 * 1024
+LANES_KEPT = 1_000  # that were asked for lately: to make one costs a microsecond
 # The fields whose change may move a job to another window.
 PLACE = frozenset({"state", "priority", "lease_token", "deadline_ms"})
 
@@ -256,9 +258,13 @@ def _counts(job: Job) -> bool:
 
 
 def _lane(job: Job) -> Lane:
-    return Lane(job.type, bool(job.lease_token), job.fair_key)
+    return _made_lane(job.type, bool(job.lease_token), job.fair_key)
 
 
+_made_lane = lru_cache(LANES_KEPT)(Lane)
+
+
+@lru_cache(LANES_KEPT)
 def _lanes(type: str, leases: bool) -> tuple[Lane, ...]:
     """Return the lanes of a type without flow control whose jobs a caller may be handed."""
     return (Lane(type), Lane(type, is_leased=True)) if leases else (Lane(type),)

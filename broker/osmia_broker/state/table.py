@@ -63,6 +63,7 @@ class Table(Generic[R]):
         "deleted",
         "get",
         "kind",
+        "living",
     )
 
     def __init__(self, row_type: type[R], journal: Journal, residency: Residency, deadlines: Deadlines) -> None:
@@ -78,7 +79,9 @@ class Table(Generic[R]):
         self._text_size = _text_size(kind.sized) if kind.sized else None
         self._may_grow = kind.changing.intersection(kind.sized)
         self._settable = kind.changing - {kind.due, *kind.sized}
-        self._rows: dict[int, R] = {}
+        #: The living resident rows by key. Only to be read by others, where each step asks whether there are any; always the same object.
+        self.living: dict[int, R] = {}
+        self._rows = self.living
         #: Return the living resident row of a key, or None. Whether it may be in the store is the state's question.
         self.get: Callable[[int], R | None] = self._rows.get
         self._by_instance: Index[R] = Index(attrgetter("process_instance_key"))

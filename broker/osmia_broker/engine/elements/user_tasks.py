@@ -35,6 +35,7 @@ from osmia_broker.model.graph import Element, ElementType, UserTaskDefinition
 from osmia_broker.state.rows import ElementInstance, ErrorType
 from osmia_broker.state.task_rows import UserTaskState
 
+_CREATED = UserTaskState.CREATED  # a name of its own: Python 3.11 finds a member in an enum slowly
 USER_TASK_RETRIES = 1
 NO_TURN = cast("Turn", None)  # for constants
 NO_INSTANCE = cast("ElementInstance", SimpleNamespace(key=0))
@@ -64,7 +65,7 @@ class UserTaskProcessor(Processor):
             headers=attributes.job_headers,
             priority=element.job.priority if element.job else None,
         )
-        insert_task(turn, instance, job_key=job.key, state=UserTaskState.CREATED, **attributes.columns)
+        insert_task(turn, instance, job_key=job.key, state=_CREATED, **attributes.columns)
 
     def holds_end(self, turn: Turn, instance: ElementInstance) -> bool:
         """Whether task listeners for `canceling` have to work before the element ends; let them begin."""

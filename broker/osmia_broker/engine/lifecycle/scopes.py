@@ -118,7 +118,7 @@ def _end_at_once(turn: Turn, instances: list[ElementInstance]) -> bool:
 
 def _is_held(turn: Turn, inside: list[ElementInstance]) -> bool:
     """Let everything begin that has to be done before the end of these element instances; return whether there is something."""
-    if not len(turn.user_tasks):
+    if not turn.user_tasks.living:
         return False
     definitions = {one.process_definition_key for one in inside}
     if not len(turn.global_listeners) and not any(
@@ -174,7 +174,7 @@ def continue_termination(turn: Turn, command: ContinueTermination) -> None:
     is_whole = instance.state is TERMINATING
     children = turn.elements.by("scope_key", instance.key)
     roots = [instance] if is_whole else [child for child in children if child.state is TERMINATING]
-    if len(turn.user_tasks) and _is_held(turn, _everything_inside(turn, roots)):
+    if turn.user_tasks.living and _is_held(turn, _everything_inside(turn, roots)):
         leave_follow_up(turn, instance.process_instance_key, command, due_ms=WAITING)
         return
     left = TERMINATED_PER_SLICE
@@ -232,7 +232,7 @@ def _innermost(turn: Turn, outermost: ElementInstance, number: int) -> list[Elem
 
 def _end(turn: Turn, instance: ElementInstance) -> None:
     PROCESSORS[instance.type].terminated(turn, instance)
-    if len(turn.compensations):
+    if turn.compensations.living:
         finish_handler(turn, instance)
     _clear(turn, instance)
     if not instance.scope_key:

@@ -137,7 +137,7 @@ def _leave(turn: Turn, instance: ElementInstance, element: Element, flows: list[
     if len(flows) > 1:
         _check_room(turn, instance)
     scope = turn.elements[instance.scope_key]
-    if element.boundaries or len(turn.compensations):
+    if element.boundaries or turn.compensations.living:
         keep_for_compensation(turn, instance, element, scope)
     PROCESSORS[scope.type].child_completes(turn, scope, instance, element)
     if instance.ended_ms:
@@ -182,7 +182,11 @@ def ends_process(turn: Turn, instance: ElementInstance) -> bool:
 
     Of an element with a loop, the body counts, and of an ad-hoc subprocess the whole.
     """
-    if not len(turn.origins) or instance.loop_counter or instance.type == ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE:
+    if (
+        not turn.origins.living
+        or instance.loop_counter
+        or instance.type == ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE
+    ):
         return False
     origin = origin_of(turn, instance.process_instance_key)
     return (
