@@ -28,6 +28,7 @@ from osmia_broker.store.read.search.search import ALL, Search, search
 from osmia_broker.store.read.suspended_instances import suspended_of
 from osmia_broker.store.sqlite import SqliteStore
 from tests import postgres
+from tests.patience import ANSWER_S
 from tests.store import rows, searched
 from tests.store.reading import DONE, LISTS, MODEL, definition, instance, stop
 from tests.store.rows import BASE, PROCESS, TEXT, changes
@@ -102,7 +103,10 @@ class Written:
     @asynccontextmanager
     async def readers(self) -> AsyncIterator[tuple[Reader, Reader]]:
         """Readers of both."""
-        both = Reader(*self.paths), Reader(*sources(postgres.reached(self.url), len(self.paths)))
+        both = (
+            Reader(*self.paths, time_limit_s=ANSWER_S),
+            Reader(*sources(postgres.reached(self.url), len(self.paths)), time_limit_s=ANSWER_S),
+        )
         yield both
         for one in both:
             await one.close()
@@ -352,7 +356,7 @@ def thirteen_files(unique: list[Any], tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 async def thirteen(thirteen_files: list[Path]) -> AsyncIterator[Reader]:
-    reader = Reader(*thirteen_files)
+    reader = Reader(*thirteen_files, time_limit_s=ANSWER_S)
     yield reader
     await reader.close()
 
