@@ -101,3 +101,9 @@ def test_a_boundary_event_fires_while_a_listener_works(play: Play):
 )
 def test_listeners_where_nothing_begins_or_ends_are_refused(play: Play, line: str):
     play(f"deploy {line}", refused="INVALID_ARGUMENT")
+
+
+@pytest.mark.parametrize("line", ["throw a code=E", "complete a; complete a; throw a code=E"])
+def test_an_execution_listener_cannot_throw_an_error(play: Play, line: str):
+    deployed = "deploy start > a:job(on_start=s1, on_end=e1) > end & b:boundary(on=a, error=E) > end2:end; create; "
+    play(deployed + line, refused="FAILED_PRECONDITION")

@@ -292,8 +292,17 @@ def throw_error(turn: Turn, command: ThrowError) -> None:
     """Throw an error of the business. The nearest event that catches it ends the job; without one it stops at an incident.
 
     Nothing catches an error of a task listener for `canceling`: its element is being terminated, and waits for this job.
+
+    Raises:
+        NotFound, InvalidState: the job cannot end with an error. That of an execution listener never can: its element does not work yet,
+            or no more.
     """
     job = _reportable(turn, command, "throw an error for job")
+    if job.kind is JobKind.EXECUTION_LISTENER:
+        raise InvalidState(
+            f"Cannot throw BPMN error from {job.kind} job with key '{job.key}', type '{job.type}' and"
+            f" processInstanceKey '{job.process_instance_key}'"
+        )
     _note(turn, job, "error")
     thrown = {"error_code": command.error_code, "error_message": command.error_message}
     thrower = None if works_at_the_end(job) else turn.elements[job.element_instance_key]
