@@ -51,7 +51,7 @@ def test_a_number_that_the_wire_cannot_carry_is_the_nearest_one(stored: int, sho
     definition = replace(rows.definition, version=stored)
     assert query_messages.definition(definition).version == shown
     assert query_messages.job(SeenJob(replace(rows.job, retries=stored), definition, "")).retries == shown
-    assert query_messages.timer(SeenTimer(rows.timer, definition, "", "WAITING")).process_definition_version == shown
+    assert query_messages.timer(SeenTimer(rows.timer, definition, "")).process_definition_version == shown
     message = query_messages.subscription(SeenSubscription(rows.subscription, definition, ""))
     assert message.process_definition_version == shown
 

@@ -8,7 +8,7 @@ from osmia_broker.state.rows import Job, ProcessDefinition
 from osmia_broker.store.read.entities.jobs import JOBS
 from osmia_broker.store.read.pages import Page
 from osmia_broker.store.read.sources import Sources, by_itself, question
-from osmia_broker.store.read.stored_lists import Rows, among, page_of
+from osmia_broker.store.read.stored_lists import Rows, among, page_of, with_elements
 
 NEWEST_FIRST = (("creationTime", True),)
 
@@ -35,11 +35,4 @@ async def search(
     """List the jobs that pass every filter. An empty filter lets all pass."""
     asked = {"jobKey": key, "type": type, "processInstanceKey": process_instance_key, "storedState": among(states)}
     page = await page_of(sources, JOBS, Rows(Job), NEWEST_FIRST, asked, limit=limit, after=after)
-    definitions = await sources.definitions.read(sources.database, (row.process_definition_key for row in page.items))
-    names = await sources.element_names.of(definitions.values())
-
-    def seen(row: Job) -> SeenJob:
-        key = row.process_definition_key
-        return SeenJob(row, definitions[key], names[key].get(row.element_id, ""))
-
-    return Page([seen(row) for row in page.items], page.next)
+    return await with_elements(sources, page, SeenJob)

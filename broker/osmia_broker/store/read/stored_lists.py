@@ -1,12 +1,13 @@
 """Lists of rows as they are stored: the search of an entity that shows rows in place of the fields of the API, and counts nothing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Select
 
 from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.rows import ProcessDefinition
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect, pages
 from osmia_broker.store.read.database import Snapshot
@@ -58,6 +59,14 @@ async def page_of(
     size = pages.limit_of(limit)
     found = await listed(sources, entity, shows, scope, order, size=size, after=after, bytes_max=pages.PAGE_BYTES_MAX)
     return Page(*found)
+
+
+async def with_elements(sources: Sources, page: Page[Any], seen: Callable[[Any, ProcessDefinition, str], T]) -> Page[T]:
+    """Return a page of what is *seen* of rows that belong to elements: each row, its process definition and the name of its element."""
+    definitions = await sources.definitions.read(sources.database, (row.process_definition_key for row in page.items))
+    names = await sources.element_names.of(definitions.values())
+    of_rows = [(row, row.process_definition_key) for row in page.items]
+    return Page([seen(row, definitions[key], names[key].get(row.element_id, "")) for row, key in of_rows], page.next)
 
 
 _EMPTY: tuple[Any, ...] = (None, 0, "", {"$in": []})

@@ -14,7 +14,7 @@ from osmia_broker.store.read.pages import Page
 from osmia_broker.store.read.search.entity import CHUNK
 from osmia_broker.store.read.search.items import Key
 from osmia_broker.store.read.sources import Sources, by_itself, question
-from osmia_broker.store.read.stored_lists import Rows, among, page_of
+from osmia_broker.store.read.stored_lists import Rows, among, page_of, with_elements
 
 NEWEST_FIRST = (("creationDate", True),)
 OPEN, ENDED = "OPEN", "ENDED"
@@ -84,11 +84,4 @@ async def search(
         "isOpen": OPEN in wanted if len(wanted) == 1 else None,
     }
     page = await page_of(sources, SUBSCRIPTIONS, _Subscriptions(), NEWEST_FIRST, asked, limit=limit, after=after)
-    definitions = await sources.definitions.read(sources.database, (row.process_definition_key for row in page.items))
-    names = await sources.element_names.of(definitions.values())
-
-    def seen(row: Subscription) -> SeenSubscription:
-        key = row.process_definition_key
-        return SeenSubscription(row, definitions[key], names[key].get(row.element_id, ""))
-
-    return Page([seen(row) for row in page.items], page.next)
+    return await with_elements(sources, page, SeenSubscription)

@@ -8,7 +8,7 @@ from osmia_broker.state.rows import ProcessDefinition, Timer
 from osmia_broker.store.read.entities.timers import ENDED, SUSPENDED, TIMERS, WAITING
 from osmia_broker.store.read.pages import Page
 from osmia_broker.store.read.sources import Sources, by_itself, question
-from osmia_broker.store.read.stored_lists import Rows, among, page_of
+from osmia_broker.store.read.stored_lists import Rows, among, page_of, with_elements
 
 NEWEST_FIRST = (("creationDate", True),)
 
@@ -19,7 +19,13 @@ class SeenTimer(msgspec.Struct, frozen=True):
     row: Timer
     definition: ProcessDefinition
     element_name: str
-    state: str
+
+    @property
+    def state(self) -> str:
+        """Whether it waits, is suspended with its instance, or has ended."""
+        if self.row.ended_ms:
+            return ENDED
+        return SUSPENDED if self.row.due_ms < 0 else WAITING
 
 
 @question(by_itself)
@@ -43,17 +49,4 @@ async def search(
         "state": among(states),
     }
     page = await page_of(sources, TIMERS, Rows(Timer), NEWEST_FIRST, asked, limit=limit, after=after)
-    definitions = await sources.definitions.read(sources.database, (row.process_definition_key for row in page.items))
-    names = await sources.element_names.of(definitions.values())
-
-    def seen(row: Timer) -> SeenTimer:
-        key = row.process_definition_key
-        return SeenTimer(row, definitions[key], names[key].get(row.element_id, ""), _state_of(row))
-
-    return Page([seen(row) for row in page.items], page.next)
-
-
-def _state_of(row: Timer) -> str:
-    if row.ended_ms:
-        return ENDED
-    return SUSPENDED if row.due_ms < 0 else WAITING
+    return await with_elements(sources, page, SeenTimer)
