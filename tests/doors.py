@@ -1,4 +1,4 @@
-"""Three ways into the same rules: a partition in memory, a partition restarted from disk after every command, and gRPC over loopback.
+"""Ways into the same rules: a partition in memory, one restarted from disk after every command, several partitions, several processes, and gRPC.
 
 A door takes the same calls and gives the same plain answers, so that one scenario can be played at each. A refusal is a `Refused` with the
 name of its status.

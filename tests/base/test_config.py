@@ -215,7 +215,7 @@ def test_a_refusal_of_a_variable_names_the_variable():
     ("text", "seconds"),
     [("10s", 10), ("500ms", 0.5), ("5m", 300), ("2h", 7200), ("30d", 2592000), ("PT1M30.5S", 90.5), ("P1DT2H", 93600)],
 )
-def test_durations(text, seconds):
+def test_a_duration_is_read_in_each_of_its_spellings(text, seconds):
     assert setting_values.duration(text) == timedelta(seconds=seconds)
 
 
@@ -252,12 +252,12 @@ def test_sizes_of_memory(text, size):
     assert Settings(memory_limit=text).memory_limit == size
 
 
-def test_a_broker_keeps_40_mib_of_instances_by_default():
+def test_a_broker_keeps_24_mib_of_instances_by_default():
     assert Settings().memory_limit == 25_165_824
 
 
 @pytest.mark.parametrize(("text", "is_on"), [("true", True), ("1", True), ("ON", True), ("no", False), (True, True)])
-def test_switches(text, is_on):
+def test_a_switch_is_read_in_each_of_its_spellings(text, is_on):
     assert load({"insecure": text}, environ={}).insecure is is_on
     assert load({"unique_business_ids": text}, environ={}).unique_business_ids is is_on
 

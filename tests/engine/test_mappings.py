@@ -84,7 +84,9 @@ def _mapping(text: str) -> str:
         (["in y = =x"], "x=1234567890123456789", "y=1234567890123456789"),
     ],
 )
-def test_input_mappings(door: Door, mappings: list[str], variables: str, seen: str):
+def test_input_mappings_make_the_local_variables_in_their_order(
+    door: Door, mappings: list[str], variables: str, seen: str
+):
     scenario = deploy(door, "start > a:job > end", a=mappings)
     scenario.play(f"create {variables}; activate a")
     assert scenario.last is not None
@@ -134,7 +136,9 @@ def test_an_object_from_outside_keeps_its_numbers(door: Door):
         (['out d = =@"2030-01-31"', "out year = =d.year"], "", "", 'd="2030-01-31" year=2030'),
     ],
 )
-def test_output_mappings(door: Door, mappings: list[str], variables: str, completed: str, after: str):
+def test_output_mappings_are_merged_outwards_in_their_order(
+    door: Door, mappings: list[str], variables: str, completed: str, after: str
+):
     scenario = deploy(door, "start > a:job > b:job > end", a=mappings)
     scenario.play(f"create {variables}; complete a {completed}; waits b; variables {after}")
 

@@ -64,7 +64,7 @@ def test_an_incident_waits_too(play: Play):
     play(f"{ONE}; fail a retries=0; suspend; resolve a", refused="FAILED_PRECONDITION")
 
 
-def test_cancelling_works(play: Play):
+def test_a_suspended_instance_can_be_cancelled(play: Play):
     play(f"{ONE}; suspend; cancel; completed")
 
 

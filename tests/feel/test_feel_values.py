@@ -545,7 +545,7 @@ def test_a_relation_of_ends_that_do_not_all_compare_is_null(text):
         ("x.foo(1)", "failed to evaluate expression '{}': Expected a context to call 'foo' of, but found no context"),
     ],
 )  # fmt: skip
-def test_evaluation_fails(text, failure):
+def test_an_evaluation_that_fails_says_why(text, failure):
     assert evaluated(text, VARIABLES).failure == failure.format(text)
 
 

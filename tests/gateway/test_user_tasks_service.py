@@ -262,7 +262,7 @@ def test_changes_of_tasks_are_followed(tmp_path: Path):
         (osmia.InvalidArgument, "page", lambda desk: desk.search(limit=-1)),
     ],
 )
-def test_mistakes(shared_broker: RunningBroker, error: Any, words: str, act: Any):
+def test_a_wrong_call_is_refused_with_its_reason(shared_broker: RunningBroker, error: Any, words: str, act: Any):
     with pytest.raises(error) as found:
         act(shared_broker.client.user_tasks)
     assert words in str(found.value)

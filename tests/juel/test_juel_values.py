@@ -106,7 +106,7 @@ def test_paths_and_literals(expression: str, value: object) -> None:
         ("big - big", 0),
     ],
 )
-def test_arithmetic(expression: str, value: object) -> None:
+def test_arithmetic_is_exact(expression: str, value: object) -> None:
     assert value_of(f"${{{expression}}}") == value
 
 
@@ -146,7 +146,7 @@ def test_arithmetic(expression: str, value: object) -> None:
         ("big > n", True),
     ],
 )
-def test_comparison(expression: str, value: bool) -> None:
+def test_values_are_compared_after_they_are_converted(expression: str, value: bool) -> None:
     assert value_of(f"${{{expression}}}") is value
 
 
@@ -181,7 +181,7 @@ def test_comparison(expression: str, value: bool) -> None:
         ("yes ? n : unknown", 7),  # the other branch is not read
     ],
 )
-def test_logic(expression: str, value: object) -> None:
+def test_logic_reads_no_operand_that_does_not_matter(expression: str, value: object) -> None:
     assert value_of(f"${{{expression}}}") == value
 
 
@@ -236,7 +236,7 @@ def test_text_around_expressions(text: str, value: str) -> None:
         ("${'1e7000' + 1}", "Expected a number within 10^6144"),
     ],
 )
-def test_what_fails(text: str, part_of_the_failure: str) -> None:
+def test_an_expression_that_fails_has_no_value_and_says_why(text: str, part_of_the_failure: str) -> None:
     result = juel.compile(text).evaluate(VARIABLES)
     assert result.value is None
     assert part_of_the_failure in (result.failure or "")

@@ -376,7 +376,9 @@ def test_what_a_job_based_user_task_does_not_need_is_ignored() -> None:
         ('activiti:dueDate="${text}"', "due_date", "max,kim"),
     ],
 )
-def test_activiti_attributes(attributes: str, field: str, expected: object) -> None:
+def test_an_attribute_of_activiti_becomes_a_field_of_the_user_task(
+    attributes: str, field: str, expected: object
+) -> None:
     definition = user_task(attributes=attributes)
     variables = {"who": "bob", "people": ["eve", "joe"], "text": "max,kim", "nothing": None, "number": 7}
     assert value(getattr(definition, field), **variables) == expected

@@ -57,7 +57,7 @@ async def stops(broker: ChildBroker, *waiting: "asyncio.Task[object]") -> int:
     return code
 
 
-async def test_nobody_waits(broker):
+async def test_a_broker_whose_callers_are_all_gone_stops_with_0(broker):
     assert await stops(broker) == 0
 
 

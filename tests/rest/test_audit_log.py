@@ -173,7 +173,7 @@ def test_deployments_decisions_and_batches(rest: Rest, unique: str):
     ]
 
 
-def test_operations_over_grpc(rest: Rest, unique: str):
+def test_operations_over_grpc_are_in_the_audit_log(rest: Rest, unique: str):
     rest.deploy("start > t:user > end", unique)
     with osmia.SyncClient(rest.broker.address, metadata=[("osmia-user", "ada")]) as client:
         key = client.create_instance(unique).key

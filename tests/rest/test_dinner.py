@@ -75,7 +75,7 @@ class Dinner(Rest):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_dinner(kind: str, tmp_path: Path):
+def test_two_people_bring_a_dinner_to_its_end(kind: str, tmp_path: Path):
     with running_broker(tmp_path) as broker:
         dinner = Dinner(broker)
         first = dinner.deploy_model(KINDS[kind])

@@ -230,7 +230,7 @@ def test_the_flows_and_numbers_of_an_instance(rest: Rest, unique: str, three: tu
 # --- element instances, jobs, incidents, variables
 
 
-def test_element_instances(rest: Rest, unique: str, found: Found):
+def test_element_instances_are_found_by_their_fields(rest: Rest, unique: str, found: Found):
     rest.deploy("start > a:job(name=Pack it) > end", unique)
     instance = rest.create(unique)
     of_instance = {"processInstanceKey": instance}
@@ -260,7 +260,7 @@ def test_element_instances(rest: Rest, unique: str, found: Found):
     assert the(found("element-instances", of_instance, "-elementId"), "elementId") == ["start", "a"]
 
 
-def test_jobs(rest: Rest, unique: str, found: Found):
+def test_jobs_are_found_by_their_fields_and_by_what_became_of_them(rest: Rest, unique: str, found: Found):
     rest.deploy(f"start > a:job(type={unique}, retries=5, header.tone=loud) > end", unique)
     keys = [rest.create(unique) for _ in range(4)]
     client = rest.broker.client
@@ -296,7 +296,9 @@ def test_jobs(rest: Rest, unique: str, found: Found):
     assert the(found("jobs", of_type, "retries", "-jobKey"), "retries") == [2, 5, 5, 5]
 
 
-def test_incidents(rest: Rest, unique: str, found: Found, three: tuple[str, str, str]):
+def test_incidents_are_found_before_and_after_they_are_resolved(
+    rest: Rest, unique: str, found: Found, three: tuple[str, str, str]
+):
     (item,) = found("incidents", {"processInstanceKey": three[1]})
     assert DATE_TIME.fullmatch(item["creationTime"])
     assert (item["errorType"], item["errorMessage"], item["state"]) == ("JOB_NO_RETRIES", "Card refused", "ACTIVE")
@@ -376,7 +378,7 @@ def test_patterns_over_values_are_shorter(rest: Rest, conditions: list[dict[str,
         assert is_taken or "patterns over values" in answer.json()["detail"]
 
 
-def test_variables(rest: Rest, unique: str, found: Found):
+def test_variables_are_found_by_name_value_and_scope_and_long_ones_are_cut(rest: Rest, unique: str, found: Found):
     rest.deploy("start > a:job(in.local==n + 1) > end", unique)
     key = rest.create(unique, n=1, long="x" * 9_000, deep={"a": [1, None]})
     of_instance = {"processInstanceKey": key}
@@ -408,7 +410,7 @@ def test_variables(rest: Rest, unique: str, found: Found):
 # --- deployed things
 
 
-def test_process_definitions(rest: Rest, unique: str, found: Found):
+def test_process_definitions_are_found_by_their_fields(rest: Rest, unique: str, found: Found):
     first, second = (rest.deploy(f"start > a{n}:user > end", unique) for n in (1, 2))
     of_process = {"processDefinitionId": unique}
     items = found("process-definitions", of_process)
@@ -478,7 +480,7 @@ def test_the_numbers_of_definitions(rest: Rest, unique: str, three: tuple[str, s
     assert the(rest.post(names, {"filter": {"name": {"$like": "s*"}}})["items"], "name") == ["s"]
 
 
-def test_decisions(rest: Rest, unique: str, found: Found):
+def test_decisions_and_their_graphs_and_evaluations_are_found(rest: Rest, unique: str, found: Found):
     file = definitions(decision(unique, literal("amount * 2")), decision(f"{unique}b", literal("1")))
     rest.broker.client.deploy((f"{unique}.dmn", file))
     (item,) = found("decision-definitions", {"decisionDefinitionId": unique})
@@ -509,7 +511,7 @@ def test_decisions(rest: Rest, unique: str, found: Found):
         assert of(rest, "decision-instances", {"decisionDefinitionId": unique} | filter) == count, filter
 
 
-def test_resources(rest: Rest, unique: str, found: Found):
+def test_resources_are_found_and_their_contents_are_read(rest: Rest, unique: str, found: Found):
     form = b'{"id": "%s", "components": []}' % unique.encode()
     rest.broker.client.deploy((f"{unique}.form", form), (f"{unique}.bpmn", bpmn("start > end", id=unique)))
     items = found("resources", {"resourceId": unique}, "resourceName")
@@ -573,7 +575,7 @@ def test_a_subscription_that_no_message_has_reached_is_deleted_with_its_instance
     assert of(rest, "message-subscriptions", {"messageName": unique, "messageSubscriptionState": "DELETED"}) == 1
 
 
-def test_wait_states(rest: Rest, unique: str):
+def test_wait_states_say_what_each_element_waits_for(rest: Rest, unique: str):
     line = f'start > fork:parallel [a:job(type={unique}) > e1:end | m:catch(message={unique}, key="=order") > e2:end'
     rest.deploy(line + f" | t:catch(timer=P1D) > e3:end | s:catch(signal={unique}) > e4:end]", unique)
     key = rest.create(unique, order="7")
