@@ -17,6 +17,7 @@ from osmia_broker.metrics import (
     NameHistograms,
     NameTally,
     PartitionCounters,
+    PartitionGauges,
     PeopleCounters,
     Tally,
 )
@@ -81,46 +82,59 @@ def _http_families(http: HttpCounters) -> "Iterator[Metric]":
     yield _gauge("osmia_page_listeners", "Pages that are open in browsers.", [], pages)
 
 
+#: The families with the label `partition`: (name, text, what is read of a partition).
+_TIMES_AND_SIZES: tuple[tuple[str, str, Callable[[PartitionCounters], Histogram]], ...] = (
+    ("osmia_command_seconds", "From a command's arrival to its answer.", lambda one: one.command_seconds),
+    ("osmia_queue_seconds", "From a command's arrival until its commit begins.", lambda one: one.queue_seconds),
+    ("osmia_decide_seconds", "Time in which the engine decided a command.", lambda one: one.decide_seconds),
+    ("osmia_commit_seconds", "Time of one commit in the store.", lambda one: one.commit_seconds),
+    ("osmia_commit_batch_commands", "Commands that shared a commit.", lambda one: one.commit_batch_commands),
+    ("osmia_timer_lag_seconds", "From the moment of a timer until it fired.", lambda one: one.timer_lag_seconds),
+)
+_COUNTS: tuple[tuple[str, str, Callable[[PartitionCounters], float]], ...] = (
+    ("osmia_refused_busy", "Commands refused because the queue was full.", lambda one: one.refused_busy),
+    ("osmia_history_removed", "Ended process instances that were removed.", lambda one: one.history_removed),
+)
+_GAUGES: tuple[tuple[str, str, Callable[[PartitionGauges], float]], ...] = (
+    ("osmia_queue_commands", "Commands waiting for their batch.", lambda one: one.queue_commands()),
+    ("osmia_resident_instances", "Process instances in memory.", lambda one: one.resident_instances()),
+    (
+        "osmia_due_rows_passed_over",
+        "Due rows that cannot be worked off; the log has why.",
+        lambda one: one.passed_over(),
+    ),
+    ("osmia_store_bytes", "Size of the partition's store.", lambda one: one.store_bytes()),
+    ("osmia_free_disk_bytes", "Room on the disk of the partition's store.", lambda one: one.free_disk_bytes()),
+    (
+        "osmia_held_snapshot_seconds",
+        "For how long a reader has held an old state of the store.",
+        lambda one: one.held_snapshot_seconds(),
+    ),
+    (
+        "osmia_partition_epoch",
+        "Grows each time that a broker takes the partition over.",
+        lambda one: one.epoch(),
+    ),
+    (
+        "osmia_partition_leader",
+        "1 while the partition takes and stores commands here.",
+        lambda one: int(one.is_leading()),
+    ),
+)
+
+
 def _partition_families(partitions: list[PartitionCounters]) -> "Iterator[Metric]":
     label = ["partition"]
     commands = _by_partition(partitions, lambda one: one.commands)
     yield _counter("osmia_commands", "Commands decided.", [*label, "command", "outcome"], commands)
-    seconds = _each(partitions, lambda one: one.command_seconds)
-    yield _histogram("osmia_command_seconds", "From a command's arrival to its answer.", label, seconds)
-    seconds = _each(partitions, lambda one: one.queue_seconds)
-    yield _histogram("osmia_queue_seconds", "From a command's arrival until its commit begins.", label, seconds)
-    seconds = _each(partitions, lambda one: one.decide_seconds)
-    yield _histogram("osmia_decide_seconds", "Time in which the engine decided a command.", label, seconds)
-    seconds = _each(partitions, lambda one: one.commit_seconds)
-    yield _histogram("osmia_commit_seconds", "Time of one commit in the store.", label, seconds)
-    batches = _each(partitions, lambda one: one.commit_batch_commands)
-    yield _histogram("osmia_commit_batch_commands", "Commands that shared a commit.", label, batches)
     failures = _by_partition(partitions, lambda one: one.commit_failures)
     yield _counter("osmia_commit_failures", "Commits that did not happen.", [*label, "reason"], failures)
-    refused = _each(partitions, lambda one: one.refused_busy)
-    yield _counter("osmia_refused_busy", "Commands refused because the queue was full.", label, refused)
-    removed = _each(partitions, lambda one: one.history_removed)
-    yield _counter("osmia_history_removed", "Ended process instances that were removed.", label, removed)
-    queued = _each(partitions, lambda one: one.gauges.queue_commands())
-    yield _gauge("osmia_queue_commands", "Commands waiting for their batch.", label, queued)
-    resident = _each(partitions, lambda one: one.gauges.resident_instances())
-    yield _gauge("osmia_resident_instances", "Process instances in memory.", label, resident)
-    passed = _each(partitions, lambda one: one.gauges.passed_over())
-    yield _gauge("osmia_due_rows_passed_over", "Due rows that cannot be worked off; the log has why.", label, passed)
-    stored = _each(partitions, lambda one: one.gauges.store_bytes())
-    yield _gauge("osmia_store_bytes", "Size of the partition's store.", label, stored)
-    free = _each(partitions, lambda one: one.gauges.free_disk_bytes())
-    yield _gauge("osmia_free_disk_bytes", "Room on the disk of the partition's store.", label, free)
-    held = _each(partitions, lambda one: one.gauges.held_snapshot_seconds())
-    yield _gauge(
-        "osmia_held_snapshot_seconds", "For how long a reader has held an old state of the store.", label, held
-    )
-    lags = _each(partitions, lambda one: one.timer_lag_seconds)
-    yield _histogram("osmia_timer_lag_seconds", "From the moment of a timer until it fired.", label, lags)
-    epochs = _each(partitions, lambda one: one.gauges.epoch())
-    yield _gauge("osmia_partition_epoch", "Grows each time that a broker takes the partition over.", label, epochs)
-    leading = _each(partitions, lambda one: int(one.gauges.is_leading()))
-    yield _gauge("osmia_partition_leader", "1 while the partition takes and stores commands here.", label, leading)
+    for name, text, histogram in _TIMES_AND_SIZES:
+        yield _histogram(name, text, label, _each(partitions, histogram))
+    for name, text, count in _COUNTS:
+        yield _counter(name, text, label, _each(partitions, count))
+    for name, text, gauge in _GAUGES:
+        yield _gauge(name, text, label, {(str(one.partition),): gauge(one.gauges) for one in partitions})
 
 
 def _summed_families(partitions: list[PartitionCounters]) -> "Iterator[Metric]":
