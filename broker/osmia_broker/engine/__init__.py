@@ -30,7 +30,6 @@ _REGISTERING = (
     "inbox",
     "instances",
     "job_flow",
-    "job_updates",
     "jobs",
     "marks",
     "migration",

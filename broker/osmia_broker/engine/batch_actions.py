@@ -16,8 +16,7 @@ from osmia_broker.engine.commands import (
 )
 from osmia_broker.engine.history_deletion import delete_ended_instance, delete_evaluation
 from osmia_broker.engine.instances import cancel_process_instance
-from osmia_broker.engine.job_updates import update_job
-from osmia_broker.engine.jobs import update_job_retries
+from osmia_broker.engine.jobs import update_job, update_job_retries
 from osmia_broker.engine.migration import migrate_process_instance
 from osmia_broker.engine.modification import modify_process_instance
 from osmia_broker.engine.resolution import resolve_incident

@@ -15,6 +15,7 @@ from osmia_broker.engine.commands import (
     FailJob,
     GiveBackJobs,
     ThrowError,
+    UpdateJob,
     UpdateJobPriority,
     UpdateJobRetries,
     UpdateJobTimeout,
@@ -314,6 +315,18 @@ def throw_error(turn: Turn, command: ThrowError) -> None:
     turn.jobs.update(job, state=JobState.ERROR_THROWN, deadline_ms=0, **thrown)
     text = uncaught_error(turn, thrower, command.error_code, command.error_message)
     raise_job_incident(turn, job, ErrorType.UNHANDLED_ERROR_EVENT, text)
+
+
+@handles(UpdateJob)
+def update_job(turn: Turn, command: UpdateJob) -> None:
+    """Change those values of a job that are given: all, or none."""
+    key, token = command.job_key, command.lease_token
+    if command.retries is not None:
+        update_job_retries(turn, UpdateJobRetries(key, command.retries, token))
+    if command.timeout_ms is not None:
+        update_job_timeout(turn, UpdateJobTimeout(key, command.timeout_ms, token))
+    if command.priority is not None:
+        update_job_priority(turn, UpdateJobPriority(key, command.priority, token))
 
 
 @handles(UpdateJobRetries)
