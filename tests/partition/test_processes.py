@@ -12,7 +12,7 @@ from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
 from osmia_broker.engine import commands
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.engine.cluster_rows import FollowCluster
-from osmia_broker.partition import NOBODY, following, moves, news
+from osmia_broker.partition import NOBODY, awaited_moves, following, news
 from osmia_broker.state.awaited import TICKET_SHIFT
 from osmia_broker.state.partitioning import partition_of_key
 from osmia_broker.state.rows import ElementInstance, FollowUp, ProcessDefinition, RemoteSubscription, Subscription
@@ -311,7 +311,7 @@ async def test_the_result_of_an_instance_elsewhere_comes_back(it: Played):
 async def test_a_command_for_a_process_that_is_away_is_refused_and_others_go_on(
     it: Played, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(moves, "MOVE_S", 0.05)
+    monkeypatch.setattr(awaited_moves, "MOVE_S", 0.05)
     created = await it.create_at(3)
     await it.it.all[2].links.stop(0)
     await it.until(lambda: not it.it.parts[2].is_open)

@@ -16,8 +16,8 @@ from osmia_broker.base.errors import NotFound, OsmiaError, Unavailable
 from osmia_broker.engine import commands
 from osmia_broker.engine.audit import ByPerson
 from osmia_broker.engine.commands import Command
+from osmia_broker.partition.awaited_moves import WAITING_MAX
 from osmia_broker.partition.batch import pass_on
-from osmia_broker.partition.moves import WAITING_MAX
 
 #: Commands that may be refused because a definition is not known.
 DOUBTED = frozenset(

@@ -17,9 +17,9 @@ from osmia_broker.engine.commands import Command, CreateProcessInstance, Evaluat
 from osmia_broker.engine.job_flow_commands import ListJobFlow
 from osmia_broker.engine.task_commands import ClaimNextUserTask
 from osmia_broker.partition.any_partition import AnyPartition, Follows
+from osmia_broker.partition.awaited_moves import AwaitedMoves
 from osmia_broker.partition.doubts import DOUBTED, Doubts, at_first
 from osmia_broker.partition.listener import Listener
-from osmia_broker.partition.moves import Moves
 from osmia_broker.partition.older_ids import OlderIds
 from osmia_broker.partition.outbox_delivery import OutboxDelivery
 from osmia_broker.partition.routes import ANYWHERE, MESSAGES, OF_CLUSTER, SUBJECT
@@ -47,7 +47,7 @@ class Router:
         self._following = following
         self._turn = 0  # of the partitions that are asked first for a new instance
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._moves = Moves(self.parts, self._on_its_way)
+        self._moves = AwaitedMoves(self.parts, self._on_its_way)
         self._doubts = Doubts(partial(self._moves.ask, self._first), self._on_its_way, self._begin)
         self._special: dict[type[Command], Callable[[Command, Any], Coroutine[Any, Any, Any]]] = {
             ClaimNextUserTask: self._claim_next,

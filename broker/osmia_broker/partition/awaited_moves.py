@@ -66,7 +66,7 @@ class Move(Listener):
         await self._news.wait()
 
 
-class Moves:
+class AwaitedMoves:
     """Submits commands to those of *parts* that other processes may lead. *again* finds the way of one that has waited."""
 
     def __init__(self, parts: Iterable[AnyPartition], again: "Callable[[Command], asyncio.Future[Any]]") -> None:
@@ -150,7 +150,7 @@ class _Caller:
 
     def __init__(
         self,
-        moves: Moves,
+        moves: AwaitedMoves,
         move: Move,
         again: "Callable[[], asyncio.Future[Any]]",
         future: "asyncio.Future[Any]",

@@ -10,7 +10,7 @@ import pytest
 from osmia_broker.base.errors import Unavailable
 from osmia_broker.calls.jobs import Dispatcher, Poll
 from osmia_broker.engine import commands
-from osmia_broker.partition import moves
+from osmia_broker.partition import awaited_moves
 from osmia_broker.state.rows import ElementInstance, ProcessDefinition
 from tests.partition.moving import Sharers, sharers
 from tests.partition.opened import activate, create, deploy
@@ -159,7 +159,7 @@ async def test_a_partition_that_nobody_takes_is_unavailable_after_a_moment(
     it: Sharers, monkeypatch: pytest.MonkeyPatch
 ):
     key = await begun(it)
-    monkeypatch.setattr(moves, "MOVE_S", 0.05)
+    monkeypatch.setattr(awaited_moves, "MOVE_S", 0.05)
     await given_up(it)
     with pytest.raises(Unavailable, match="another broker takes it over now; try again"):
         await cancel(it, 1, key)
@@ -169,7 +169,7 @@ async def test_a_partition_that_nobody_takes_is_unavailable_after_a_moment(
 
 async def test_no_more_than_a_number_of_commands_wait(it: Sharers, monkeypatch: pytest.MonkeyPatch):
     key = await begun(it)
-    monkeypatch.setattr(moves, "WAITING_MAX", 1)
+    monkeypatch.setattr(awaited_moves, "WAITING_MAX", 1)
     await given_up(it)
     first = cancel(it, 1, key)
     with pytest.raises(Unavailable):
