@@ -96,9 +96,9 @@ class SeenIncident:
     message: str
 
 
-async def settle(partition: Partitions) -> None:
-    """Wait until the partition has nothing to do now."""
-    while not partition.is_at_rest:
+async def settle(partitions: Partitions) -> None:
+    """Wait until no partition has anything to do now."""
+    while not partitions.is_at_rest:
         await asyncio.sleep(0)
 
 

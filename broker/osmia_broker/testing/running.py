@@ -48,7 +48,7 @@ class Running(ABC):
             self.loop.close()
             raise
 
-    partition: Partitions
+    partitions: Partitions
     database: Path
     client: Client
 
@@ -62,15 +62,15 @@ class Running(ABC):
 
     async def settle(self) -> None:
         """Wait in the caller's loop until the broker has nothing to do now."""
-        await self.loop.call(settle(self.partition))
+        await self.loop.call(settle(self.partitions))
 
     def settle_now(self) -> None:
         """Wait in this thread until the broker has nothing to do now."""
-        self.loop.run(settle(self.partition))
+        self.loop.run(settle(self.partitions))
 
     async def advance(self, until_ms: int) -> bool:
         """Move the clock to the next moment at which something is due, or to *until_ms*; return whether it is there."""
-        return await self.loop.call(advance(self.partition, self.clock, until_ms))
+        return await self.loop.call(advance(self.partitions, self.clock, until_ms))
 
     def close(self) -> None:
         """Stop the broker and its loop."""
@@ -89,7 +89,7 @@ class InProcess(Running):
         super().__init__(clock)
 
     async def _start(self) -> None:
-        self.partition = partition = Partition(self._store, self.clock, PartitionCounters(1))
+        self.partitions = partition = Partition(self._store, self.clock, PartitionCounters(1))
         self._opened.push_async_callback(partition.close)
         await partition.open()
         reader = Reader(self.database)
@@ -127,7 +127,7 @@ class WithPorts(Running):
 
     async def _start(self) -> None:
         await self._broker.start()
-        self.partition = self._broker.partitions
+        self.partitions = self._broker.partitions
         self.address = f"127.0.0.1:{self._broker.grpc_port}"
         self.client = Client(self.address)
 
