@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.activiti import USER_TASK, deployed, played, properties, value, variable
+from tests.bpmn import bpmn
 from tests.doors import Door
 from tests.harness import Scenario
 
@@ -154,6 +155,25 @@ def test_a_subprocess_keeps_what_the_elements_in_it_give_for_the_list(door: Door
         f"start > m:sub(cardinality=3, output=meals, output_item=meal) {{ start > cook:user > end }} {REST}",
         "create; complete cook meal=stew x=1; complete cook; complete cook meal=pie;"
         'at rest; variables meals=["stew",null,"pie"] x=1',
+    )
+
+
+def test_a_call_keeps_what_it_takes_from_the_called_process_for_the_list(door: Door):
+    caller = bpmn(
+        f"start > c:call(cardinality=2, output=dishes, output_item=dish) {REST}", id="caller", dialect="activiti"
+    )
+    takes = b'<activiti:out source="meal" target="dish"/><activiti:out source="x" target="y"/>'
+    caller = caller.replace(
+        b'<bpmn:callActivity id="c">',
+        b'<bpmn:callActivity id="c" calledElement="child"><bpmn:extensionElements>%b</bpmn:extensionElements>' % takes,
+    )
+    child = bpmn("start > cook:user > end", id="child", dialect="activiti")
+    door.deploy(("caller.bpmn", caller), ("child.bpmn", child))
+    scenario = Scenario(door)
+    scenario.play("create_of caller")
+    first, second = (job.key for job in door.activate(USER_TASK, 9, 1000))
+    scenario.play(
+        f'complete {first} meal=stew x=1; complete {second} meal=pie x=1; at rest; variables dishes=["stew","pie"] y=1'
     )
 
 

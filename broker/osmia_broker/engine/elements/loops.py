@@ -193,7 +193,7 @@ def _create(turn: Turn, body: ElementInstance, row: Loop, element: Element, item
     variables = {"loopCounter": str(number)}
     if isinstance(loop, MultiInstance):
         variables = {loop.names.counter: str(number - 1 + loop.names.counts_from)}
-        if result := loop.result_variable or _collected_from_inside(loop, element):
+        if result := loop.result_variable or _owned_for_the_list(loop, element):
             variables[result] = "null"
         if loop.element_variable and item is not None:
             variables[loop.element_variable] = bytes(item).decode()
@@ -202,9 +202,13 @@ def _create(turn: Turn, body: ElementInstance, row: Loop, element: Element, item
     turn.plan(instance)
 
 
-def _collected_from_inside(loop: MultiInstance, element: Element) -> str:
-    """Return the variable that a subprocess must own for the results of the elements in it to stay there; empty for none."""
-    return loop.output_variable if loop.collects_locals and loop.output_collection and element.children else ""
+def _owned_for_the_list(loop: MultiInstance, element: Element) -> str:
+    """Return the variable that an instance must own from the beginning, so that a result stays in it; empty for none.
+
+    The elements in a subprocess give results outwards, and so does a call activity with `activiti:out`.
+    """
+    gives_outwards = element.children or element.outputs
+    return loop.output_variable if loop.collects_locals and loop.output_collection and gives_outwards else ""
 
 
 def _finish(turn: Turn, body: ElementInstance, row: Loop, element: Element) -> None:
