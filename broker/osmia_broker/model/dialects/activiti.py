@@ -56,7 +56,7 @@ WORK = "give the task an 'implementation', and let a worker take jobs of that ty
 JAVA = {
     "class": WORK,
     "delegateExpression": WORK,
-    "expression": "use a script task, or a service task with an 'implementation'",
+    "expression": WORK,
     "executionListener": "put a service task before or behind the element",
     "taskListener": "put a service task before or behind the user task",
     "eventListener": "put a service task where the event is to be noticed",
