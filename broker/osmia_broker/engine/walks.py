@@ -27,26 +27,33 @@ def leave_walk(turn: Turn) -> None:
         if not element.ended_ms:
             left.setdefault(element.process_instance_key, []).append(planned)
     turn.agenda.clear()
-    for process_instance_key, planned_steps in left.items():
-        steps = _steps_of(turn, process_instance_key)
-        stops = steps >= turn.budget.walk_steps_max
-        for first in range(0, len(planned_steps), ELEMENTS_PER_FOLLOW_UP):
-            part = planned_steps[first : first + ELEMENTS_PER_FOLLOW_UP]
-            command = ContinueWalk(
-                element_keys=tuple(element.key for element, _ in part),
-                depths=tuple(0 if stops else depth for _, depth in part),
-                steps=0 if stops else steps,
-            )
-            leave_follow_up(turn, process_instance_key, command, due_ms=0 if stops else turn.now_ms)
-        if stops:
-            most = turn.budget.walk_steps_max
-            reason = f"Expected a wait state within {most} steps, but found none; resolve this incident to let the walk go on"
-            _stop(turn, turn.elements[process_instance_key], reason)
+    for process_instance_key, steps in left.items():
+        _leave_steps(turn, process_instance_key, steps)
     for process_instance_key, inner, depth in turn.inner:
         # The row makes its instance resident, so the whole instance has to be; for one that has ended there is nothing to do.
         if not process_instance_key or turn.find_element(process_instance_key) is not None:
             leave_follow_up(turn, process_instance_key, inner, due_ms=turn.now_ms, depth=depth)
     turn.inner.clear()
+
+
+def _leave_steps(turn: Turn, process_instance_key: int, steps: list[Planned]) -> None:
+    """Write the steps of one process instance as follow-ups. Beyond the bound on all steps they wait, and its incident makes them due."""
+    done = _steps_of(turn, process_instance_key)
+    is_over = done >= turn.budget.walk_steps_max
+    for first in range(0, len(steps), ELEMENTS_PER_FOLLOW_UP):
+        part = steps[first : first + ELEMENTS_PER_FOLLOW_UP]
+        command = ContinueWalk(
+            element_keys=tuple(element.key for element, _ in part),
+            depths=tuple(0 if is_over else depth for _, depth in part),
+            steps=0 if is_over else done,
+        )
+        leave_follow_up(turn, process_instance_key, command, due_ms=0 if is_over else turn.now_ms)
+    if is_over:
+        most = turn.budget.walk_steps_max
+        reason = (
+            f"Expected a wait state within {most} steps, but found none; resolve this incident to let the walk go on"
+        )
+        _stop(turn, turn.elements[process_instance_key], reason)
 
 
 def _steps_of(turn: Turn, process_instance_key: int) -> int:
