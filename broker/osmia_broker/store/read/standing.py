@@ -105,13 +105,13 @@ async def standing(sources: Sources, now_ms: int) -> Standing:
         sent = await snapshot.values(_SENT, {})
         [(oldest_ms,)] = await snapshot.values(_OLDEST, {})
     return Standing(
-        tasks_open,
-        overdue,
-        dict(incidents),
-        dict(+running),
-        dict(waiting),
-        (buffered,),
-        ({target: number for target, number, _ in sent},),
-        ({target: since_ms for target, _, since_ms in sent if since_ms},),
-        (oldest_ms or 0,),
+        tasks_open=tasks_open,
+        tasks_overdue=overdue,
+        incidents_open=dict(incidents),
+        instances_active=dict(+running),
+        jobs_waiting=dict(waiting),
+        messages_buffered=(buffered,),
+        sent=({target: number for target, number, _ in sent},),
+        sent_since_ms=({target: since_ms for target, _, since_ms in sent if since_ms},),
+        oldest_end_ms=(oldest_ms or 0,),
     )
