@@ -3809,6 +3809,7 @@ class CreateBatchOperationRequest(_message.Message):
     RETRIES_FIELD_NUMBER: _builtins.int
     TIMEOUT_MS_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    MAPS_SAME_IDS_FIELD_NUMBER: _builtins.int
     type: Global___BatchOperationType.ValueType
     filter: _builtins.str
     """A filter of the REST API as JSON text: of POST /v2/jobs/search for jobs, of POST /v2/decision-instances/search for evaluations, of
@@ -3820,6 +3821,8 @@ class CreateBatchOperationRequest(_message.Message):
     """Of an update of jobs: at least one of the three. The time is from now."""
     timeout_ms: _builtins.int
     priority: _builtins.int
+    maps_same_ids: _builtins.bool
+    """Of a migration: every active element without one of *mappings* goes on where the same id is. Then there may be no mappings."""
     @_builtins.property
     def mappings(self) -> _containers.RepeatedCompositeFieldContainer[Global___ElementPair]: ...
     @_builtins.property
@@ -3837,10 +3840,11 @@ class CreateBatchOperationRequest(_message.Message):
         retries: _builtins.int | None = ...,
         timeout_ms: _builtins.int | None = ...,
         priority: _builtins.int | None = ...,
+        maps_same_ids: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "_retries", b"_retries", "_timeout_ms", b"_timeout_ms", "priority", b"priority", "retries", b"retries", "timeout_ms", b"timeout_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "_retries", b"_retries", "_timeout_ms", b"_timeout_ms", "filter", b"filter", "mappings", b"mappings", "moves", b"moves", "priority", b"priority", "retries", b"retries", "target_process_definition_key", b"target_process_definition_key", "timeout_ms", b"timeout_ms", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "_retries", b"_retries", "_timeout_ms", b"_timeout_ms", "filter", b"filter", "mappings", b"mappings", "maps_same_ids", b"maps_same_ids", "moves", b"moves", "priority", b"priority", "retries", b"retries", "target_process_definition_key", b"target_process_definition_key", "timeout_ms", b"timeout_ms", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
     _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015

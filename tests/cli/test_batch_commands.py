@@ -81,8 +81,23 @@ def test_tokens_are_moved_instances_held_and_jobs_changed(osmia, unique):
     osmia.done("batch", "modify-instances", "-p", unique, "--move", "a=b", "--yes")
     assert [one.element_id for one in osmia.client.get_instance(key).elements] == ["b"]
     osmia.deploy(f"start > a:job(type={unique}) > b:user > c:user > end", unique)
-    osmia.done("batch", "migrate-instances", "-p", unique, "--to", unique, "--map", "b", "--yes")
+    osmia.done("batch", "migrate-instances", "-p", unique, "--to", unique, "--yes")
     assert osmia.client.get_instance(key).version == 2
+
+
+def test_instances_migrate_with_all_that_is_active_in_them(osmia, unique):
+    line = "start > fork:parallel [a:user > join:parallel | b:job(each=[1,2]) > join | m:manual > join] > end"
+    osmia.deploy(line, unique)
+    keys = [osmia.create(unique) for _ in range(2)]  # each waits at a, in a loop, and at the join
+    osmia.deploy(line.replace("a:user", "first:user > c:user"), unique)
+    words = ["batch", "migrate-instances", "-p", unique, "--version", "1", "--to", unique, "--yes"]
+    told = osmia.refused(8, *words)  # there is no `a` any more
+    assert "must exist in the target process definition" in told
+    assert osmia.done(*words, "--map", "a=c") == "2 of 2 process instances migrated\n"
+    for key in keys:
+        found = osmia.client.get_instance(key)
+        assert found.version == 2
+        assert {one.element_id for one in found.elements} == {"c", "b"}
 
 
 def test_incidents_are_resolved_of_a_process_or_of_all(osmia, unique):
@@ -139,7 +154,7 @@ def test_a_batch_that_somebody_else_ends_is_a_failure(osmia):
         (["cancel-instances"], 2, "Expected --process ID or --filter JSON, but found none"),
         (["cancel-instances", "--filter", "{}"], 2, "but found none"),
         (["cancel-instances"], 2, " --process ID\n"),
-        (["migrate-instances", "-p", "p", "--to", "q", "--map", "k=a", "--map", "k"], 2, "but found 'k' twice"),
+        (["migrate-instances", "-p", "p", "--to", "q", "--map", "k=a", "--map", "k=b"], 2, "but found 'k' twice"),
         (["modify-instances", "-p", "p", "--move", "k=a", "--move", "k=b"], 2, "but found 'k' twice"),
         (["cancel-instances", "--filter", "[1]"], 2, "Expected --filter to hold a JSON object, but found a list"),
         (["cancel-instances", "--filter", "@nothing.json"], 2, "Expected to read --filter from 'nothing.json'"),
@@ -147,8 +162,8 @@ def test_a_batch_that_somebody_else_ends_is_a_failure(osmia):
         (["cancel-instances", "--filter", '{"colour": "red"}', "--yes"], 1, "colour"),
         (["cancel-instances", "-p", "p", "--filter", '{"processDefinitionId": "q"}'], 2, "found it in both"),
         (["cancel-instances", "--filter", '{"state": "ACTIVE"}'], 2, "Nobody is at the terminal to answer"),
-        (["migrate-instances", "-p", "p", "--to", "q"], 2, "Expected --map FROM=TO, but found none"),
-        (["migrate-instances", "-p", "p", "--to", "no-such", "--map", "a"], 4, "no-such"),
+        (["migrate-instances", "-p", "p", "--to", "q", "--map", "a"], 2, "Expected --map FROM=TO, but found 'a'"),
+        (["migrate-instances", "-p", "p", "--to", "no-such"], 4, "no-such"),
         (["modify-instances", "-p", "p"], 2, "Expected --move FROM=TO, but found none"),
         (["modify-instances", "-p", "p", "--move", "a"], 2, "Expected --move FROM=TO, but found 'a'"),
         (["resolve-incidents"], 2, "--filter JSON or --all, but found none"),

@@ -9,8 +9,8 @@ from osmia_broker.engine.batch_commands import BatchPlan
 Pair = tuple[str, str]  #: the id of an element, and that of the one which takes its place
 
 
-def migration_plan(target_definition_key: int, mappings: Iterable[Pair]) -> BatchPlan:
-    """Return the plan to let process instances go on in another definition.
+def migration_plan(target_definition_key: int, mappings: Iterable[Pair], *, maps_same_ids: bool = False) -> BatchPlan:
+    """Return the plan to let process instances go on in another definition; with *maps_same_ids*, where the same id is unless it says otherwise.
 
     Raises:
         InvalidArgument: the definition or a mapping is missing, or there are too many mappings.
@@ -19,14 +19,16 @@ def migration_plan(target_definition_key: int, mappings: Iterable[Pair]) -> Batc
     pairs = tuple(mappings)
     faults = Faults()
     faults.require("targetProcessDefinitionKey", target_definition_key or None)
-    if not pairs:
+    if not (pairs or maps_same_ids):
         faults.require("mappingInstructions", None)
     elif not all(source and target for source, target in pairs):
         faults.add("[sourceElementId, targetElementId] are required.")
     faults.refuse()
     checks.few("mappingInstructions", pairs)
     return BatchPlan(
-        target_definition_key=checks.int64("targetProcessDefinitionKey", target_definition_key), mappings=pairs
+        target_definition_key=checks.int64("targetProcessDefinitionKey", target_definition_key),
+        mappings=pairs,
+        maps_same_ids=maps_same_ids,
     )
 
 

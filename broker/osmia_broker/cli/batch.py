@@ -232,18 +232,18 @@ def migrate_instances(
     to: Annotated[str, typer.Option(metavar="KEY|ID", help="A process version by its key, or the latest of an id.")],
     maps: Annotated[
         list[str] | None,
-        typer.Option("--map", metavar="FROM=TO", help="An active element, and where it goes on; ID for the same id."),
+        typer.Option("--map", metavar="FROM=TO", help="The element to go on at, for each with another id there."),
     ] = None,
     process: Process = "",
     version: Version = 0,
     filter: Document = None,
     detach: Detached = False,
 ) -> None:
-    """Let the active process instances that pass a filter go on in another process or version.
+    """Let active process instances go on in another process or version. Active elements go on where the same id is.
 
-    Example: osmia batch migrate-instances --process dinner --version 1 --to dinner --map decide
+    Example: osmia batch migrate-instances --process dinner --version 1 --to dinner --map decide=choose
     """
-    mapping = _pairs(maps, "--map FROM=TO", "--map decide=choose", is_same_allowed=True)
+    mapping = _pairs(maps, "--map FROM=TO", "--map decide=choose") if maps else {}
     wanted = _instances(process, version, filter)
     with session.client(found_by=LIST) as client:
         target = find_process(client, to, "osmia batch migrate-instances --to {}").key
@@ -252,7 +252,9 @@ def migrate_instances(
         session,
         run,
         wanted,
-        lambda calls, text: calls.migrate_instances(text or "", target_definition_key=target, mapping=mapping),
+        lambda calls, text: calls.migrate_instances(
+            text or "", target_definition_key=target, mapping=mapping, maps_same_ids=True
+        ),
         is_detached=detach,
     )
 
@@ -358,14 +360,13 @@ def delete_evaluations(
     carry_out(session, run, wanted, lambda calls, text: calls.delete_evaluations(text or ""), is_detached=detach)
 
 
-def _pairs(given: list[str] | None, form: str, example: str, *, is_same_allowed: bool = False) -> dict[str, str]:
-    """Return pairs of element ids; with *is_same_allowed*, one id stands for itself."""
+def _pairs(given: list[str] | None, form: str, example: str) -> dict[str, str]:
+    """Return pairs of element ids."""
     if not given:
         raise usage(f"Expected {form}, but found none.", example)
     pairs = {}
     for text in given:
-        source, equals, target = text.partition("=")
-        target = target if equals or not is_same_allowed else source
+        source, _, target = text.partition("=")
         if not (source and target):
             raise usage(f"Expected {form}, but found '{text}'.", example)
         if source in pairs:

@@ -22,6 +22,7 @@ from osmia_broker.engine.modification import modify_process_instance
 from osmia_broker.engine.resolution import resolve_incident
 from osmia_broker.engine.suspension import resume_process_instance, suspend_process_instance
 from osmia_broker.engine.turn import Turn
+from osmia_broker.model.graph import ElementType
 from osmia_broker.state.batch_rows import BatchItem, BatchType
 from osmia_broker.state.rows import ElementInstance
 
@@ -62,7 +63,17 @@ def _resume(turn: Turn, _plan: BatchPlan, item: BatchItem) -> None:
 
 
 def _migrate(turn: Turn, plan: BatchPlan, item: BatchItem) -> None:
-    migrate_process_instance(turn, MigrateProcessInstance(item.item_key, plan.target_definition_key, plan.mappings))
+    mappings = plan.mappings + (_same_ids(turn, plan, item.item_key) if plan.maps_same_ids else ())
+    migrate_process_instance(turn, MigrateProcessInstance(item.item_key, plan.target_definition_key, mappings))
+
+
+def _same_ids(turn: Turn, plan: BatchPlan, process_instance_key: int) -> tuple[tuple[str, str], ...]:
+    """Map each active element of a process instance that the plan says nothing of to the one with the same id."""
+    active = {
+        one.element_id for one in turn.elements.of_instance(process_instance_key) if one.type != ElementType.PROCESS
+    }
+    active |= {token.element_id for token in turn.tokens.of_instance(process_instance_key)}
+    return tuple((id, id) for id in sorted(active - {source for source, _ in plan.mappings}))
 
 
 def _modify(turn: Turn, plan: BatchPlan, item: BatchItem) -> None:

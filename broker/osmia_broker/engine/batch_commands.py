@@ -13,6 +13,7 @@ class BatchPlan(msgspec.Struct, frozen=True, omit_defaults=True):
 
     target_definition_key: int = 0  # of a migration
     mappings: tuple[tuple[str, str], ...] = ()  # (source element id, target element id) of a migration
+    maps_same_ids: bool = False  # of a migration: active elements without a mapping go on where the same id is
     moves: tuple[tuple[str, str], ...] = ()  # the same, of a modification
     retries: int | None = None  # of an update of jobs
     timeout_ms: int | None = None

@@ -75,7 +75,7 @@ def _plan(type: BatchType, request: queries.CreateBatchOperationRequest) -> Batc
     """Return the details that a batch operation of this type has; None if it has none."""
     if type is BatchType.MIGRATE_PROCESS_INSTANCE:
         pairs = ((one.source_element_id, one.target_element_id) for one in request.mappings)
-        return migration_plan(request.target_process_definition_key, pairs)
+        return migration_plan(request.target_process_definition_key, pairs, maps_same_ids=request.maps_same_ids)
     if type is BatchType.MODIFY_PROCESS_INSTANCE:
         return modification_plan((one.source_element_id, one.target_element_id) for one in request.moves)
     if type is BatchType.UPDATE_JOB:

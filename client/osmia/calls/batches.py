@@ -134,14 +134,23 @@ class BatchCalls(Calls):
         return await self._begin(BatchType.DELETE_PROCESS_INSTANCE, filter)
 
     async def migrate_instances(
-        self, filter: Filter, *, target_definition_key: int, mapping: Mapping[str, str]
+        self,
+        filter: Filter,
+        *,
+        target_definition_key: int,
+        mapping: Mapping[str, str] | None = None,
+        maps_same_ids: bool = False,
     ) -> BatchBegun:
-        """Let the active process instances that pass *filter* go on in another definition. *mapping* is that of `migrate_instance`."""
+        """Let the active process instances that pass *filter* go on in another definition. *mapping* is that of `migrate_instance`.
+
+        With *maps_same_ids*, active elements that it does not name go on where the same id is.
+        """
         return await self._begin(
             BatchType.MIGRATE_PROCESS_INSTANCE,
             filter,
             target_process_definition_key=target_definition_key,
-            mappings=_pairs(mapping),
+            mappings=_pairs(mapping or {}),
+            maps_same_ids=maps_same_ids,
         )
 
     async def modify_instances(self, filter: Filter, *, moves: Mapping[str, str]) -> BatchBegun:
