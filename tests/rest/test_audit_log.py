@@ -171,6 +171,16 @@ def test_deployments_decisions_and_batches(rest: Rest, unique: str):
     assert [one["auditLogKey"] for one in entries(rest, batchOperationKey=batch["batchOperationKey"])] == [
         created["auditLogKey"]
     ]
+    for type, among in [  # a name in any case; entries about anything else have none
+        ("cancel_process_instance", True),
+        ({"$in": ["Cancel_Process_Instance", "UPDATE_JOB"]}, True),
+        ({"$exists": False}, False),
+        ("UPDATE_JOB", False),
+    ]:
+        found = entries(rest, actorId=unique, batchOperationType=type)
+        assert (created["auditLogKey"] in [one["auditLogKey"] for one in found]) is among
+    refused = rest.http.post("/audit-logs/search", json={"filter": {"batchOperationType": "NO_SUCH"}})
+    assert refused.status_code == 400
 
 
 def test_operations_over_grpc_are_in_the_audit_log(rest: Rest, unique: str):

@@ -150,6 +150,18 @@ def test_process_instances_by_each_filter(
     assert of(rest, "process-instances", {"processDefinitionId": unique, **filter}) == len(who)
 
 
+def test_a_job_that_threw_an_error_nobody_caught_is_none_that_failed(rest: Rest, unique: str, found: Found):
+    rest.deploy(f"start > a:job(type={unique}) > end", unique)
+    thrown, failed = (rest.create(unique) for _ in range(2))
+    for job in rest.broker.client.activate_jobs(unique, max_jobs=2, wait_ms=-1):
+        if str(job.process_instance_key) == thrown:
+            rest.broker.client.throw_error(job.key, "NOBODY", message="bad")
+        else:
+            rest.broker.client.fail_job(job.key, retries=2, message="Card refused")
+    items = found("process-instances", {"processDefinitionId": unique, "hasRetriesLeft": True})
+    assert the(items, "processInstanceKey") == [failed]
+
+
 def test_the_process_instances_of_a_batch(rest: Rest, unique: str, found: Found):
     rest.deploy("start > a:user > end", unique)
     keys = [rest.create(unique) for _ in range(3)]

@@ -156,12 +156,15 @@ def _changes(stored: Any) -> Any:
 def _of_some_operations(log: Any) -> tuple[Field, ...]:
     """Declare the fields of *log* that only entries of some operations have."""
     of_decision = schema.TABLES[Decision].alias("decision")
+    batch_type = case((_is(log, "BATCH"), log.description), else_=_NOTHING)
     decision = Join(of_decision, and_(_is(log, "DECISION"), of_decision.c.key == log.definition_key))
     return (
         _key_of(log, "batchOperationKey", AuditEntity.BATCH, sorts=True),
-        maybe(
+        named(
             "batchOperationType",
-            case((_is(log, "BATCH"), log.description), else_=_NOTHING),
+            batch_type,
+            {one: batch_type == literal_column(f"'{one}'") for one in TYPES},
+            optional=True,
             sorts=True,
             schema={"type": ["string", "null"], "enum": [*TYPES, None]},
         ),

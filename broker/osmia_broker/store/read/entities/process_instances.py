@@ -71,7 +71,12 @@ _failed_jobs = Nested(
     _job,
     _job.c.process_instance_key,
     _process.c.key,
-    and_(_job.c.ended_ms == schema.NOT_ENDED, _job.c.retries > 0, _job.c.error_message != ""),
+    and_(
+        _job.c.ended_ms == schema.NOT_ENDED,
+        _job.c.retries > 0,
+        _job.c.error_message != "",
+        _job.c.state != "ERROR_THROWN",  # whose message is that of the error
+    ),
 )
 _item = schema.TABLES[BatchItem].alias("batch_item")
 _batches = Nested(_item, _item.c.target_instance_key, _process.c.key)
