@@ -1,5 +1,8 @@
 """Rules that hold for the rows at any moment between two commands."""
 
+from collections import Counter
+from itertools import chain
+
 from osmia_broker.partition import Partition
 from osmia_broker.state.rows import (
     DUE_KINDS,
@@ -48,6 +51,10 @@ def check_memory(partition: Partition, store: MemoryStore) -> None:
     for scope, rows in state.variables.scopes.items():
         for name, row in rows.items():
             assert values[scope, name] == row.value
+    characters = Counter[int]()
+    for row in chain.from_iterable(rows.values() for rows in state.variables.scopes.values()):
+        characters[row.process_instance_key] += len(row.name) + len(row.value)
+    assert state.variables.text == characters, "the size of an instance's variables is counted as they come and go"
     assert partition.state.residency.total_bytes == sum(state.residency.sizes.values())
     assert not state.residency._open
     assert set(state.residency._last_batch) == set(state.residency.sizes)
