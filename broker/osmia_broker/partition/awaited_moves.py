@@ -2,7 +2,7 @@
 
 A command waits only if it was certainly not carried out: the partition was away when it came, there was no link to send it over, or the process
 that was asked answers that it leads the partition no longer. It waits for a moment, together with a bounded number of others. A partition that
-is away for longer than a move takes refuses at once, as before. A caller who leaves takes the command along.
+is away for longer than a move takes refuses at once. A caller who leaves takes the command along.
 """
 
 import asyncio
