@@ -84,10 +84,33 @@ def test_a_scope_with_an_end_listener_completes_after_it(play: Play):
     )
 
 
-def test_a_boundary_event_fires_while_a_listener_works(play: Play):
-    play(
-        "deploy start > a:job(on_end=e1) > end & t:boundary(on=a, timer=PT1S) > b:job > e2:end; create; complete a; advance 1000; at b; none a"
-    )
+@pytest.mark.parametrize("trigger", ["timer=PT1S", 'message=go, key="=1"'])
+def test_a_boundary_event_leaves_no_element_whose_work_is_done(play: Play, trigger: str):
+    play(f"""
+        deploy   start > a:job(on_end=e1) > c:job > end & t:boundary(on=a, {trigger}) > b:job > e2:end
+        create
+        complete a
+        advance  1000
+        publish  go key=1
+        none     b
+        waits    a type=e1
+        complete a
+        at       c
+    """)
+
+
+def test_a_boundary_event_leaves_no_element_that_an_incident_holds_at_its_end(play: Play):
+    play("""
+        deploy   start > a:job(out.x="=assert(y, y != null)") > c:job > end & t:boundary(on=a, timer=PT1S) > b:job > e2:end
+        create
+        complete a
+        incident a IO_MAPPING_ERROR
+        advance  1000
+        none     b
+        set      y=1
+        resolve  a
+        at       c
+    """)
 
 
 @pytest.mark.parametrize(

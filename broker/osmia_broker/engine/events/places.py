@@ -18,6 +18,9 @@ from osmia_broker.engine.variables import merge, put_local
 from osmia_broker.model.graph import Element, ElementType
 from osmia_broker.state.rows import ElementInstance, ElementState
 
+#: They happen to an element while its work goes on.
+_OF_ACTIVE = frozenset({ElementType.START_EVENT, ElementType.BOUNDARY_EVENT})
+
 
 def fire(turn: Turn, owner: ElementInstance, event: Element, variables: Variables, *, stay_local: bool = False) -> bool:
     """Let *event* happen to *owner*, the element instance that waits for it; return whether *owner* still takes it.
@@ -47,9 +50,10 @@ def fire(turn: Turn, owner: ElementInstance, event: Element, variables: Variable
 def may_fire(turn: Turn, owner: ElementInstance, event: Element) -> bool:
     """Whether *owner* still takes *event*.
 
-    Nothing does that is being terminated. A scope that completes begins no event subprocess any more, even if an incident holds it at its end.
+    Nothing does that is being terminated. An element that completes begins no event subprocess any more and is left by no boundary event, even
+    if a listener or an incident holds it at its end: its work is done.
     """
-    if event.type is ElementType.START_EVENT and owner.state is not ElementState.ACTIVATED:
+    if event.type in _OF_ACTIVE and owner.state is not ElementState.ACTIVATED:
         return False
     return not is_ending(turn, owner)
 
