@@ -1,5 +1,6 @@
 """A signal, message or timer that a process instance cannot take becomes an incident there. A signal or message for many reaches all of them but those that cannot take it; it reaches these when the incident is resolved."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from osmia_broker.engine import commands
 from osmia_broker.engine.events import delivery, places, timers
 from osmia_broker.engine.events.delivery import TriggerSubscription
 from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Message, Timer, Variable
-from tests.partition.opened import Opened, WatchedStore, activate, complete, create, deploy, opened
+from tests.partition.opened import Opened, WatchedStore, activate, complete, create, deploy, opened, steps_only
 from tests.partition.several import several
 
 ROOM, FULL, SHARE = 1_000, '"' + "x" * 900 + '"', '"' + "y" * 200 + '"'
@@ -106,6 +107,25 @@ async def test_a_signal_reaches_the_pages_after_one_with_an_instance_without_roo
         await it.settled()
         assert states(it.store, keys) == ["ACTIVATED" if size == FULL else "COMPLETED" for size in sizes]
         assert len(it.store.living(Incident)) == sizes.count(FULL)
+
+
+async def test_an_event_that_takes_a_kept_message_between_its_pages_leaves_nothing_to_the_start_event(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    for module in ("osmia_broker.state.state", "tests.memory_store"):
+        monkeypatch.setattr(f"{module}.MATCHES_MAX", 2)
+    waits = f"wait:catch({WAITS['message']})"
+    async with opened(budget=steps_only(2)) as it:
+        await it.do(deploy(f"start > {waits} > end"))
+        await it.do(deploy(f"start > {waits} > a:job > end & go:start(message=go) > b:job > end2", id="both"))
+        for _ in range(10):
+            await it.do(create())
+        await asyncio.gather(
+            it.do(commands.PublishMessage("go", "1", 60_000, "", {})),
+            it.do(create("both")),
+        )
+        await it.settled()
+        assert [row.element_id for row in it.store.living(ElementInstance) if row.element_id in "ab"] == ["a"]
 
 
 @pytest.mark.parametrize("trigger", WAITS)

@@ -4,7 +4,7 @@ Of each process id a message reaches the subscription that was opened first, or 
 process that a message with a key has started takes the next message with this key when it has ended.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -174,7 +174,7 @@ def reach_page(turn: Turn, command: CorrelateMessage) -> tuple[list[int], Correl
     Return the process instances that it has reached, and the command for the pages after it; None if there are no more.
     """
     found, has_more = _waiting(turn, command)
-    reached = set(command.reached)
+    reached = {*command.reached, *_reached_meanwhile(turn, command)}
     new: list[str] = []
     instances: list[int] = []
     remote: list[RemoteSubscription] = []
@@ -208,6 +208,15 @@ def reach_page(turn: Turn, command: CorrelateMessage) -> tuple[list[int], Correl
         is_for_all = not command.bpmn_process_id
         return [*instances, *(_start_instances(turn, command, reached) if is_for_all else ())], None
     return instances, msgspec.structs.replace(command, after_key=found[-1].key, reached=tuple(reached))
+
+
+def _reached_meanwhile(turn: Turn, command: CorrelateMessage) -> Iterable[str]:
+    """Return the processes that a kept message has reached already: those of the pages before, and of events that have opened since.
+
+    One that is given to another subscription of its only process has reached that one in vain.
+    """
+    message = None if command.bpmn_process_id else turn.messages.get(command.message_key)
+    return () if message is None else filter(None, message.correlated.split("\n"))
 
 
 def _waiting(turn: Turn, command: CorrelateMessage) -> tuple[list[Subscription | RemoteSubscription], bool]:
