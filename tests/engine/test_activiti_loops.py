@@ -158,6 +158,22 @@ def test_a_subprocess_keeps_what_the_elements_in_it_give_for_the_list(door: Door
     )
 
 
+def test_the_elements_in_a_subprocess_read_what_is_collected_from_around_it_until_they_give_it(door: Door):
+    played(
+        door,
+        f"start > m:sub(cardinality=2, output=meals, output_item=meal) {{ start > cook:user > end }} {REST}",
+        'create meal=bread; complete cook meal=stew; complete cook; at rest; variables meal=bread meals=["stew","bread"]',
+    )
+
+
+def test_a_counter_that_is_collected_stays_what_it_is(door: Door):
+    played(
+        door,
+        f"start > m:sub(cardinality=2, output=meals, output_item=loopCounter, sequential=true) {{ start > cook:user > end }} {REST}",
+        "create; complete cook; complete cook; at rest; variables meals=[0,1]",
+    )
+
+
 def test_a_call_keeps_what_it_takes_from_the_called_process_for_the_list(door: Door):
     caller = bpmn(
         f"start > c:call(cardinality=2, output=dishes, output_item=dish) {REST}", id="caller", dialect="activiti"

@@ -26,7 +26,7 @@ from osmia_broker.engine.lifecycle import (
     terminate_inside,
 )
 from osmia_broker.engine.turn import Turn
-from osmia_broker.engine.variables import merge, put_local
+from osmia_broker.engine.variables import merge, put_local, visible
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import Element, ElementType, MultiInstance, StandardLoop
 from osmia_broker.state.json_text import document
@@ -193,8 +193,10 @@ def _create(turn: Turn, body: ElementInstance, row: Loop, element: Element, item
     variables = {"loopCounter": str(number)}
     if isinstance(loop, MultiInstance):
         variables = {loop.names.counter: str(number - 1 + loop.names.counts_from)}
-        if result := loop.result_variable or _owned_for_the_list(loop, element):
-            variables[result] = "null"
+        if loop.result_variable:
+            variables[loop.result_variable] = "null"
+        elif owned := _owned_for_the_list(loop, element):
+            variables[owned] = visible(turn, body, [owned]).get(owned, "null")
         if loop.element_variable and item is not None:
             variables[loop.element_variable] = bytes(item).decode()
     if not sees_only_own(turn, instance):  # else an expression still reads them (`implied_variables`)
@@ -205,10 +207,13 @@ def _create(turn: Turn, body: ElementInstance, row: Loop, element: Element, item
 def _owned_for_the_list(loop: MultiInstance, element: Element) -> str:
     """Return the variable that an instance must own from the beginning, so that a result stays in it; empty for none.
 
-    The elements in a subprocess give results outwards, and so does a call activity with `activiti:out`.
+    The elements in a subprocess give results outwards, and so does a call activity with `activiti:out`. Until then the instance has the value
+    around it, as Activiti reads it through the scopes. The counters of the loop stay what they are.
     """
-    gives_outwards = element.children or element.outputs
-    return loop.output_variable if loop.collects_locals and loop.output_collection and gives_outwards else ""
+    names = loop.names
+    is_owned = loop.collects_locals and loop.output_collection and (element.children or element.outputs)
+    is_counter = loop.output_variable in (names.counter, names.instances, names.active, names.completed)
+    return loop.output_variable if is_owned and not is_counter else ""
 
 
 def _finish(turn: Turn, body: ElementInstance, row: Loop, element: Element) -> None:
