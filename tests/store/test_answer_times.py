@@ -45,9 +45,52 @@ async def test_a_list_that_stops_coming_ends_with_its_connection(portions: int, 
     monkeypatch.setattr(connection, "START_S", 0.01)
     taken: list[Any] = []
     driver: Any = SilentDriver(portions)
-    with pytest.raises(ConnectionError, match="shut down"):
+    with pytest.raises(ConnectionError, match=r"no answer within 0\.01 s"):
         await Connection(driver, 1, 1.0).pairs("select", taken.extend)
     assert len(taken) == portions
+
+
+class AskedDriver(SilentDriver):
+    """A connection whose server answers one statement when the test says so. Between its two messages, the connection may be gone."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.asked = asyncio.Event()
+        self.answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def terminate(self) -> None:
+        super().terminate()
+        if not self.answer.done():
+            self.answer.set_result("")
+
+    async def fetchrow(self, _text: str) -> str:
+        self.asked.set()
+        answer = await self.answer
+        if self.ended.is_set():
+            raise AttributeError("'NoneType' object has no attribute 'bind_execute'")
+        return answer
+
+
+async def test_an_answer_that_came_while_the_process_was_busy_is_taken(monkeypatch: pytest.MonkeyPatch):
+    """A command of many thousand steps, or a machine with too much to do: the server was quick, and this process heard nothing."""
+    loop, busy_s = asyncio.get_running_loop(), [0.0]
+    own_time = loop.time
+    monkeypatch.setattr(loop, "time", lambda: own_time() + busy_s[0])
+    driver: Any = AskedDriver()
+    asking = asyncio.create_task(Connection(driver, 1, 5.0).row("select"))
+    await driver.asked.wait()
+    busy_s[0] = 60.0
+    loop.call_soon(
+        driver.answer.set_result, "row"
+    )  # as a socket does that has it: in the round in which the timer is due, too
+    assert await asking == "row"
+    assert not driver.ended.is_set()
+
+
+async def test_a_server_that_is_silent_while_the_process_listens_is_left():
+    driver: Any = AskedDriver()
+    with pytest.raises(ConnectionError, match=r"no answer within 0\.01 s"):
+        await Connection(driver, 1, 0.01).row("select")
 
 
 async def test_when_one_partition_fails_the_questions_to_the_others_end():

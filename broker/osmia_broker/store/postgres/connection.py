@@ -18,6 +18,7 @@ from osmia_broker.base.addresses import without_password
 from osmia_broker.base.errors import StoreFailed
 from osmia_broker.base.system_errors import in_words
 from osmia_broker.store.postgres import pooler
+from osmia_broker.store.postgres.patience import Patience
 from osmia_broker.store.postgres.schemas import quoted, schema_of
 
 if TYPE_CHECKING:
@@ -114,31 +115,20 @@ class Connection:
 
     async def _answered(self, answer_s: float, call: Callable[..., Any], text: str, *values: Any) -> Any:
         self._is_unsure = False
-        patience = self._begin_patience(answer_s)
-        try:
+        with Patience(self._driver, answer_s):
             answer = await call(text, *values)
-        finally:
-            patience.cancel()
         if self._is_unsure:
             raise ConnectionError(f"a commit that was not confirmed: {_NO_STANDBY}")
         return answer
 
     async def pairs(self, text: str, take: Callable[[list[Any]], None], *, at_once: int = 10_000) -> None:
         """Run a statement that may give millions of rows, and hand them to *take* in portions. Each may take long. Raises as `row`."""
-        patience = self._begin_patience(START_S)
-        try:
+        with Patience(self._driver, START_S) as patience:
             async with self._driver.transaction(readonly=True):
                 cursor = await self._driver.cursor(text)
                 while found := await cursor.fetch(at_once):
-                    patience.cancel()
                     take(found)
-                    patience = self._begin_patience(START_S)
-        finally:
-            patience.cancel()
-
-    def _begin_patience(self, answer_s: float) -> asyncio.TimerHandle:
-        """Shut the connection down in *answer_s*, unless the timer is cancelled before."""
-        return asyncio.get_running_loop().call_later(answer_s, self._driver.terminate)
+                    patience.answered()
 
     def transaction(self) -> Any:
         """Return a context in which statements are one transaction."""
