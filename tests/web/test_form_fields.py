@@ -236,3 +236,39 @@ def test_a_field_says_what_is_wrong_with_what_stands_there_now(
             [],
         )
         assert problem.count() == bool(fault)
+
+
+@pytest.mark.parametrize("text", ["1.200,50", "70abc", "1 000", "٣", "--5"])
+@pytest.mark.parametrize("way", ["typed", "pasted"])
+def test_a_text_that_is_no_number_stays_until_it_is_mended(open_form: Any, work: Any, unique: str, text: str, way: str):
+    page = open_form({"type": "number", "label": "Amount", "key": "amount"})
+    amount = region(page, "Form").get_by_role("textbox", name="Amount")
+    amount.fill("7")
+    amount.select_text()
+    page.keyboard.type(text) if way == "typed" else page.keyboard.insert_text(text)
+    expect(amount).to_have_value(text)
+    complete(page)
+    expect(region(page, "Form").locator(".fjs-form-field-error")).to_have_text(
+        "Field must be a number, and not larger than 1.7e308."
+    )
+    expect(amount).to_have_value(text)
+    amount.select_text()
+    page.keyboard.type("-12,5")
+    complete(page)
+    expect(page.get_by_role("status")).to_have_text("Task completed.")
+    assert arrived(work, unique) == {"amount": -12.5}
+
+
+def test_the_arrows_of_a_number_count_from_the_last_one(open_form: Any, work: Any, unique: str):
+    page = open_form({"type": "number", "label": "Amount", "key": "amount"})
+    amount = region(page, "Form").get_by_role("textbox", name="Amount")
+    amount.fill("7")
+    amount.fill("7x")
+    region(page, "Form").get_by_label("Increment").click()
+    expect(amount).to_have_value("8")
+    amount.fill("8x")
+    amount.press("ArrowDown")
+    expect(amount).to_have_value("7")
+    complete(page)
+    expect(page.get_by_role("status")).to_have_text("Task completed.")
+    assert arrived(work, unique) == {"amount": 7}

@@ -1,7 +1,8 @@
 // What a person types for a number, a date or a time, before the viewer of forms reads it.
 //
-// The viewer takes "2026-12-31" for some other day where days are written otherwise, empties a field whose text it cannot read, and hangs at a number
-// that is too large. Here a text has one meaning or none: with none it stays in its field, and the field says so.
+// The viewer takes "2026-12-31" for some other day where days are written otherwise, empties a field whose text it cannot read, leaves out the keys that
+// make no number (so that 1.200,50 becomes 1.20050), and hangs at a number that is too large. Here a text has one meaning or none: with none it stays in
+// its field, and the field says so.
 
 const NUMBER = 'Field must be a number, and not larger than 1.7e308.';
 const TIME = 'Field must be a time, such as 14:30 or 02:30 PM.';
@@ -41,6 +42,7 @@ function problemOfDate(text, picker) {
 
 const isDate = (input) => Boolean(input?._flatpickr);
 const isTime = (input) => Boolean(input?.closest?.('.fjs-timepicker'));
+const isNumber = (input) => Boolean(input?.matches?.('.fjs-form-field-number input'));
 
 function problemOf(input) {
   const text = input.value.trim();
@@ -74,10 +76,11 @@ function drawn() {
   return [...Array(FRAMES)].reduce((before) => before.then(frame), Promise.resolve());
 }
 
-// The viewer empties the field of a time that it has not read whenever it draws it anew. What somebody has typed there comes back.
+// The viewer empties the field of a time that it has not read, and shows the last number that it has read, whenever it draws them anew. What somebody
+// has typed there comes back.
 function putBack(within) {
   for (const [input, text] of wrong.get(within) ?? []) {
-    if (!input.isConnected || input.value) continue;
+    if (!input.isConnected || (isNumber(input) ? input.value === text : input.value)) continue;
     input.value = text;
     input.dispatchEvent(new Event('input', { bubbles: true }));
   }
@@ -119,7 +122,13 @@ export function guard(form, within, { signal, tell }) {
   form.on('reset', () => { texts.clear(); });
   const stop = (event) => event.stopImmediatePropagation();
   const isWrong = (input) => (isDate(input) || isTime(input)) && problemOf(input);
-  within.addEventListener('input', ({ target }) => {
+  within.addEventListener('input', (event) => {
+    const { target } = event;
+    if (isNumber(target) && problemOf(target)) {
+      texts.set(target, target.value);
+      stop(event);
+      return;
+    }
     if (texts.get(target) === target.value) return; // it was put back
     texts.delete(target);
     if (isDate(target) || isTime(target)) unread.set(within, target);
@@ -127,6 +136,14 @@ export function guard(form, within, { signal, tell }) {
   }, { capture: true, signal });
   within.addEventListener('keydown', (event) => {
     if (['Enter', 'ArrowDown'].includes(event.key) && isWrong(event.target)) stop(event);
+    if (['ArrowUp', 'ArrowDown'].includes(event.key) && isNumber(event.target)) texts.delete(event.target); // the viewer counts from its last number
+  }, { capture: true, signal });
+  within.addEventListener('keypress', (event) => {
+    if (isNumber(event.target) && (problemOf(event.target) || !/^\d$/.test(event.key))) stop(event); // no key is left out of a text
+  }, { capture: true, signal });
+  within.addEventListener('click', ({ target }) => {
+    const arrows = target.closest('.fjs-number-arrow-container');
+    if (arrows) texts.delete(arrows.parentElement.querySelector('input'));
   }, { capture: true, signal });
   within.addEventListener('blur', (event) => {
     const { target, relatedTarget } = event;
