@@ -31,8 +31,11 @@ def parse_address(address: str | None) -> Address:
     the address are ignored.
 
     Raises:
+        TypeError: the address is no text.
         ValueError: the address has no such form, or its port is not between 1 and 65535.
     """
+    if not isinstance(address, str | None):
+        raise TypeError(f"Expected address to be a string, but found {address!r}")
     given = (address or os.environ.get("OSMIA_ADDRESS") or os.environ.get("ZEEBE_ADDRESS") or DEFAULT_ADDRESS).strip()
     refusal = ValueError(f"Expected an address like host:port or https://host:port, but found '{given}'")
     try:

@@ -336,10 +336,13 @@ def test_a_process_is_deleted_with_its_history(osmia, unique):
 
 
 def test_a_task_is_shown_and_a_job_of_a_worker_is_none(osmia, unique):
-    osmia.deploy(f"start > eat:user(name=Eat dinner, assignee=ada) > work:job(type={unique}) > end", unique)
+    osmia.deploy(
+        f"start > eat:user(name=Eat dinner, assignee=ada, doc=While it is hot) > work:job(type={unique}) > end", unique
+    )
     key = osmia.create(unique)
     (task,) = (one.key for one in osmia.client.search_jobs(process_instance_key=key).items)
     assert osmia.done("task", "show", task).splitlines()[0].endswith("  Eat dinner"), "a task is found by its job too"
+    assert osmia.done("task", "show", task).splitlines()[1] == "  While it is hot"
     assert osmia.json("task", "show", task)["assignee"] == "ada"
     assert osmia.done("task", "complete", task, "--var", "dinner=pizza") == f"Completed {task}\n"
     job = osmia.client.search_jobs(process_instance_key=key, type=unique).items[0].key

@@ -36,6 +36,7 @@ def test_any_list_is_printed_by_its_name(osmia: Any, picking: tuple[int, int]):
     ("words", "code", "told"),
     [
         (["nope"], 1, "Expected the name of a list, but found 'nope'; the lists are audit-logs"),
+        (["audit-log"], 1, "but found 'audit-log'; did you mean 'audit-logs'?"),
         (["jobs", "--of", "1"], 1, "belongs to nothing"),
         (
             ["jobs/statistics/by-workers"],

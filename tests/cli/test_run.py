@@ -49,9 +49,10 @@ def test_a_run_that_waits_ends_with_its_time(osmia, file, monkeypatch):
     assert "goes on" in told
 
 
-def test_a_file_without_a_process_is_not_run(osmia, tmp_path):
-    (tmp_path / "f.form").write_text('{"id": "f", "components": [], "type": "default"}')
+def test_a_file_without_a_process_is_not_run_and_not_deployed(osmia, unique, tmp_path):
+    (tmp_path / "f.form").write_text(f'{{"id": "{unique}", "components": [], "type": "default"}}')
     assert "There is no process in" in osmia.refused(2, "run", tmp_path / "f.form")
+    assert not osmia.client.search_items("resources", {"resourceName": "f.form", "resourceId": unique}).items
 
 
 def extensions_beside(path, id):

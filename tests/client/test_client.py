@@ -377,6 +377,12 @@ async def test_a_word_is_no_list_of_words(gateway: ScriptedGateway, client: Clie
     assert not gateway.requests
 
 
+async def test_an_address_that_is_no_text_is_named() -> None:
+    wrong: Any = 12
+    with pytest.raises(TypeError, match="Expected address to be a string, but found 12"):
+        Client(wrong)
+
+
 @pytest.mark.parametrize(
     ("values", "text"),
     [

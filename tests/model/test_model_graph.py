@@ -88,6 +88,11 @@ def test_both_dialects_may_stand_in_one_file_each_element_is_of_one() -> None:
     assert not found.elements["e"].inputs
 
 
+def test_a_task_that_activiti_has_built_in_is_refused_with_a_way_to_do_without() -> None:
+    [fault] = faults(element("serviceTask", "it", attributes='activiti:type="mail"'))
+    assert fault.reason.startswith("'activiti:type' is currently not supported; give the task an 'implementation'")
+
+
 def test_what_activiti_reads_at_another_element_of_the_file_stays_refused() -> None:
     [fault] = faults(
         element("serviceTask", "a", '<zeebe:taskDefinition type="work"/>', 'activiti:class="x.Y"')

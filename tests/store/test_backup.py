@@ -119,6 +119,14 @@ def test_nothing_is_overwritten(data: Path, tmp_path: Path):
     assert contents(data) == before
 
 
+def test_a_file_in_place_of_the_data_directory_stays(data: Path, tmp_path: Path):
+    back_up(data, tmp_path / "copy")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(Occupied, match=r"Expected '.*file' to be a directory, but found a file"):
+        restore(tmp_path / "copy", tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_an_empty_directory_such_as_a_new_volume_takes_a_restore(data: Path, tmp_path: Path):
     back_up(data, tmp_path / "copy")
     volume = tmp_path / "volume"

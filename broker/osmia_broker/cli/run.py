@@ -1,16 +1,19 @@
 """`osmia run`: deploy files, start the first process, and follow the instance to its end."""
 
 import shlex
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.deploy import deploy_files, deployed_rows, done_with
-from osmia_broker.cli.failures import usage
+from osmia_broker.cli.failures import Failure, usage
 from osmia_broker.cli.follow import follow
 from osmia_broker.cli.options import Var, Vars
 from osmia_broker.cli.session import TIMEOUT, Session, with_session_and_timeout
+
+WITHOUT_PROCESS = (".dmn", ".form")  #: ends of the names of files that cannot have one
 
 app = typer.Typer(add_completion=False)
 
@@ -34,11 +37,12 @@ def run(
     Example: osmia run examples/dinner.bpmn --var guests=4
     """
     variables = typed.read(var, vars)
+    if all(Path(one).suffix in WITHOUT_PROCESS for one in files):
+        raise _no_process(files)
     with session.client(call_timeout=TIMEOUT) as client:
         deployment = deploy_files(client, files, say=session.say, command="osmia run")
         if not deployment.processes:
-            named = shlex.join(files)
-            raise usage(f"There is no process in {named}.", f"osmia deploy {named}")
+            raise _no_process(files)
         first = deployment.processes[0]
         done = done_with(deployed_rows(deployment)[0])
         session.say(f"{done} process {first.bpmn_process_id} (version {first.version})")
@@ -46,3 +50,8 @@ def run(
         session.say(f"Started {key}")
         state = follow(client, key, session.say, wait=session.timeout).state
     session.one({"processInstanceKey": str(key), "state": str(state)}, key="processInstanceKey", text=str(key))
+
+
+def _no_process(files: list[str]) -> Failure:
+    named = shlex.join(files)
+    return usage(f"There is no process in {named}.", f"osmia deploy {named}")

@@ -68,7 +68,8 @@ def show(session: Session, key: Key, user: User = "", groups: Groups = "") -> No
         "process": f"{task.bpmn_process_id} (version {task.process_version})",
         "instance": f"{task.process_instance_key}{', which is suspended: the task takes nothing' if is_held else ''}",
     }
-    lines = [f"{task.key}  {row['name']}", *(f"  {name:<10}{value}" for name, value in shown.items() if value)]
+    about = [f"  {line}" for line in task.documentation.strip().splitlines()]
+    lines = [f"{task.key}  {row['name']}", *about, *(f"  {name:<10}{value}" for name, value in shown.items() if value)]
     for title, listed in (("variables", _pairs(variables)), ("form fields", [_field(one) for one in fields])):
         lines += [f"  {title}", *(f"    {line}" for line in listed)] if listed else []
     lines += [f"  {one['timestamp']}  {one['user'] or 'somebody'}: {one['text']}" for one in said]

@@ -114,7 +114,11 @@ def restore(backup: Path, data_dir: Path, progress: Progress = lambda _done, _al
         BackupFailed: a file is damaged or cannot be copied, or a newer Osmia made the backup.
     """
     listed = _read_list(backup)
-    if data_dir.exists() and (found := [one.name for one in data_dir.iterdir() if one.name not in EMPTY]):
+    if data_dir.exists() and not data_dir.is_dir():
+        raise Occupied(f"Expected '{data_dir}' to be a directory, but found a file")
+    with _explained(f"read '{data_dir}'"):
+        found = [one.name for one in data_dir.iterdir() if one.name not in EMPTY] if data_dir.exists() else []
+    if found:
         raise Occupied(f"Expected '{data_dir}' to be empty, but found '{min(found)}' in it")
     if listed.database > HEAD:
         raise BackupFailed(

@@ -87,7 +87,7 @@ def _unsupported(local: str, supported: frozenset[str] = frozenset()) -> str:
     text = f"'activiti:{quote(local)}' is currently not supported"
     if local in JAVA:
         return f"{text}, because it runs Java code; {JAVA[local]}"
-    return text + meant("activiti:", local, supported)
+    return f"{text}; {WORK}" if local == "type" else text + meant("activiti:", local, supported)
 
 
 def has(source: Source, attributes: frozenset[str]) -> bool:
