@@ -136,6 +136,30 @@ def test_a_list_that_grows_too_large_is_read_to_its_end_and_forgotten():
     assert read(decoder, "be") == [("c", "d")]
 
 
+def test_a_block_of_references_alone_is_bound_by_its_size_too():
+    decoder = Decoder()
+    read(decoder, "400161" + "7fd907" + "62" * 1_112)
+    assert decoder.decode(b"\xbe" * 3, 3 * 1_145) == [(b"a", b"b" * 1_112, 1_145)] * 3
+    assert decoder.decode(b"\xbe" * 3, 3 * 1_145 - 1) is None
+
+
+@pytest.mark.parametrize(("block", "words"), [("8280", "index 0"), ("82be", "a reference to nothing")])
+def test_a_bad_reference_behind_good_ones_ends_the_connection(block: str, words: str):
+    with pytest.raises(ConnectionFault, match=words):
+        read(Decoder(), block)
+
+
+@given(st.lists(st.integers(1, 70)))
+def test_references_alone_stand_for_what_they_do_among_literals(indexes: list[int]):
+    """The usual block is read by a way of its own."""
+    added = "".join(f"400161{1:02x}{0x61 + number:02x}" for number in range(9))
+    alone, among = Decoder(), Decoder()
+    for decoder in (alone, among):
+        read(decoder, added)
+    block = "".join(f"{0x80 + index:02x}" for index in indexes)
+    assert read(alone, block) == read(among, block + "000178" + "0179")[:-1]
+
+
 def test_every_octet_has_a_word_of_its_own_and_none_begins_another():
     words = huffman.words()
     assert len(words) == 256
@@ -176,4 +200,5 @@ def test_random_bytes_are_read_or_refused(block: bytes):
     except ConnectionFault:
         return
     assert fields is None or sum(size for _, _, size in fields) <= 1_000
-    assert decoder._size == sum(size for _, _, size in decoder._entries) <= 4_096
+    added = decoder._fields[: 1 - len(STATIC)]
+    assert decoder._size == sum(size for _, _, size in added) <= 4_096

@@ -4,6 +4,7 @@ Answers of gRPC are a few bytes of headers, most of them constant, so a table of
 """
 
 import re
+from operator import itemgetter
 
 from osmia_broker.h2.frames import COMPRESSION_ERROR, ConnectionFault
 from osmia_broker.h2.huffman import decode as huffman
@@ -40,7 +41,10 @@ def _field(name: bytes, value: bytes) -> Field:
 
 STATIC = _static()
 FIRST_DYNAMIC = len(STATIC)  # 62
-NEWEST = FIRST_DYNAMIC - 1  # less the index of an entry: its place from the end of the dynamic table, -1 for the newest
+_STATIC_FIELDS = FIRST_DYNAMIC - 1
+_SHORT = 0x80  # and above it up to 0xFE: the octet is a whole reference to a field, by its index
+_REFERENCES = bytes(range(_SHORT + 1, 0xFF))
+_size_of = itemgetter(2)
 _FIELDS = {field[:2]: index for index, field in enumerate(STATIC) if index}
 _NAMES = {field[0]: index for index, field in reversed(list(enumerate(STATIC))) if index}
 
@@ -48,11 +52,12 @@ _NAMES = {field[0]: index for index, field in reversed(list(enumerate(STATIC))) 
 class Decoder:
     """Reads the header blocks of one connection, in their order."""
 
-    __slots__ = ("_entries", "_limit", "_size")
+    __slots__ = ("_fields", "_limit", "_size")
 
     def __init__(self) -> None:
-        self._entries: list[Field] = []  # oldest first; the newest has the lowest index
-        self._size = 0
+        # Both tables, from the highest index to 1: those that the peer has added, oldest first, before the static ones.
+        self._fields = STATIC[:0:-1]
+        self._size = 0  # of those that the peer has added
         self._limit = TABLE_BYTES
 
     def decode(self, block: bytes, bytes_max: int) -> list[Field] | None:
@@ -71,8 +76,11 @@ class Decoder:
             raise ConnectionFault(COMPRESSION_ERROR, f"Expected a header block, but found {error}") from None
 
     def _decode(self, block: bytes, bytes_max: int) -> list[Field] | None:
-        fields: list[Field] = []
-        entries = self._entries
+        known = self._fields
+        if not block.translate(None, _REFERENCES):  # the usual case
+            fields = [known[_SHORT - octet] for octet in block]
+            return fields if sum(map(_size_of, fields)) <= bytes_max else None
+        fields = []
         size = at = 0
         end = len(block)
         while at < end:
@@ -82,9 +90,9 @@ class Decoder:
                 index = first & 0x7F
                 if index == 0x7F:
                     index, at = _number(block, at, 0x7F)
-                field = STATIC[index] if index < FIRST_DYNAMIC else entries[NEWEST - index]
                 if not index:
                     raise ValueError("index 0")
+                field = known[-index]
             elif first & 0x40:  # a new field that the table takes
                 field, at = self._literal(block, at, first & 0x3F, 0x3F)
                 self._add(field)
@@ -105,7 +113,7 @@ class Decoder:
         if index == mask:
             index, at = _number(block, at, mask)
         if index:
-            name = STATIC[index][0] if index < FIRST_DYNAMIC else self._entries[NEWEST - index][0]
+            name = self._fields[-index][0]
             value, at = _text(block, at)
         else:
             name, at = _text(block, at)
@@ -126,18 +134,18 @@ class Decoder:
         return at
 
     def _add(self, field: Field) -> None:
-        self._entries.append(field)
+        self._fields.insert(-_STATIC_FIELDS, field)
         self._size += field[2]
         if self._size > self._limit:
             self._evict()
 
     def _evict(self) -> None:
         """Remove the oldest entries until the table fits its limit (RFC 7541, 4.3 and 4.4)."""
-        entries, gone = self._entries, 0
+        fields, gone = self._fields, 0
         while self._size > self._limit:
-            self._size -= entries[gone][2]
+            self._size -= fields[gone][2]
             gone += 1
-        del entries[:gone]
+        del fields[:gone]
 
 
 def _number(block: bytes, at: int, value: int) -> tuple[int, int]:
