@@ -306,7 +306,7 @@ async def test_jobs_without_room_in_streams_go_to_polls(it: Fixture):
         it.partition.offer(*range(STREAM_JOBS + 2))
         it.partition.answer()
         assert await poll == [STREAM_JOBS, STREAM_JOBS + 1]
-        assert stream.room == 0
+        assert stream.room() == 0
 
 
 async def test_a_closed_stream_gives_back_once_what_it_has_not_delivered(it: Fixture):
@@ -394,7 +394,7 @@ async def test_a_write_that_takes_too_long_is_seen_behind_one_that_did_not(
         await anext(stream)
         while not it.partition.given_back:
             await asyncio.sleep(0)
-        assert (it.partition.given_back, stream.room) == ([3], 0)
+        assert (it.partition.given_back, stream.room()) == ([3], 0)
 
 
 async def test_a_stalled_stream_that_is_read_again_takes_jobs_again(it: Fixture, monkeypatch: pytest.MonkeyPatch):
@@ -405,7 +405,7 @@ async def test_a_stalled_stream_that_is_read_again_takes_jobs_again(it: Fixture,
         await anext(stream)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        assert stream.room == 0
+        assert stream.room() == 0
         reading = asyncio.ensure_future(anext(stream))
         await asyncio.sleep(0)
         it.partition.offer(2)
@@ -424,9 +424,9 @@ async def test_a_stream_leaves_the_jobs_that_waited_to_polls(it: Fixture):
 async def test_a_push_that_is_lost_with_its_batch_leaves_the_stream_its_room(it: Fixture):
     with it.stream() as stream:
         it.partition.offer(*range(STREAM_JOBS))
-        assert stream.room == 0
+        assert stream.room() == 0
         it.partition.answer(gone())
-        assert stream.room == STREAM_JOBS
+        assert stream.room() == STREAM_JOBS
 
 
 # --- after an outage
@@ -449,12 +449,12 @@ async def test_after_an_outage_streams_get_the_jobs_that_wait(it: Fixture):
         it.partition.waiting["ask"] = list(range(3 * STREAM_JOBS))
         it.partition.reopen()
         it.partition.answer_all()
-        assert (a.room, b.room) == (0, 0)
+        assert (a.room(), b.room()) == (0, 0)
         for _ in range(STREAM_JOBS):
             await anext(a)
             it.partition.answer_all()
         assert it.partition.waiting["ask"] == []
-        assert a.room == 0
+        assert a.room() == 0
 
 
 async def test_after_an_outage_nobody_asks_for_a_type_that_has_no_jobs_twice(it: Fixture):

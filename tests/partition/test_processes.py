@@ -175,7 +175,7 @@ async def test_jobs_of_a_stream_that_has_gone_come_back_to_their_partitions(it: 
         await it.it.settled()
         for partition in (1, 2, 3):
             await it.create_at(partition)
-        await it.until(lambda: stream.room == 29 and len(stream._jobs) == 3)
+        await it.until(lambda: stream.room() == 29 and len(stream._jobs) == 3)
     await it.it.settled()
     found = [await it.poll(3) for _ in range(3)]
     assert sorted(partition_of_key(job.key) for jobs in found for job in jobs) == [1, 2, 3]

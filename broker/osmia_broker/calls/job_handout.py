@@ -94,20 +94,13 @@ class JobHandout(Listener):
                 self._grow_backlog(type)
 
     def _push(self, type: str, offered: list[int]) -> int:
-        """Share jobs among the streams that have room, one each in turn; return how many are left."""
-        shares: dict[JobStream, list[int]] = {}
+        """Share jobs among the streams that have room; return how many are left."""
         keys = list(dict.fromkeys(offered))
-        pushed = 0
-        for key in keys:
-            stream = self._waiting.next_stream(type)
-            if stream is None:
-                break
-            stream.reserve()
-            shares.setdefault(stream, []).append(key)
-            pushed += 1
-        for stream, share in shares.items():
+        left = len(keys)
+        for stream, share in self._waiting.share(type, keys).items():
+            left -= len(share)
             self._activate_for(stream, len(share), tuple(share))
-        return len(keys) - pushed
+        return left
 
     def _activate_for(self, stream: "JobStream", max_jobs: int, keys: tuple[int, ...] | None) -> None:
         command = ActivateJobs(
@@ -169,7 +162,7 @@ class JobHandout(Listener):
         stream = self._waiting.next_stream(type, leased_only=backlog.leased_only)
         if stream is not None:
             backlog.is_asked = True
-            room = stream.room
+            room = stream.room()
             stream.reserve(room)
             self._activate_for(stream, room, None)
         elif type in self._waiting.polls:

@@ -192,14 +192,13 @@ class JobStream:
         self._dispatcher.join_turn(self)
         return job
 
-    @property
     def room(self) -> int:
-        """The number of jobs that the stream takes now."""
+        """Return the number of jobs that the stream takes now."""
         if self._is_stalled or self._is_closed or self._failure is not None:
             return 0
         return STREAM_JOBS - len(self._jobs) - self._picked
 
-    def reserve(self, jobs: int = 1) -> None:
+    def reserve(self, jobs: int) -> None:
         """Keep room for *jobs* that are about to be activated for this stream."""
         self._picked += jobs
 
@@ -384,7 +383,7 @@ class Dispatcher:
     def join_turn(self, stream: JobStream) -> None:
         """Ask *stream* in turn again if it has room."""
         type = stream.command.type
-        if not stream.has_turn and stream in self.streams.get(type, ()) and stream.room > 0:
+        if not stream.has_turn and stream in self.streams.get(type, ()) and stream.room() > 0:
             stream.has_turn = True
             self.turns.setdefault(type, deque()).append(stream)
             for handout in self._in_turn():
@@ -395,12 +394,27 @@ class Dispatcher:
         if not turns:
             del self.turns[stream.command.type]
 
+    def share(self, type: str, keys: Sequence[int]) -> dict[JobStream, list[int]]:
+        """Deal *keys* of jobs out to the streams of *type*, one each in turn, as far as they have room. They keep the room for their shares."""
+        shares: dict[JobStream, list[int]] = {}
+        turns = self.turns.get(type)
+        for key in keys:
+            while turns and turns[0].room() <= 0:
+                self._leave_turn(turns, turns.popleft())
+            if not turns:
+                break
+            stream = turns[0]
+            turns.rotate(-1)
+            stream.reserve(1)
+            shares.setdefault(stream, []).append(key)
+        return shares
+
     def next_stream(self, type: str, *, leased_only: bool = False) -> JobStream | None:
         """Return the stream of *type* whose turn it is; None when no stream has room, or none of those who lease if *leased_only*."""
         turns = self.turns.get(type, deque())
         for _ in range(len(turns)):
             stream = turns.popleft()
-            if stream.room <= 0:
+            if stream.room() <= 0:
                 self._leave_turn(turns, stream)
                 continue
             turns.append(stream)

@@ -44,7 +44,7 @@ from osmia_broker.state.rows import ElementInstance, ErrorType, Job, JobKind, Jo
 
 MAY_END = (JobState.ACTIVATABLE, JobState.ACTIVATED)  #: complete, fail and throw are allowed here, leased or not
 # Names of their own for what each job asks: Python 3.11 finds a member in an enum slowly.
-_ACTIVATED, _COMPLETED = JobState.ACTIVATED, JobState.COMPLETED
+_ACTIVATABLE, _ACTIVATED, _COMPLETED = JobState.ACTIVATABLE, JobState.ACTIVATED, JobState.COMPLETED
 _OF_ELEMENT, _TASK_LISTENER = JobKind.BPMN_ELEMENT, JobKind.TASK_LISTENER
 NO_RETRIES = {  #: the incident of a failed job without retries
     JobKind.BPMN_ELEMENT: ErrorType.JOB_NO_RETRIES,
@@ -135,7 +135,7 @@ def _is_for(turn: Turn, command: ActivateJobs, job: Job) -> bool:
     """
     flow = turn.jobs.flow
     is_held_back = job.process_definition_key in flow.paused_definitions or job.type in flow.types
-    return job.state is JobState.ACTIVATABLE and not is_held_back and (command.leases or not job.lease_token)
+    return job.state is _ACTIVATABLE and not is_held_back and (command.leases or not job.lease_token)
 
 
 def _is_wanted(turn: Turn, job: Job) -> bool:

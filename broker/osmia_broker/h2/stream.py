@@ -116,7 +116,7 @@ class Stream:
     def send_content(self, data: bytes) -> bool:
         """Send *data*, now or when the peer takes it. Return False, and send nothing, if too much waits on the connection already.
 
-        `is_drained` must be true. It is again when everything was sent.
+        `is_drained()` must be true. It is again when everything was sent.
         """
         size = len(data)
         if size <= self.window and size <= self._outbox.room():
@@ -185,9 +185,8 @@ class Stream:
             self._outbox.wait(self)
         return True
 
-    @property
     def is_drained(self) -> bool:
-        """Whether content can be sent: all that was sent before has left, and the connection takes more."""
+        """Return whether content can be sent: all that was sent before has left, and the connection takes more."""
         return not self._unsent and not self._outbox.is_full
 
     def is_ending(self) -> bool:
@@ -201,7 +200,7 @@ class Stream:
 
     async def drained(self) -> None:
         """Wait until content can be sent."""
-        while not self.is_drained:
+        while not self.is_drained():
             self._drained = self._connection.loop.create_future()
             if not self._unsent:
                 self._connection.wake_when_writable(self._drained)

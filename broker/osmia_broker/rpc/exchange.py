@@ -339,7 +339,7 @@ class Exchange(Stream):
             self._unwritten += 1
         else:
             self._write, self._unwritten = self._outbox.gathering, 1
-        if not self.is_drained:
+        if not self.is_drained():
             await self.drained()
 
     def _refuse(self, refusal: Refusal) -> None:
