@@ -18,7 +18,14 @@ from osmia_broker.state.store_protocol import PARTITION_BITS
 from osmia_broker.state.task_rows import UserTaskState
 from osmia_broker.store.dialects import sql
 from osmia_broker.store.read import Reader
-from osmia_broker.store.read.entities import ELEMENT_INSTANCES, INCIDENTS, JOBS, PROCESS_INSTANCES, USER_TASKS
+from osmia_broker.store.read.entities import (
+    BATCH_OPERATIONS,
+    ELEMENT_INSTANCES,
+    INCIDENTS,
+    JOBS,
+    PROCESS_INSTANCES,
+    USER_TASKS,
+)
 from osmia_broker.store.read.on_postgres import sources
 from osmia_broker.store.read.search import cursors, statements
 from osmia_broker.store.read.search import way as searching
@@ -32,8 +39,16 @@ from tests.store import rows
 CASES = 23
 PARTITIONS = 3
 SET_BACK_MS = 1_035  #: the least moment that the clock which was set back has shown twice
-KEYS = {"process instances": 10, "element instances": 11, "jobs": 12, "incidents": 13, "user tasks": 14}
+KEYS = {
+    "batch operations": 9,
+    "process instances": 10,
+    "element instances": 11,
+    "jobs": 12,
+    "incidents": 13,
+    "user tasks": 14,
+}
 CREATED = {
+    BATCH_OPERATIONS: "startDate",
     PROCESS_INSTANCES: "startDate",
     ELEMENT_INSTANCES: "startDate",
     JOBS: "creationTime",
@@ -64,14 +79,15 @@ def is_over(number: int) -> bool:
 
 
 def case(number: int) -> list[Any]:
-    """The rows of an instance that waits at a user task, or has waited."""
+    """The rows of an instance that waits at a user task, or has waited, and of a batch operation that began with it."""
     base, at_ms, ended_ms = first_key(number), made_ms(number), 90_000 if is_over(number) else 0
-    process, element, job, incident, task = (base + place for place in KEYS.values())
+    batch, process, element, job, incident, task = (base + place for place in KEYS.values())
     state = ElementState.COMPLETED if ended_ms else ElementState.ACTIVATED
     times = {"started_ms": at_ms, "ended_ms": ended_ms, "state": state}
     of_all = {"process_instance_key": process}
     of_element = {**of_all, "element_instance_key": element}
     return [
+        replace(rows.batch, key=batch, process_instance_key=batch, started_ms=at_ms),
         replace(rows.process, key=process, **of_all, **times),
         replace(rows.task, key=element, scope_key=process, **of_all, **times),
         replace(rows.job, key=job, created_ms=at_ms, **of_element),

@@ -60,7 +60,7 @@ BATCH_OPERATIONS = Entity(
         choice("state", _batch.c.state, STATES, sorts=True),
         choice("batchOperationType", _batch.c.type, TYPES),
         choice("operationType", _batch.c.type, TYPES, sorts=True, shows=False),
-        date("startDate", _batch.c.started_ms, sorts=True),
+        date("startDate", _batch.c.started_ms, sorts=True, sorted_by=_batch.c.key, optional=False),
         date("endDate", _batch.c.ended_ms, sorts=True),
         named("actorType", case((_batch.c.user != "", "USER"), else_="ANONYMOUS"), ACTORS, sorts=True),
         maybe("actorId", _batch.c.user, sorts=True),
