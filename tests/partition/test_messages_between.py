@@ -197,6 +197,23 @@ async def test_a_suspended_instance_takes_the_kept_message_when_it_is_resumed():
         assert at_jobs(it) == [keys[0]]
 
 
+@pytest.mark.parametrize("ttl_ms", [0, WAIT_MS])
+async def test_a_message_that_no_instance_takes_starts_one_of_their_process(ttl_ms: int):
+    """It goes to instances first; those that wait elsewhere send it back when they are suspended."""
+    async with several() as it:
+        await it.do(deploy(f"{CATCH} & go:start(message=paid) > b:job > end2"))
+        keys = await elsewhere(it, 2)
+        for key in keys:
+            await it.do(commands.SuspendProcessInstance(key))
+        await published(it, ttl_ms=ttl_ms)
+        assert at_jobs(it) == []
+        assert len(at_jobs(it, "b")) == 1
+        for key in keys:
+            await it.do(commands.ResumeProcessInstance(key))
+        await it.settled()
+        assert at_jobs(it) == []  # once per process
+
+
 async def test_a_message_with_a_business_id_reaches_only_its_instance():
     async with several() as it:
         await it.do(deploy(CATCH))

@@ -110,7 +110,8 @@ def _start_instances(turn: Turn, command: CorrelateMessage, reached: set[str]) -
     started: dict[str, int] = {}
     for subscription in turn.start_subscriptions.by_name(SubscriptionKind.MESSAGE, command.name):
         process_id = subscription.bpmn_process_id
-        if process_id in reached or process_id in started or not _may_start(turn, process_id, command):
+        is_reached = process_id in reached or process_id in started
+        if is_reached or not _is_meant(command, process_id) or not _may_start(turn, process_id, command):
             continue
         started[process_id] = _start(turn, subscription, command.variables, command, command.message_key).key
     _note_reached(turn, turn.messages.get(command.message_key), list(started))
@@ -180,8 +181,7 @@ def reach_page(turn: Turn, command: CorrelateMessage) -> tuple[list[int], Correl
     remote: list[RemoteSubscription] = []
     for subscription in found:
         process_id = subscription.bpmn_process_id
-        is_meant = not command.bpmn_process_id or process_id == command.bpmn_process_id
-        if not is_meant or process_id in reached:
+        if not _is_meant(command, process_id) or process_id in reached:
             continue
         if isinstance(subscription, RemoteSubscription):
             if not _is_for_remote(command.business_id, subscription):
@@ -205,9 +205,13 @@ def reach_page(turn: Turn, command: CorrelateMessage) -> tuple[list[int], Correl
         send_to_remote(turn, one, command, sorted(reached))
     _note_reached(turn, turn.messages.get(command.message_key), new)
     if not has_more:
-        is_for_all = not command.bpmn_process_id
-        return [*instances, *(_start_instances(turn, command, reached) if is_for_all else ())], None
+        return [*instances, *_start_instances(turn, command, reached)], None
     return instances, msgspec.structs.replace(command, after_key=found[-1].key, reached=tuple(reached))
+
+
+def _is_meant(command: CorrelateMessage, process_id: str) -> bool:
+    """Whether the message is for this process, too: one that came back from an instance is for its process alone."""
+    return command.bpmn_process_id in ("", process_id)
 
 
 def _reached_meanwhile(turn: Turn, command: CorrelateMessage) -> Iterable[str]:
