@@ -90,6 +90,22 @@ def test_a_join_waits_for_a_token_at_another_join_that_can_only_take_an_empty_fl
     """)
 
 
+@pytest.mark.parametrize(("first", "second"), [("j", "k"), ("k", "j")])
+def test_a_join_waits_for_another_one_that_opens_in_the_same_moment(play: Play, first: str, second: str):
+    """Whatever the order of their ids, and although the other one could also go to a flow that has a token."""
+    way = f"g:exclusive [ forward = true -> {first} | else -> m ]"
+    play(f"""
+        deploy   start > s:inclusive [ x = 1 -> m:exclusive > a:job > {first}:inclusive > after:job > end | x = 1 -> b:job > {second}:inclusive > {way} | x = 2 -> c:job > {second} ]
+        create   x=1 forward=true
+        complete a
+        none     after
+        complete b
+        complete after
+        none     after
+        instances 0
+    """)
+
+
 @pytest.mark.parametrize("a", ["null", "5"])
 def test_a_condition_that_is_no_boolean_is_an_incident(play: Play, a: str):
     play(
