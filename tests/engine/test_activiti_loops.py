@@ -162,7 +162,7 @@ def test_the_elements_in_a_subprocess_read_what_is_collected_from_around_it_unti
     played(
         door,
         f"start > m:sub(cardinality=2, output=meals, output_item=meal) {{ start > cook:user > end }} {REST}",
-        'create meal=bread; complete cook meal=stew; complete cook; at rest; variables meal=bread meals=["stew","bread"]',
+        'create meal=bread; complete cook meal=stew; set meal=cake; complete cook; at rest; variables meal=cake meals=["stew","cake"]',
     )
 
 

@@ -1,6 +1,7 @@
 """Variables between scopes: documents, the merge outwards, input and output mappings."""
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -14,7 +15,7 @@ from osmia_broker.engine.mapped_values import Level, MappedValues
 from osmia_broker.engine.models import model_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.events import CREATE
-from osmia_broker.model.graph import MultiInstance, VariableMapping
+from osmia_broker.model.graph import Element, MultiInstance, VariableMapping
 from osmia_broker.state.rows import ElementInstance, ErrorType
 
 #: 3.5 MiB of names and values. A job that shows them all must fit a message.
@@ -48,8 +49,8 @@ def merge(turn: Turn, scope: ElementInstance, variables: Variables) -> None:
     changes: dict[str, str] = {}
     outermost = scope
     while scope.scope_key:
-        own = table.scopes.get(scope.key)
-        if own is not None and not own.keys().isdisjoint(variables):
+        own = _names_of(turn, scope)
+        if not own.isdisjoint(variables):
             here = {name: value for name, value in variables.items() if name in own}
             changes |= table.put(scope.key, process_instance_key, here)
             variables = {name: value for name, value in variables.items() if name not in here}
@@ -81,9 +82,28 @@ def _changed(turn: Turn, scope: ElementInstance, changes: Mapping[str, str]) -> 
 
 
 def _owner(turn: Turn, scope: ElementInstance, name: str) -> int:
-    while name not in turn.variables.of_scope(scope.key) and scope.scope_key:
+    while scope.scope_key and name not in _names_of(turn, scope):
         scope = turn.elements[scope.scope_key]
     return scope.key
+
+
+def _names_of(turn: Turn, scope: ElementInstance) -> AbstractSet[str]:
+    """Return the names of the variables that stay in *scope* when they are given inside of it: its own, and the one that a loop collects from it."""
+    names = turn.variables.of_scope(scope.key).keys()
+    collected = collected_inside(model_of(turn, scope)) if scope.loop_counter else ""
+    return names | {collected} if collected else names
+
+
+def collected_inside(element: Element) -> str:
+    """Return the variable that a loop of the Activiti dialect collects from what the elements inside of its instances give; empty for none.
+
+    Such an instance is a subprocess, or a call activity with `activiti:out`. It reads the variable through the scopes, as in Activiti; a value that is
+    given inside of it stays in it.
+    """
+    loop = element.loop
+    if not isinstance(loop, MultiInstance) or not loop.collects_locals or not loop.output_collection:
+        return ""
+    return loop.output_variable if element.children or element.outputs else ""
 
 
 def visible(turn: Turn, element: ElementInstance, names: Iterable[str] = ()) -> Variables:

@@ -26,7 +26,7 @@ from osmia_broker.engine.lifecycle import (
     terminate_inside,
 )
 from osmia_broker.engine.turn import Turn
-from osmia_broker.engine.variables import merge, put_local, visible
+from osmia_broker.engine.variables import collected_inside, merge, put_local, visible
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import Element, ElementType, MultiInstance, StandardLoop
 from osmia_broker.state.json_text import document
@@ -195,25 +195,11 @@ def _create(turn: Turn, body: ElementInstance, row: Loop, element: Element, item
         variables = {loop.names.counter: str(number - 1 + loop.names.counts_from)}
         if loop.result_variable:
             variables[loop.result_variable] = "null"
-        elif owned := _owned_for_the_list(loop, element):
-            variables[owned] = visible(turn, body, [owned]).get(owned, "null")
         if loop.element_variable and item is not None:
             variables[loop.element_variable] = bytes(item).decode()
     if not sees_only_own(turn, instance):  # else an expression still reads them (`implied_variables`)
         put_local(turn, instance, variables)
     turn.plan(instance)
-
-
-def _owned_for_the_list(loop: MultiInstance, element: Element) -> str:
-    """Return the variable that an instance must own from the beginning, so that a result stays in it; empty for none.
-
-    The elements in a subprocess give results outwards, and so does a call activity with `activiti:out`. Until then the instance has the value
-    around it, as Activiti reads it through the scopes. The counters of the loop stay what they are.
-    """
-    names = loop.names
-    is_owned = loop.collects_locals and loop.output_collection and (element.children or element.outputs)
-    is_counter = loop.output_variable in (names.counter, names.instances, names.active, names.completed)
-    return loop.output_variable if is_owned and not is_counter else ""
 
 
 def _finish(turn: Turn, body: ElementInstance, row: Loop, element: Element) -> None:
@@ -275,8 +261,10 @@ def _keep_result(turn: Turn, body: ElementInstance, child: ElementInstance, loop
 def _local_result(turn: Turn, child: ElementInstance, loop: MultiInstance) -> str:
     """Return the local variable that the loop collects, or an object of all of them without the loop's own."""
     own = turn.variables.of_scope(child.key)
-    if loop.output_variable:
-        return own[loop.output_variable].value if loop.output_variable in own else "null"
+    if collected := loop.output_variable:
+        if collected_inside(model_of(turn, child)):
+            return visible(turn, child, [collected]).get(collected, "null")
+        return own[collected].value if collected in own else "null"
     hidden = {loop.names.counter, loop.output_collection}
     return document({name: row.value for name, row in own.items() if name not in hidden})
 
