@@ -272,3 +272,21 @@ def test_the_arrows_of_a_number_count_from_the_last_one(open_form: Any, work: An
     complete(page)
     expect(page.get_by_role("status")).to_have_text("Task completed.")
     assert arrived(work, unique) == {"amount": 7}
+
+
+SEND = {"type": "button", "action": "submit", "label": "Send", "key": "send"}
+
+
+def test_a_button_of_the_form_itself_completes_the_task(open_form: Any, work: Any, unique: str):
+    page = open_form({"type": "number", "label": "Amount", "key": "amount", "validate": {"required": True}}, SEND)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if "/complete" in request.url else None)
+    form = region(page, "Form")
+    form.get_by_role("button", name="Send").click()
+    expect(form.locator(".fjs-form-field-error")).to_have_text("Field is required.")
+    assert not sent
+    form.get_by_role("textbox", name="Amount").fill("7")
+    form.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("status")).to_have_text("Task completed.")
+    assert arrived(work, unique) == {"amount": 7}
+    assert len(sent) == 1

@@ -97,8 +97,8 @@ def _names_of(turn: Turn, scope: ElementInstance) -> AbstractSet[str]:
 def collected_inside(element: Element) -> str:
     """Return the variable that a loop of the Activiti dialect collects from what the elements inside of its instances give; empty for none.
 
-    Such an instance is a subprocess, or a call activity with `activiti:out`. It reads the variable through the scopes, as in Activiti; a value that is
-    given inside of it stays in it.
+    Such an instance is a subprocess, or a call activity with `activiti:out`. It reads the variable through the scopes, as in Activiti; a value
+    that is given inside of it stays in it.
     """
     loop = element.loop
     if not isinstance(loop, MultiInstance) or not loop.collects_locals or not loop.output_collection:

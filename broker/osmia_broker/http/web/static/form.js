@@ -36,6 +36,18 @@ class OsmiaForm extends HTMLElement {
   #gone = new AbortController(); // of the viewer
   static observedAttributes = ['data-readonly'];
 
+  constructor() {
+    super();
+    // A button of the form itself that sends does what the button of the page does.
+    this.addEventListener('submit', (event) => {
+      event.preventDefault();
+      event.stopPropagation();
+      const around = this.closest('form');
+      const button = around?.querySelector('button.primary:not([type=button])');
+      if (button && !('readonly' in this.dataset)) around.requestSubmit(button);
+    });
+  }
+
   // A live update may change who may fill the form in.
   attributeChangedCallback() {
     this.form?.setProperty('readOnly', 'readonly' in this.dataset);
