@@ -67,13 +67,14 @@ function inputs(form, within) {
 }
 
 const FRAMES = 4; // in which the viewer takes a text, step by step, after its field is left
+const FRAMES_BEFORE_SENDING = 8; // it took more than four once, on a busy machine
 const unread = new WeakMap(); // by form: the field of a date or a time in which somebody has typed since the form was read
 const reading = new WeakMap(); // by form: what to wait for
 const wrong = new WeakMap(); // by form: the texts that mean nothing, by their fields
 
-function drawn() {
+function drawn(frames = FRAMES) {
   const frame = () => new Promise((resolve) => { requestAnimationFrame(() => setTimeout(resolve)); });
-  return [...Array(FRAMES)].reduce((before) => before.then(frame), Promise.resolve());
+  return [...Array(frames)].reduce((before) => before.then(frame), Promise.resolve());
 }
 
 // The viewer empties the field of a time that it has not read, and shows the last number that it has read, whenever it draws them anew. What somebody
@@ -98,7 +99,7 @@ export function readLast(within) {
   if (!input?.isConnected) return reading.get(within);
   unread.delete(within);
   if (document.activeElement === input) input.blur();
-  reading.set(within, drawn().then(() => { reading.delete(within); }));
+  reading.set(within, drawn(FRAMES_BEFORE_SENDING).then(() => { reading.delete(within); }));
   return reading.get(within);
 }
 
