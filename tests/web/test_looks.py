@@ -264,16 +264,21 @@ CONTRAST = """one => {
 }"""
 
 
-@pytest.mark.parametrize("look", ["light", "dark"])
-def test_the_option_that_enter_chooses_can_be_read(browse: Any, work: Any, unique: str, look: str):
-    fields = [one for one in FIELDS if one.get("key") in ("country", "town", "tags", "hour")]
+def shown_form(browse: Any, work: Any, unique: str, look: str, fields: list[dict[str, Any]]) -> Any:
+    """The form of a task with these *fields*, in the light or the dark."""
     work.broker.client.deploy((f"{unique}.form", form(unique, *fields)))
     work.deploy(f"start > ask:user(assignee=demo, form={unique}) > end", unique)
     work.create(unique)
     page = browse(color_scheme=look)
     page.goto(f"/tasks?process={unique}")
     page.get_by_role("list", name="Tasks").get_by_role("link", name="ask").click()
-    shown = page.get_by_role("region", name="Form")
+    return page.get_by_role("region", name="Form")
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_the_option_that_enter_chooses_can_be_read(browse: Any, work: Any, unique: str, look: str):
+    fields = [one for one in FIELDS if one.get("key") in ("country", "town", "tags", "hour")]
+    shown = shown_form(browse, work, unique, look, fields)
     for field in fields:
         box = shown.locator(f".fjs-form-field-{field['type']}").filter(has_text=field.get("label", "Hour"))
         box.locator(".fjs-input-group, .fjs-taglist").first.click()
@@ -287,13 +292,7 @@ def test_the_option_that_enter_chooses_can_be_read(browse: Any, work: Any, uniqu
 def test_the_days_of_a_calendar_can_be_read_and_times_stand_below_their_field(
     browse: Any, work: Any, unique: str, look: str
 ):
-    work.broker.client.deploy((f"{unique}.form", form(unique, *(one for one in FIELDS if one["type"] == "datetime"))))
-    work.deploy(f"start > ask:user(assignee=demo, form={unique}) > end", unique)
-    work.create(unique)
-    page = browse(color_scheme=look)
-    page.goto(f"/tasks?process={unique}")
-    page.get_by_role("list", name="Tasks").get_by_role("link", name="ask").click()
-    shown = page.get_by_role("region", name="Form")
+    shown = shown_form(browse, work, unique, look, [one for one in FIELDS if one["type"] == "datetime"])
     shown.locator(".fjs-datepicker input").first.click()
     for part in (
         ".flatpickr-weekday",

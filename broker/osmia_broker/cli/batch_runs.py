@@ -1,7 +1,7 @@
 """Begin a batch operation after a look at what it is for, and follow it beside a progress bar until it has ended."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from osmia_broker.cli.batches import batch_row
-from osmia_broker.cli.failures import Exit, Failure, usage
+from osmia_broker.cli.failures import Exit, Failure, telling_end, usage
 from osmia_broker.cli.items import together
 from osmia_broker.cli.output import counted
 from osmia_broker.cli.processes import missing_process
@@ -153,23 +153,9 @@ def expect_all_done(client: "SyncClient", batch: "BatchOperation", told: str) ->
     )
 
 
-@contextmanager
-def living(client: "SyncClient", key: int) -> Iterator[None]:
-    """Carry out a block that needs the batch operation *key* to live. The broker does not find one that has ended, and a person does.
-
-    Raises:
-        Failure: CONFLICT; it has ended.
-    """
-    from osmia.errors import NotFound, Refused
-
-    try:
-        yield
-    except NotFound:
-        with suppress(Refused):
-            state = client.batches.get(key).state
-            what = f"Batch operation {key} has ended ({state.lower()}) and stays as it is."
-            raise Failure(Exit.CONFLICT, what, mend=f"osmia batch show {key}", code="FAILED_PRECONDITION") from None
-        raise
+def living(client: "SyncClient", key: int) -> AbstractContextManager[None]:
+    """Return a context for what needs the batch operation *key* to live. Raises as `telling_end`."""
+    return telling_end(f"Batch operation {key}", f"osmia batch show {key}", lambda: client.batches.get(key).state)
 
 
 def _raw(value: Any) -> msgspec.Raw:

@@ -136,6 +136,27 @@ def until_interrupted() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def telling_end(what: str, mend: str, end: Callable[[], str]) -> Iterator[None]:
+    """Carry out a block about *what* ("Instance 12"), which must not have ended: the broker does not find it then, and a person does.
+
+    *end* asks for the state in which it has ended; empty if it has not.
+
+    Raises:
+        Failure: CONFLICT; it has ended.
+    """
+    from osmia.errors import NotFound, Refused
+
+    try:
+        yield
+    except NotFound:
+        with suppress(Refused):
+            if state := end():
+                told = f"{what} has ended ({state.lower()}) and stays as it is."
+                raise Failure(Exit.CONFLICT, told, mend=mend, code="FAILED_PRECONDITION") from None
+        raise
+
+
 def _defect(error: Exception, arguments: list[str]) -> int:
     streams.say(traceback.format_exc().rstrip())
     return report(Failure(Exit.DEFECT, f"A defect in Osmia: {type(error).__name__}: {error}"), arguments)

@@ -1,8 +1,8 @@
 """`osmia instance`: show, change, move, suspend and cancel one process instance."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +13,7 @@ import typer
 from osmia_broker.base.model_names import holds_expression
 from osmia_broker.base.whole_numbers import whole_number
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.failures import Exit, Failure, usage
+from osmia_broker.cli.failures import telling_end, usage
 from osmia_broker.cli.follow import follow
 from osmia_broker.cli.options import Key, Keys, Var, Vars
 from osmia_broker.cli.output import Output, counted, moment
@@ -367,26 +367,14 @@ def _do_each(session: Session, client: "SyncClient", keys: list[int], act: Calla
     do_each(session, client.address, keys, act_on, Deed("process instance", done, "processInstanceKey", LIST))
 
 
-@contextmanager
-def _running(client: "SyncClient", key: int) -> Iterator[None]:
-    """Carry out a block that needs the instance with *key* to run. The broker does not find one that has ended, and a person does.
+def _running(client: "SyncClient", key: int) -> AbstractContextManager[None]:
+    """Return a context for what needs the instance with *key* to run. Raises as `telling_end`."""
 
-    Raises:
-        Failure: CONFLICT; it has ended.
-    """
-    from osmia.errors import NotFound, Refused
+    def end() -> str:
+        instance = client.get_instance(key)
+        return "" if instance.is_running else instance.state
 
-    try:
-        yield
-    except NotFound:
-        with suppress(Refused):
-            instance = client.get_instance(key)
-            if not instance.is_running:
-                what = f"Instance {key} has ended ({instance.state.lower()}) and stays as it is."
-                raise Failure(
-                    Exit.CONFLICT, what, mend=f"osmia instance show {key}", code="FAILED_PRECONDITION"
-                ) from None
-        raise
+    return telling_end(f"Instance {key}", f"osmia instance show {key}", end)
 
 
 def _pair(text: str, form: str, example: str) -> tuple[str, str]:
