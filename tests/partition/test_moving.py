@@ -8,7 +8,7 @@ import pytest
 
 from osmia_broker.base.errors import AlreadyExists, NotFound, OsmiaError, StoreFailed, Unavailable
 from osmia_broker.engine import commands
-from osmia_broker.engine.commands import PublishMessage, PutClusterVariable
+from osmia_broker.engine.commands import CreateClusterVariable, PublishMessage, UpdateClusterVariable
 from osmia_broker.links import Links
 from osmia_broker.partition import Listener, RemotePartition, doubts, moving, news
 from osmia_broker.state.awaited import TICKET_SHIFT
@@ -162,9 +162,9 @@ async def test_a_replaced_leader_of_the_first_partition_passes_nothing_on(tmp_pa
 
     async with sharers(tmp_path, [1, 2, 2]) as it:
         following: Any = it.all[1].following._here
-        await ask(it, 1, PutClusterVariable("price", "1"))
+        await ask(it, 1, CreateClusterVariable("price", "1"))
         older = dict(following._rows)
-        await ask(it, 1, PutClusterVariable("price", "2", updates=True))
+        await ask(it, 1, UpdateClusterVariable("price", "2"))
         await it.until(it.all_know)
         assert values() == [["2"]] * 3
         it.all[1].stores[1].may_lead = False

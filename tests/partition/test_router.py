@@ -96,10 +96,10 @@ async def test_a_deleted_version_is_deleted_in_all():
 @pytest.mark.parametrize(
     ("change", "kind"),
     [
-        (commands.PutClusterVariable("region", '"eu"'), ClusterVariable),
+        (commands.CreateClusterVariable("region", '"eu"'), ClusterVariable),
         (job_flow_commands.PauseJobs("ask"), JobFlow),
         (job_flow_commands.LimitJobs("ask", fair_by="PROCESS"), JobFlow),
-        (task_commands.SetGlobalTaskListener("l", True, "check", ("completing",)), GlobalTaskListener),
+        (task_commands.CreateGlobalTaskListener("l", "check", ("completing",)), GlobalTaskListener),
     ],
 )
 async def test_what_belongs_to_the_cluster_is_the_same_in_all(change: commands.Command, kind: type):
@@ -112,9 +112,9 @@ async def test_what_belongs_to_the_cluster_is_the_same_in_all(change: commands.C
 
 async def test_a_cluster_variable_that_is_made_again_is_the_same_in_all():
     async with several() as it:
-        await it.do(commands.PutClusterVariable("region", '"eu"'))
+        await it.do(commands.CreateClusterVariable("region", '"eu"'))
         await it.do(commands.DeleteClusterVariable("region"))
-        await it.do(commands.PutClusterVariable("region", '"us"'))
+        await it.do(commands.CreateClusterVariable("region", '"us"'))
         assert [one.state.cluster_variables.text for one in it.parts] == ['{"region":"us"}'] * 3
 
 
@@ -215,12 +215,12 @@ async def test_a_broker_that_starts_compares():
     stores = [WatchedStore() for _ in range(3)]
     async with several(stores) as it:
         await it.do(DEPLOY)
-        await it.do(commands.PutClusterVariable("gone", "1"))
-        await it.do(commands.PutClusterVariable("region", '"eu"'))
+        await it.do(commands.CreateClusterVariable("gone", "1"))
+        await it.do(commands.CreateClusterVariable("region", '"eu"'))
     async with several(stores[:2]) as it:  # as if partition 3 had died first
         await it.do(deploy("start(message=go) > ask:job > end", id="other"))
         await it.do(commands.DeleteClusterVariable("gone"))
-        await it.do(commands.PutClusterVariable("region", '"us"', updates=True))
+        await it.do(commands.UpdateClusterVariable("region", '"us"'))
     async with several(stores) as it:
         assert it.following.lagging == []
         for kind in (ProcessDefinition, Resource):
@@ -242,9 +242,10 @@ async def test_a_change_that_waited_behind_one_that_failed_is_not_taken_over_aft
 
         second.decide_own = busy  # type: ignore[method-assign]
         for value in ("1", "2"):
-            await it.do(commands.PutClusterVariable("x", value, updates=value != "1"))
+            change = commands.CreateClusterVariable if value == "1" else commands.UpdateClusterVariable
+            await it.do(change("x", value))
         refused[0].set_exception(Unavailable("Expected the link to have room, but found none"))
-        await it.do(commands.PutClusterVariable("x", "3", updates=True))
+        await it.do(commands.UpdateClusterVariable("x", "3"))
         second.decide_own = follows  # type: ignore[method-assign]
         it.following._followers[2]._begin()  # as its timer does
         await it.settled()

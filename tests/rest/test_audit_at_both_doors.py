@@ -264,9 +264,11 @@ CASES: dict[type[commands.Command] | str, Doors] = {
 }
 #: What the broker keeps for all processes is created, changed and deleted in one test, which leaves nothing behind.
 KEPT = {
-    commands.PutClusterVariable,
+    commands.CreateClusterVariable,
+    commands.UpdateClusterVariable,
     commands.DeleteClusterVariable,
-    task_commands.SetGlobalTaskListener,
+    task_commands.CreateGlobalTaskListener,
+    task_commands.UpdateGlobalTaskListener,
     task_commands.DeleteGlobalTaskListener,
 }
 #: The fields in which the entries of two subjects differ, because their keys do.

@@ -444,7 +444,9 @@ def test_a_cluster_variable_is_read_by_every_expression(rest: Rest, unique: str)
     assert rest.post("/expression/evaluation", asked)["result"] is None
     for method in ("GET", "DELETE"):
         assert rest.refusal(method, path)["status"] == 404
-    assert rest.refusal("PUT", path, {"value": 1})["status"] == 404
+    problem = rest.refusal("PUT", path, {"value": 1})
+    told = f"Expected to update cluster variable '{unique}', but no such variable was found"
+    assert (problem["status"], problem["detail"]) == (404, f"Command 'UPDATE' rejected with code 'NOT_FOUND': {told}")
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,9 @@ def test_a_listener_is_created_changed_and_deleted(rest: Rest, unique: str):
         assert rest.ask("DELETE", path).status_code == 204
     for method in ("GET", "DELETE"):
         assert rest.refusal(method, path)["status"] == 404
-    assert rest.refusal("PUT", path, changed)["status"] == 404
+    problem = rest.refusal("PUT", path, changed)
+    told = f"Expected to update a global task listener with id '{unique}', but no such listener was found"
+    assert (problem["status"], problem["detail"]) == (404, f"Command 'UPDATE' rejected with code 'NOT_FOUND': {told}")
 
 
 @pytest.mark.parametrize(

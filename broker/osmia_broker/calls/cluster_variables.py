@@ -10,7 +10,7 @@ from osmia_broker.calls import checks
 from osmia_broker.calls.base import CallGroup
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.faults import Faults
-from osmia_broker.engine.commands import DeleteClusterVariable, PutClusterVariable
+from osmia_broker.engine.commands import CreateClusterVariable, DeleteClusterVariable, UpdateClusterVariable
 from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.state.json_text import Digits
 from osmia_broker.state.storable import DOUBLE, NUL, is_double
@@ -23,41 +23,57 @@ KIND = "JSON"  #: the only kind of cluster variables; the contract has reference
 class ClusterVariableCalls(CallGroup):
     """Create, update and delete cluster variables."""
 
-    def put_cluster_variable(
-        self,
-        name: str,
-        value: str,
-        *,
-        metadata: Mapping[str, Any] | None = None,
-        updates: bool = False,
-        kind: str | None = None,
+    def create_cluster_variable(
+        self, name: str, value: str, *, metadata: Mapping[str, Any] | None = None, kind: str | None = None
     ) -> Awaitable[ClusterVariable]:
-        """Create a cluster variable, or update the one with this name. *value* is JSON; without *metadata*, they stay as they are.
+        """Create a cluster variable. *value* is JSON.
 
         Raises:
-            AlreadyExists: it is to be created, but exists.
-            NotFound: it is to be updated, but does not exist.
+            AlreadyExists: there is one with this name.
             InvalidArgument: a value breaks a rule; the text has all faults.
 
         """
         faults = Faults()
-        if not updates:
-            faults.require("name", name)
+        faults.require("name", name)
         faults.require("value", value)
         _check_metadata(metadata or {}, faults)
         if kind is not None and kind.upper() != KIND:
             faults.add(f"The value for kind is '{checks.quoted(kind)}' but must be {KIND}.")
         faults.refuse()
-        if not name.strip():
-            raise InvalidArgument("Expected a cluster variable to have a name, but found a blank one")
-        checks.at_most("name", name, NAME_CHARACTERS)
-        compact = _one_value(value)
-        given = None if metadata is None else msgspec.json.encode(metadata, enc_hook=_digits).decode()
-        return self._partitions.submit(PutClusterVariable(name, compact, given, updates))
+        _check_name(name)
+        return self._partitions.submit(CreateClusterVariable(name, _one_value(value), _object(metadata or {})))
+
+    def update_cluster_variable(
+        self, name: str, value: str, *, metadata: Mapping[str, Any] | None = None
+    ) -> Awaitable[ClusterVariable]:
+        """Give a cluster variable another value. *value* is JSON; without *metadata*, they stay as they are.
+
+        Raises:
+            NotFound: there is none with this name.
+            InvalidArgument: a value breaks a rule; the text has all faults.
+
+        """
+        faults = Faults()
+        faults.require("value", value)
+        _check_metadata(metadata or {}, faults)
+        faults.refuse()
+        _check_name(name)
+        given = None if metadata is None else _object(metadata)
+        return self._partitions.submit(UpdateClusterVariable(name, _one_value(value), given))
 
     def delete_cluster_variable(self, name: str) -> Awaitable[None]:
         """Delete a cluster variable."""
         return self._partitions.submit(DeleteClusterVariable(name))
+
+
+def _check_name(name: str) -> None:
+    if not name.strip():
+        raise InvalidArgument("Expected a cluster variable to have a name, but found a blank one")
+    checks.at_most("name", name, NAME_CHARACTERS)
+
+
+def _object(metadata: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(metadata, enc_hook=_digits).decode()
 
 
 def _one_value(text: str) -> str:

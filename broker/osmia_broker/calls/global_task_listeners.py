@@ -6,7 +6,11 @@ from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import CallGroup
 from osmia_broker.engine.elements.user_tasks import PRIORITY_MAX
-from osmia_broker.engine.task_commands import DeleteGlobalTaskListener, SetGlobalTaskListener
+from osmia_broker.engine.task_commands import (
+    CreateGlobalTaskListener,
+    DeleteGlobalTaskListener,
+    UpdateGlobalTaskListener,
+)
 from osmia_broker.engine.task_listeners import EVENTS
 from osmia_broker.state.task_rows import GlobalTaskListener
 
@@ -34,8 +38,8 @@ class GlobalTaskListenerCalls(CallGroup):
             AlreadyExists: there is one with this id.
 
         """
-        checked = _listener(id, type, event_types, retries, priority)
-        command = SetGlobalTaskListener(id, True, type, checked, retries, after_model, priority)
+        _check(id, type, retries, priority)
+        command = CreateGlobalTaskListener(id, type, _event_types(event_types), retries, after_model, priority)
         row: GlobalTaskListener = await self._partitions.submit(command)
         return row
 
@@ -50,8 +54,9 @@ class GlobalTaskListenerCalls(CallGroup):
         priority: int | None = None,
     ) -> GlobalTaskListener:
         """Change a global task listener; None keeps a value. Raises as `create_task_listener`, and NotFound."""
-        checked = _listener(id, type, event_types, retries, priority)
-        command = SetGlobalTaskListener(id, False, type, checked, retries, after_model, priority)
+        _check(id, type, retries, priority)
+        events = None if event_types is None else _event_types(event_types)
+        command = UpdateGlobalTaskListener(id, type, events, retries, after_model, priority)
         row: GlobalTaskListener = await self._partitions.submit(command)
         return row
 
@@ -65,10 +70,7 @@ class GlobalTaskListenerCalls(CallGroup):
         await self._partitions.submit(DeleteGlobalTaskListener(checks.at_most("id", id, ID_CHARACTERS)))
 
 
-def _listener(
-    id: str, type: str | None, event_types: Sequence[str] | None, retries: int | None, priority: int | None
-) -> tuple[str, ...] | None:
-    """Check the values of a global task listener; return its event types, with every one for `all`."""
+def _check(id: str, type: str | None, retries: int | None, priority: int | None) -> None:
     if not id.strip():
         raise InvalidArgument("Expected a global task listener to have an id, but found none")
     checks.at_most("id", id, ID_CHARACTERS)
@@ -80,10 +82,10 @@ def _listener(
         raise InvalidArgument(f"Expected retries to be at least 1, but found {retries}")
     if priority is not None and not 0 <= priority <= PRIORITY_MAX:
         raise InvalidArgument(f"Expected priority to be from 0 to {PRIORITY_MAX}, but found {priority}")
-    return None if event_types is None else _event_types(event_types)
 
 
 def _event_types(given: Sequence[str]) -> tuple[str, ...]:
+    """Return the events that a listener is for, with every one for `all`."""
     lower = [one.lower() for one in given]
     wrong = next((one for one in lower if one not in (*EVENTS, ALL_EVENTS)), None)
     if wrong is not None or not lower:

@@ -36,14 +36,13 @@ class ByPerson(Command, frozen=True, gc=False):
 
 
 class Subject(NamedTuple):
-    """The subject of an operation. A key of 0: there is none. *operation* is said by commands that may be one or another."""
+    """The subject of an operation. A key of 0: there is none."""
 
     key: int
     process_instance_key: int = 0
     definition_key: int = 0
     element_instance_key: int = 0
     description: str = ""
-    operation: AuditOperation | None = None
 
 
 Find = Callable[[Turn, Any], Subject | None]  #: looks before the command; None: look at its answer
@@ -122,16 +121,12 @@ def _evaluated(_command: Any, answer: Any) -> Subject:
 
 
 def _cluster_variable(_turn: Turn, command: Any) -> Subject:
-    updates = isinstance(command, commands.PutClusterVariable) and command.updates
-    return Subject(0, description=command.name, operation=AuditOperation.UPDATE if updates else None)
+    return Subject(0, description=command.name)
 
 
 def _task_listener(turn: Turn, command: Any) -> Subject | None:
     row = turn.global_listeners.of_id(command.id)
-    if row is None:
-        return None
-    is_change = isinstance(command, task_commands.SetGlobalTaskListener)
-    return Subject(row.key, description=row.id, operation=AuditOperation.UPDATE if is_change else None)
+    return None if row is None else Subject(row.key, description=row.id)
 
 
 def _created_listener(_command: Any, row: Any) -> Subject:
@@ -165,11 +160,13 @@ OPERATIONS: dict[type[Command], Logged] = {
     batches.SuspendBatch: Logged(AuditEntity.BATCH, AuditOperation.SUSPEND, _keyed("batch_key")),
     batches.ResumeBatch: Logged(AuditEntity.BATCH, AuditOperation.RESUME, _keyed("batch_key")),
     batches.CancelBatch: Logged(AuditEntity.BATCH, AuditOperation.CANCEL, _keyed("batch_key")),
-    commands.PutClusterVariable: Logged(AuditEntity.CLUSTER_VARIABLE, AuditOperation.CREATE, _cluster_variable),
+    commands.CreateClusterVariable: Logged(AuditEntity.CLUSTER_VARIABLE, AuditOperation.CREATE, _cluster_variable),
+    commands.UpdateClusterVariable: Logged(AuditEntity.CLUSTER_VARIABLE, AuditOperation.UPDATE, _cluster_variable),
     commands.DeleteClusterVariable: Logged(AuditEntity.CLUSTER_VARIABLE, AuditOperation.DELETE, _cluster_variable),
-    task_commands.SetGlobalTaskListener: Logged(
-        AuditEntity.TASK_LISTENER, AuditOperation.CREATE, _task_listener, _created_listener
+    task_commands.CreateGlobalTaskListener: Logged(
+        AuditEntity.TASK_LISTENER, AuditOperation.CREATE, read=_created_listener
     ),
+    task_commands.UpdateGlobalTaskListener: Logged(AuditEntity.TASK_LISTENER, AuditOperation.UPDATE, _task_listener),
     task_commands.DeleteGlobalTaskListener: Logged(AuditEntity.TASK_LISTENER, AuditOperation.DELETE, _task_listener),
 }
 
@@ -215,7 +212,7 @@ def carry_out_by_person(turn: Turn, operation: ByPerson) -> Any:
             element_instance_key=subject.element_instance_key,
             entity_type=logged.entity,
             entity_key=subject.key or key,
-            operation=subject.operation or logged.operation,
+            operation=logged.operation,
             description=subject.description,
             user=operation.user,
             at_ms=turn.now_ms,

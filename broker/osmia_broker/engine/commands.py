@@ -380,14 +380,22 @@ class ReadScope(Command, frozen=True, gc=False):
     names: frozenset[str]
 
 
-class PutClusterVariable(Command, frozen=True, gc=False):
-    """Create a cluster variable, or update the one with this name. *metadata* None leaves it as it is."""
+class CreateClusterVariable(Command, frozen=True, gc=False):
+    """Create a cluster variable."""
 
     intent: ClassVar[str] = "CREATE"
     name: str
     value: str  # JSON
+    metadata: str = "{}"  # JSON object
+
+
+class UpdateClusterVariable(Command, frozen=True, gc=False):
+    """Give a cluster variable another value, and other *metadata* unless they are None."""
+
+    intent: ClassVar[str] = "UPDATE"
+    name: str
+    value: str  # JSON
     metadata: str | None = None  # JSON object
-    updates: bool = False
 
 
 class DeleteClusterVariable(Command, frozen=True, gc=False):

@@ -7,25 +7,31 @@ from msgspec.structs import replace
 
 from osmia_broker.base.errors import AlreadyExists, NotFound
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.task_commands import DeleteGlobalTaskListener, SetGlobalTaskListener
+from osmia_broker.engine.task_commands import (
+    CreateGlobalTaskListener,
+    DeleteGlobalTaskListener,
+    UpdateGlobalTaskListener,
+)
 from osmia_broker.engine.turn import Turn
 from osmia_broker.state.task_rows import GlobalTaskListener
 
 
-@handles(SetGlobalTaskListener)
-def set_global_task_listener(turn: Turn, command: SetGlobalTaskListener) -> GlobalTaskListener:
-    """Create or change a listener; changes that wait for listeners already go on with those that they began with."""
-    found = turn.global_listeners.of_id(command.id)
-    given = _columns(command)
-    if command.is_new:
-        if found is not None:
-            raise AlreadyExists(
-                f"Expected to create a global task listener with id '{command.id}', but one with this id already exists"
-            )
-        row = GlobalTaskListener(key=turn.next_key(), id=command.id, created_ms=turn.now_ms, **given)
-    else:
-        row = replace(found or _no_such("update", command.id), **given)
+@handles(CreateGlobalTaskListener)
+def create_global_task_listener(turn: Turn, command: CreateGlobalTaskListener) -> GlobalTaskListener:
+    """Create a listener; the answer is its row."""
+    if turn.global_listeners.of_id(command.id) is not None:
+        raise AlreadyExists(
+            f"Expected to create a global task listener with id '{command.id}', but one with this id already exists"
+        )
+    row = GlobalTaskListener(key=turn.next_key(), id=command.id, created_ms=turn.now_ms, **_columns(command))
     return turn.global_listeners.put(row)
+
+
+@handles(UpdateGlobalTaskListener)
+def update_global_task_listener(turn: Turn, command: UpdateGlobalTaskListener) -> GlobalTaskListener:
+    """Change a listener; changes that wait for listeners already go on with those that they began with."""
+    row = turn.global_listeners.of_id(command.id) or _no_such("update", command.id)
+    return turn.global_listeners.put(replace(row, **_columns(command)))
 
 
 @handles(DeleteGlobalTaskListener)
@@ -35,7 +41,7 @@ def delete_global_task_listener(turn: Turn, command: DeleteGlobalTaskListener) -
     turn.global_listeners.put(replace(row, deleted_ms=turn.now_ms))
 
 
-def _columns(command: SetGlobalTaskListener) -> dict[str, Any]:
+def _columns(command: CreateGlobalTaskListener | UpdateGlobalTaskListener) -> dict[str, Any]:
     types = None if command.event_types is None else msgspec.json.encode(command.event_types).decode()
     after = None if command.after_model is None else int(command.after_model)
     given = {

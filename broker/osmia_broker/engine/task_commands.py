@@ -107,7 +107,7 @@ class CommentUserTask(Command, frozen=True, gc=False):
 class SaveTaskDraft(Command, frozen=True, gc=False):
     """Save what the acting person has entered so far (a JSON object as text), or discard it (empty)."""
 
-    intent: ClassVar[str] = "UPDATE"
+    intent: ClassVar[str] = "SAVE"
     user_task_key: int
     content: str
     actor: Actor = NOBODY
@@ -116,7 +116,7 @@ class SaveTaskDraft(Command, frozen=True, gc=False):
 class SaveTaskFilter(Command, frozen=True, gc=False):
     """Save a filter of the acting person's task list under a name, in place of an earlier one; an empty query deletes it."""
 
-    intent: ClassVar[str] = "UPDATE"
+    intent: ClassVar[str] = "SAVE"
     name: str
     query: str
     actor: Actor = NOBODY
@@ -128,7 +128,7 @@ class SnoozeUserTask(Command, frozen=True, gc=False):
     With neither, the task is called back.
     """
 
-    intent: ClassVar[str] = "UPDATE"
+    intent: ClassVar[str] = "SNOOZE"
     user_task_key: int
     until_ms: int = 0
     until_change: bool = False
@@ -204,12 +204,23 @@ class AnswerTaskProposal(Command, frozen=True, gc=False):
     ticket: int = 0
 
 
-class SetGlobalTaskListener(Command, frozen=True, gc=False):
-    """Create a global task listener, or (*is_new* false) change it. None: that attribute stays as it is, or is the default."""
+class CreateGlobalTaskListener(Command, frozen=True, gc=False):
+    """Create a global task listener. None: that attribute has its default."""
 
     intent: ClassVar[str] = "CREATE"
     id: str
-    is_new: bool
+    type: str
+    event_types: tuple[str, ...]
+    retries: int | None = None
+    after_model: bool | None = None
+    priority: int | None = None
+
+
+class UpdateGlobalTaskListener(Command, frozen=True, gc=False):
+    """Change a global task listener. None: that attribute stays as it is."""
+
+    intent: ClassVar[str] = "UPDATE"
+    id: str
     type: str | None = None
     event_types: tuple[str, ...] | None = None
     retries: int | None = None

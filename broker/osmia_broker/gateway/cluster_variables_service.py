@@ -18,7 +18,7 @@ class ClusterVariables:
         """Create a cluster variable."""
         metadata = object_of("metadata", request.metadata)
         calls = self._calls.by(caller)
-        row = await calls.put_cluster_variable(request.name, request.value, metadata=metadata)
+        row = await calls.create_cluster_variable(request.name, request.value, metadata=metadata)
         return query_messages.cluster_variable(row)
 
     async def UpdateClusterVariable(
@@ -27,7 +27,7 @@ class ClusterVariables:
         """Give a cluster variable another value."""
         metadata = object_of("metadata", request.metadata)
         calls = self._calls.by(caller)
-        row = await calls.put_cluster_variable(request.name, request.value, metadata=metadata, updates=True)
+        row = await calls.update_cluster_variable(request.name, request.value, metadata=metadata)
         return query_messages.cluster_variable(row)
 
     async def DeleteClusterVariable(

@@ -53,14 +53,15 @@ class VariableItem(Item):
 async def create_global_cluster_variable(call: Call, body: NewVariable) -> VariableItem:
     """Create a cluster variable."""
     text = json_text(body.value)
-    return _item(await call.calls.put_cluster_variable(body.name or "", text, metadata=body.metadata, kind=body.kind))
+    created = call.calls.create_cluster_variable(body.name or "", text, metadata=body.metadata, kind=body.kind)
+    return _item(await created)
 
 
 @operation("PUT", VARIABLE, tag=TAG)
 async def update_global_cluster_variable(call: Call, name: str, body: Value) -> VariableItem:
     """Give a cluster variable another value."""
     text = json_text(body.value)
-    return _item(await call.calls.put_cluster_variable(name, text, metadata=body.metadata, updates=True))
+    return _item(await call.calls.update_cluster_variable(name, text, metadata=body.metadata))
 
 
 @operation("DELETE", VARIABLE, tag=TAG, status=204)
