@@ -283,13 +283,13 @@ async def test_every_statement_of_a_load_goes_by_an_index(tmp_path: Path):
     await store.close()
     # But for held jobs, once at a start.
     texts = [text for text in (*opening, *asked) if text.startswith("SELECT") and "GROUP BY" not in text]
-    assert len(texts) >= 2 * len(schema.KEYED_KINDS) + len(schema.SCOPED_KINDS) + 2 * len(DUE_KINDS)
+    assert len(texts) >= 2 * len(schema.KEYED_KINDS) + len(schema.SCOPED_KINDS) + 2
     with sqlite3.connect(tmp_path / "x.db") as db:
         for text in texts:
             for *_, step in db.execute("EXPLAIN QUERY PLAN " + text):
-                assert step.startswith(("SEARCH", *FRAMES)) or "json_each" in step or "anon_1" in step, (
-                    f"{step}: {text}"
-                )
+                assert (
+                    step.startswith(("SEARCH", *FRAMES)) or "json_each" in step or "anon_1" in step or " due_" in step
+                ), f"{step}: {text}"
     db.close()
 
 
@@ -319,14 +319,34 @@ async def test_a_window_reads_no_more_than_its_part_of_an_index(tmp_path: Path, 
     assert index in plan[0]
 
 
-@pytest.mark.parametrize(("table", "index"), [(Job, "jobs_due"), (FollowUp, "follow_ups_due")])
-async def test_due_rows_are_read_in_the_order_of_their_index(tmp_path: Path, table: type, index: str):
+async def test_due_rows_are_read_in_the_order_of_their_indexes(tmp_path: Path):
     with sqlite3.connect(await made(tmp_path / "x.db")) as db:
-        text = dialects.Prepared(statements.DUE[table])
-        plan = [step for *_, step in db.execute("EXPLAIN QUERY PLAN " + text.text, {**text.constants, "rows_max": 5})]
+        text = dialects.Prepared(statements.DUE)
+        given = {**text.constants, **statements.due_values(DueWanted(5, 5))}
+        plan = [step for *_, step in db.execute("EXPLAIN QUERY PLAN " + text.text, given)]
     db.close()
-    assert len(plan) == 1, f"a step of its own for sorting: {plan}"
-    assert index in plan[0]
+    assert not any("TEMP B-TREE" in step for step in plan), f"a step of its own for sorting: {plan}"
+    searches = [step for step in plan if step.startswith("SEARCH")]
+    for kind in DUE_KINDS:
+        assert sum(f"{kind.table}_due (" in step for step in searches) == 2, searches
+
+
+@pytest.mark.parametrize(("due", "waiting"), [(0, 2_000), (2_000, 0), (1_000, 1_000)])
+async def test_a_look_for_due_rows_reads_no_more_than_it_returns(tmp_path: Path, due: int, waiting: int):
+    """However many others are due or wait. The steps of SQLite's machine are counted: about 1,000, and several more for each row that it reads."""
+    now_ms = 10_000
+    times = [now_ms - number for number in range(due)] + [now_ms + 1 + number for number in range(waiting)]
+    path = await made(
+        tmp_path / "x.db", *(replace(rows.follow_up, key=place, due_ms=ms) for place, ms in enumerate(times))
+    )
+    steps = []
+    with sqlite3.connect(path) as db:
+        text = dialects.Prepared(statements.DUE)
+        db.set_progress_handler(lambda: steps.append(1), 10)
+        found = text.rows(db, **statements.due_values(DueWanted(now_ms, 3)))
+    db.close()
+    assert len(found) == min(due, 4) + min(waiting, 1)
+    assert len(steps) * 10 < 2_000
 
 
 async def test_a_load_passes_over_the_ended_rows_of_a_long_history(tmp_path: Path):

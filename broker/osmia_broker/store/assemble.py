@@ -22,6 +22,7 @@ from osmia_broker.model import ElementType
 from osmia_broker.state.batch_rows import BatchItem, BatchOperation, ClusterVariable
 from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.rows import (
+    DUE_KINDS,
     Compensation,
     CreatedOnce,
     ElementInstance,
@@ -36,7 +37,7 @@ from osmia_broker.state.rows import (
     Timer,
     Variable,
 )
-from osmia_broker.state.store_protocol import InstanceRows, Loaded, RowValues
+from osmia_broker.state.store_protocol import Due, DueWanted, InstanceRows, Loaded, RowValues
 from osmia_broker.state.task_rows import TaskTransition, UserTask
 from osmia_broker.store import schema
 
@@ -55,6 +56,7 @@ _DOCUMENTS: dict[type, str] = {  # the column that holds JSON; empty where a row
     UserTask: "headers",
     Variable: "value",
 }
+NEXT_DUE = DueWanted(0, 0)  #: asks for the earliest time alone
 _MAY_BE_EMPTY = frozenset({Compensation, InstanceOrigin, Loop})
 _ENDED = frozenset({ElementState.COMPLETED, ElementState.TERMINATED})
 _ELEMENT_TYPES = frozenset(ElementType)
@@ -258,3 +260,11 @@ def _fault_of_element(element: ElementInstance) -> str | None:
 def _stands_alone(key: int, rows: InstanceRows) -> bool:
     found = [row for one_kind in rows.values() for row in one_kind]
     return len(found) == 1 and type(found[0]) in ALONE and found[0].key == key
+
+
+def due_of(found: Iterable[RowValues], wanted: DueWanted) -> Due:
+    """Return the rows that are due, and the time of the next one, from what `statements.DUE` has found."""
+    earliest = sorted(found, key=lambda row: (row[0], row[2]))
+    rows = [(due_ms, DUE_KINDS[place].row_type, key) for due_ms, place, key in earliest if due_ms <= wanted.now_ms]
+    del rows[wanted.rows_max :]
+    return Due(rows, earliest[len(rows)][0] if len(rows) < len(earliest) else None)

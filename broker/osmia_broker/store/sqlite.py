@@ -42,7 +42,7 @@ from osmia_broker.state.store_protocol import (
 )
 from osmia_broker.state.windows import rank_of
 from osmia_broker.store import schema, statements
-from osmia_broker.store.assemble import READERS, Assembly, CorruptRow
+from osmia_broker.store.assemble import NEXT_DUE, READERS, Assembly, CorruptRow, due_of
 from osmia_broker.store.creation import bring_up_to_date
 from osmia_broker.store.dialects import Prepared, delete, flattened, in_groups, packed, update, upsert
 from osmia_broker.store.held import HeldSnapshot
@@ -83,7 +83,7 @@ _KINDS_OF_INSTANCES = Prepared(statements.KINDS_OF_INSTANCES)
 _OF_INSTANCES = _prepared(statements.OF_INSTANCES)
 _OF_SCOPES = _prepared(statements.OF_SCOPES)
 _DEFINITIONS = _prepared(statements.DEFINITIONS)
-_DUE = _prepared(statements.DUE)
+_DUE = Prepared(statements.DUE)
 _MATCHES = {place: Prepared(statement) for place, statement in statements.MATCHES.items()}
 _KEPT_MESSAGES = Prepared(statements.KEPT_MESSAGES)
 _RESOURCES = Prepared(statements.RESOURCES)
@@ -198,8 +198,8 @@ class SqliteStore:
         db.execute("PRAGMA temp_store = MEMORY")
         next_key = self._take_over(db)
         definitions = {row_type: self._definitions(db, row_type) for row_type in DEFINITION_TYPES}
-        earliest = _earliest_due(db, 1)
-        return Start(next_key, definitions, earliest[0][0] if earliest else None, _HELD.rows(db), _kept_messages(db))
+        next_due_ms = _due(db, NEXT_DUE).next_ms
+        return Start(next_key, definitions, next_due_ms, _HELD.rows(db), _kept_messages(db))
 
     def _definitions(self, db: sqlite3.Connection, row_type: type) -> list[Any]:
         try:
@@ -429,18 +429,6 @@ def _load_instances(
     assembly.finish(loaded)
 
 
-def _earliest_due(db: sqlite3.Connection, rows_max: int) -> list[tuple[int, type, int]]:
-    """Return (time, row class, key) of the earliest living rows of all kinds that become due."""
-    found = [
-        (int(due_ms), row_type, key)
-        for row_type, statement in _DUE.items()
-        for due_ms, key in statement.rows(db, rows_max=rows_max)
-    ]
-    return sorted(found, key=lambda one: (one[0], one[2]))[:rows_max]
-
-
 def _due(db: sqlite3.Connection, wanted: DueWanted) -> Due:
-    """Return the rows that are due, and the time of the next one; both are among the earliest, one more than wanted."""
-    earliest = _earliest_due(db, wanted.rows_max + 1)
-    rows = [one for one in earliest[: wanted.rows_max] if one[0] <= wanted.now_ms]
-    return Due(rows, earliest[len(rows)][0] if len(rows) < len(earliest) else None)
+    """Return the rows that are due, and the time of the next one."""
+    return due_of(_DUE.rows(db, **statements.due_values(wanted)), wanted)

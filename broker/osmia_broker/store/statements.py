@@ -25,7 +25,7 @@ from sqlalchemy import (
 from osmia_broker.base.whole_numbers import INT64_MAX
 from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.rows import DEFINITION_TYPES, DUE_KINDS, JobState
-from osmia_broker.state.store_protocol import MATCHES_MAX, Lane
+from osmia_broker.state.store_protocol import MATCHES_MAX, DueWanted, Lane
 from osmia_broker.state.task_rows import UserTask
 from osmia_broker.state.windows import NO_PRIORITY, key_of, priority_of
 from osmia_broker.store import schema
@@ -73,16 +73,35 @@ def _kinds_of_instances() -> CompoundSelect[Any]:
     )
 
 
-def _due(kind: Kind) -> Select[Any]:
-    """Select (time, key) of the earliest *rows_max* rows. A value that is no integer, which only a corrupt row has, is passed over."""
-    table = schema.TABLES[kind.row_type]
-    due = table.c[kind.due]
-    return (
-        select(due, table.c.key)
-        .where(due > schema.NO_DEADLINE, *_is_living(kind, table), due <= bindparam("latest_ms", LATEST_MS))
-        .order_by(due, table.c.key)
-        .limit(bindparam("rows_max"))
-    )
+def _due() -> CompoundSelect[Any]:
+    """Select (time, place in DUE_KINDS, key) of the earliest *rows_max* rows of each kind that are due, and of the next one of each.
+
+    No other row is read, however many are due or wait. Of two lower bounds SQLite searches by the one that stands first, and it would plan
+    a statement anew for each value that it compares with `>`, as the partial index does. A value that is no integer, which only a corrupt row
+    has, is passed over.
+    """
+    parts = []
+    for place, kind in enumerate(DUE_KINDS):
+        table = schema.TABLES[kind.row_type]
+        due = table.c[kind.due]
+        rows = select(due.label("due_ms"), literal_column(str(place)).label("place"), table.c.key)
+        is_waiting = (due > schema.NO_DEADLINE, *_is_living(kind, table))
+        by_time = (due, table.c.key)
+        is_next = (due >= bindparam("after_ms"), due <= bindparam("latest_ms", LATEST_MS - 1), *is_waiting)
+        parts += [
+            rows.where(due <= bindparam("now_ms"), *is_waiting).order_by(*by_time).limit(bindparam("rows_max")),
+            rows.where(*is_next).order_by(*by_time).limit(literal_column("1")),
+        ]
+    return union_all(*(select(part.subquery(f"due_{number}")) for number, part in enumerate(parts)))
+
+
+def due_values(wanted: DueWanted) -> dict[str, int]:
+    """Return the values for DUE. One row more than wanted may be due: the next one."""
+    return {
+        "now_ms": wanted.now_ms,
+        "rows_max": wanted.rows_max + 1,
+        "after_ms": min(wanted.now_ms + 1, LATEST_MS),
+    }
 
 
 def _matches(kind: Kind, columns: tuple[str, ...]) -> Select[Any]:
@@ -180,7 +199,7 @@ OF_SCOPES = {  #: rows by their scopes
     for kind in schema.SCOPED_KINDS
 }
 DEFINITIONS = {row_type: rows_of(row_type) for row_type in DEFINITION_TYPES}  #: all rows
-DUE = {kind.row_type: _due(kind) for kind in DUE_KINDS}
+DUE = _due()  #: the parts are not in one order
 #: Keys of rows by their values, for each row class and each of its `matches`.
 MATCHES = {(kind.row_type, columns): _matches(kind, columns) for kind in KINDS.values() for columns in kind.matches}
 KEPT_MESSAGES = select(schema.messages.c.name, schema.messages.c.correlation_key).where(

@@ -13,12 +13,11 @@ from typing import Any, Protocol
 import msgspec
 
 from osmia_broker.state.kinds import KINDS, Kind
-from osmia_broker.state.rows import DUE_KINDS
 from osmia_broker.state.storable import is_storable
-from osmia_broker.state.store_protocol import LANES_MAX, Due, DueWanted, Loaded, RowValues, Wanted
+from osmia_broker.state.store_protocol import LANES_MAX, DueWanted, Loaded, RowValues, Wanted
 from osmia_broker.state.windows import rank_of
 from osmia_broker.store import schema, statements
-from osmia_broker.store.assemble import Assembly
+from osmia_broker.store.assemble import NEXT_DUE, Assembly, due_of
 from osmia_broker.store.postgres.dialect import Parameters, as_rows, embedded, packed
 
 _read = msgspec.json.Decoder(list[Any]).decode
@@ -124,18 +123,12 @@ class FairKeysForm:
 
 @dataclass(frozen=True, slots=True)
 class DueForm:
-    """The earliest rows of all classes that become due."""
+    """The earliest rows of all classes that are due, and the next ones."""
 
     def write(self, text: Text) -> None:
         """Add a column of (time, place in DUE_KINDS, key)."""
-        rows_max = text.place()
-        found = [
-            f"SELECT d.due_ms, {place} AS place, d.key"
-            f" FROM ({embedded(statements.DUE[kind.row_type], rows_max=rows_max)}) AS d (due_ms, key)"
-            for place, kind in enumerate(DUE_KINDS)
-        ]
-        earliest = f"{' UNION ALL '.join(found)} ORDER BY due_ms, key LIMIT {rows_max}"
-        text.columns.append(as_rows(earliest, ("due_ms", "place", "key")))
+        places = {name: text.place("bigint") for name in statements.due_values(NEXT_DUE)}
+        text.columns.append(as_rows(embedded(statements.DUE, **places), ("due_ms", "place", "key")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +199,7 @@ class Question:
         for number, fair in enumerate(self._fair_keys):
             self._ask(FairKeysForm(number), *fair)
         if self._due is not None:
-            self._ask(DueForm(), self._due.rows_max + 1)
+            self._ask(DueForm(), *statements.due_values(self._due).values())
 
     def _ask(self, form: Form, *values: Any) -> None:
         self.forms.append(form)
@@ -231,7 +224,7 @@ class Question:
             keys = [key for (key,) in rows_in(answer)[1:] if key is not None]
             loaded.fair_keys[type] = [*first, *keys][:LANES_MAX]
         if self._due is not None:
-            loaded.due = _due(rows_in(answer), self._due)
+            loaded.due = due_of(rows_in(answer), self._due)
         return loaded
 
     def _read_rows(self, answer: Iterator[str | None], loaded: Loaded) -> None:
@@ -263,15 +256,3 @@ def _by_type(wanted: Wanted) -> Mapping[type, list[int]]:
 def _can_be_asked(value: str | int) -> bool:
     """Whether a question may have *value*; PostgreSQL refuses a text that no row can hold even there."""
     return not isinstance(value, str) or is_storable(value)
-
-
-def earliest(found: list[RowValues]) -> list[tuple[int, type, int]]:
-    """Return (time, row class, key) of the rows of a `DueForm`."""
-    return [(due_ms, DUE_KINDS[place].row_type, key) for due_ms, place, key in found]
-
-
-def _due(found: list[RowValues], wanted: DueWanted) -> Due:
-    """Return the rows that are due, and the time of the next one; both are among the earliest, one more than wanted."""
-    first = earliest(found)
-    rows = [one for one in first[: wanted.rows_max] if one[0] <= wanted.now_ms]
-    return Due(rows, first[len(rows)][0] if len(rows) < len(first) else None)

@@ -18,7 +18,7 @@ from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import DEFINITION_TYPES
 from osmia_broker.state.store_protocol import Changes, Loaded, Start, Wanted, Written
 from osmia_broker.store import statements
-from osmia_broker.store.assemble import READERS, CorruptRow
+from osmia_broker.store.assemble import NEXT_DUE, READERS, CorruptRow, due_of
 from osmia_broker.store.postgres import load
 from osmia_broker.store.postgres.commit import commit
 from osmia_broker.store.postgres.connection import Connection, Outcome, Server, outcome_of, reason
@@ -179,13 +179,13 @@ class PostgresStore:
         await bring_up_to_date(connection, self._server, self._partition_id, self._partitions)
 
     async def _read_start(self, connection: Connection, held: Held) -> Start:
-        answer = iter(await connection.slow_row(_START, 1))
+        answer = iter(await connection.slow_row(_START, *statements.due_values(NEXT_DUE).values()))
         definitions = {row_type: self._definitions(row_type, answer) for row_type in DEFINITION_TYPES}
         holders: list[Any] = load.rows_in(answer)
-        earliest = load.earliest(load.rows_in(answer))
+        next_due_ms = due_of(load.rows_in(answer), NEXT_DUE).next_ms
         kept = Filter()
         await connection.pairs(_KEPT_MESSAGES, lambda found: kept.add_all((row[0], row[1]) for row in found))
-        return Start(held.next_key, definitions, earliest[0][0] if earliest else None, holders, kept)
+        return Start(held.next_key, definitions, next_due_ms, holders, kept)
 
     async def _take(self, connection: Connection) -> Held:
         try:
