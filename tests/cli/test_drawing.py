@@ -13,9 +13,9 @@ def test_a_process_is_drawn_with_its_tokens():
     lines = text.splitlines()
     [ask] = [number for number, line in enumerate(lines) if "│Ask" in line]
     [pay] = [number for number, line in enumerate(lines) if "│Pay" in line]
-    assert "●┐" in lines[ask - 1]
-    assert "!┐" in lines[pay - 1]
-    assert text.count("┌") == text.count("└") == 2
+    assert "●┐" in lines[ask - 2]  # the name stands in the middle of three rows
+    assert "!┐" in lines[pay - 2]
+    assert text.count("┌────") == text.count("└────") == 2
     assert text.count("+") == 2  # the two parallel gateways
     assert "▶" in text
 
@@ -32,6 +32,34 @@ def test_a_long_name_stays_in_its_box_and_a_token_without_a_place_is_not_lost():
     assert "x" * 12 in text
     assert "x" * 20 not in text
     assert text.splitlines()[-1] == "● gone"
+
+
+def test_the_ways_out_of_a_gateway_are_told_apart():
+    names = "start > dear:exclusive(name=Dear?) [amount > 100 -> book:user(name=Book) > end | else -> end]"
+    lines = draw(bpmn(names, id="p"), "p", {}).splitlines()
+    assert lines[-2:] == ["Dear?: amount > 100 ▶ Book", "       else ▶ end"]
+    assert "Dear?" in "\n".join(lines[:-2])
+    assert draw(bpmn(FORKED, id="p"), "p", {}).splitlines()[-1].strip().startswith("└")  # they are all taken
+
+
+def test_what_stands_in_a_subprocess_is_drawn_with_its_flows():
+    text = draw(bpmn("start > s:sub(name=Dinner) { start > eat:user > end } > end", id="p"), "p", {"eat": "●"})
+    assert text.count("▶") == 4
+    assert "│Dinner" in text
+
+
+def test_a_boundary_event_stands_on_the_frame_of_its_activity():
+    model = "start > a:user(name=Approve the very long request) > end & late:boundary(on=a, timer=PT1H) > end2"
+    lines = draw(bpmn(model, id="p"), "p", {"late": "●"}).splitlines()
+    [frame] = [line for line in lines if "( ● )─" in line or "(  ● )─" in line or "(●" in line]
+    assert frame.strip().startswith("└")
+    assert "late" in lines[lines.index(frame) - 1]
+    assert not any("request" in line for line in lines)  # the row is the boundary event's
+
+
+def test_a_long_reason_is_cut():
+    model = f"start > g:exclusive [{'a' * 100} -> a:user > end | else -> end]"
+    assert f"g: {'a' * 59}… ▶ a" in draw(bpmn(model, id="p"), "p", {})
 
 
 def test_an_instance_is_drawn_at_a_broker(osmia, unique):
