@@ -12,7 +12,13 @@ from osmia_broker.store.read.search import values
 TEMPLATES = Path(__file__).parent / "templates"
 
 SECOND, MINUTE, HOUR, DAY = 1, 60, 3_600, 86_400
-UNITS = (("day", DAY), ("hour", HOUR), ("minute", MINUTE), ("second", SECOND))
+#: Each ends where the next begins.
+UNITS = (
+    ("second", SECOND, MINUTE),
+    ("minute", MINUTE, HOUR),
+    ("hour", HOUR, DAY),
+    ("day", DAY, float("inf")),
+)
 RELATIVE_DAYS_MAX = 30  # beyond it the date itself says more
 
 
@@ -49,11 +55,16 @@ def relative(text: str, now_ms: int) -> str:
     seconds = now_ms / 1000 - then.timestamp()
     if abs(seconds) > RELATIVE_DAYS_MAX * DAY:
         return then.date().isoformat()
-    name, size = next(((name, size) for name, size in UNITS if abs(seconds) >= size), ("", 0))
-    if not name:
+    count, name = _nearest(abs(seconds))
+    if not count:
         return "just now"
-    span = plural(int(abs(seconds) // size), name)
-    return f"{span} ago" if seconds > 0 else f"in {span}"
+    return f"{plural(count, name)} ago" if seconds > 0 else f"in {plural(count, name)}"
+
+
+def _nearest(seconds: float) -> tuple[int, str]:
+    """Round a time to a whole number of one unit: 59 minutes and a half are 1 hour already, 89 minutes are still one."""
+    rounded = ((int(seconds / size + 0.5), name, size, end) for name, size, end in UNITS)
+    return next((count, name) for count, name, size, end in rounded if count * size < end)
 
 
 def duration(begin: str, end: str | None, now_ms: int) -> str:
@@ -61,7 +72,7 @@ def duration(begin: str, end: str | None, now_ms: int) -> str:
     ended = moment(end).timestamp() if end else now_ms / 1000
     seconds = max(ended - moment(begin).timestamp(), 0.0)
     if seconds < MINUTE:
-        return f"{seconds:.1f} s"
+        return f"{int(seconds * 10) / 10:.1f} s"
     parts = []
     for sign, size in (("d", DAY), ("h", HOUR), ("min", MINUTE), ("s", SECOND)):
         number, seconds = divmod(int(seconds), size)

@@ -1,21 +1,22 @@
 // Relative times grow older, and what has run for some time runs on.
 
-const UNITS = [['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1]];
+// As rendering.py has them: each ends where the next begins.
+const UNITS = [['second', 1, 60], ['minute', 60, 3600], ['hour', 3600, 86400], ['day', 86400, Infinity]];
 
 function relative(then) {
   const seconds = (Date.now() - then) / 1000;
   if (Math.abs(seconds) > 30 * 86400) return null;
-  const unit = UNITS.find(([, size]) => Math.abs(seconds) >= size);
-  if (!unit) return 'just now';
-  const count = Math.floor(Math.abs(seconds) / unit[1]);
-  const span = `${count} ${unit[0]}${count === 1 ? '' : 's'}`;
+  const rounded = UNITS.map(([name, size, end]) => ({ name, size, end, count: Math.floor(Math.abs(seconds) / size + 0.5) }));
+  const { count, name } = rounded.find((one) => one.count * one.size < one.end);
+  if (!count) return 'just now';
+  const span = `${count} ${name}${count === 1 ? '' : 's'}`;
   return seconds > 0 ? `${span} ago` : `in ${span}`;
 }
 
 // How long something has run, as rendering.py writes it.
 function duration(begun) {
   let seconds = (Date.now() - begun) / 1000;
-  if (seconds < 60) return `${Math.max(seconds, 0).toFixed(1)} s`;
+  if (seconds < 60) return `${(Math.floor(Math.max(seconds, 0) * 10) / 10).toFixed(1)} s`;
   const parts = [];
   for (const [sign, size] of [['d', 86400], ['h', 3600], ['min', 60], ['s', 1]]) {
     const number = Math.floor(seconds / size);
