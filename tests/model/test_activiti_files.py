@@ -4,6 +4,7 @@ import pytest
 from bpmn_fragments import faults, flow, read
 
 from osmia_broker import model
+from osmia_broker.model.dialects import activiti
 from osmia_broker.model.events import ErrorEvent, MessageEvent
 from osmia_broker.model.expressions import Static
 from osmia_broker.model.graph import MultiInstance, UserTaskDefinition
@@ -131,6 +132,26 @@ def test_an_error_without_a_definition_is_caught_by_its_reference() -> None:
 def test_java_code_is_refused_once_and_with_a_way_to_do_without(content: str, code: str) -> None:
     [fault] = faults(file(content))
     assert fault.reason.startswith(f"'{code}' is currently not supported, because it runs Java code; ")
+
+
+@pytest.mark.parametrize("name", sorted(activiti.INSTEAD.keys() | activiti.JAVA.keys() | {"unheardOf"}))
+@pytest.mark.parametrize("tag", ["serviceTask", "userTask", "endEvent"])
+def test_every_refusal_of_an_attribute_or_an_element_has_a_way_to_do_without(tag: str, name: str) -> None:
+    ways = {*activiti.INSTEAD.values(), *activiti.JAVA.values(), activiti.LEAVE_OUT}
+    child = f"<bpmn:extensionElements><activiti:{name}/></bpmn:extensionElements>"
+    reasons = [
+        fault.reason
+        for content in (f'<bpmn:{tag} id="it" activiti:{name}="x"/>', f'<bpmn:{tag} id="it">{child}</bpmn:{tag}>')
+        for fault in faults(file(content))
+        if "is currently not supported" in fault.reason
+    ]
+    assert reasons or (tag, name) == ("userTask", "formProperty")
+    assert all(reason.partition("; ")[2] in ways for reason in reasons), reasons
+
+
+def test_a_misspelt_attribute_is_guessed_and_not_left_out() -> None:
+    [fault] = faults(file('<bpmn:userTask id="it" activiti:asignee="x"/>'))
+    assert fault.reason == "'activiti:asignee' is currently not supported; did you mean 'activiti:assignee'?"
 
 
 def loop(attributes: str, inside: str = "") -> MultiInstance:

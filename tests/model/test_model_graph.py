@@ -90,7 +90,9 @@ def test_both_dialects_may_stand_in_one_file_each_element_is_of_one() -> None:
 
 def test_a_task_that_activiti_has_built_in_is_refused_with_a_way_to_do_without() -> None:
     [fault] = faults(element("serviceTask", "it", attributes='activiti:type="mail"'))
-    assert fault.reason.startswith("'activiti:type' is currently not supported; give the task an 'implementation'")
+    assert fault.reason.startswith(
+        "'activiti:type=\"mail\"' is currently not supported; give the task an 'implementation'"
+    )
 
 
 def test_what_activiti_reads_at_another_element_of_the_file_stays_refused() -> None:

@@ -61,6 +61,28 @@ JAVA = {
     "taskListener": "put a service task before or behind the user task",
     "eventListener": "put a service task where the event is to be noticed",
 }
+_RESULT = "the variables with which the worker completes the job are its result"
+_RULES = "use a service task, whose worker applies the rules"
+#: What else of Activiti is not supported where it stands, with the way to do without it.
+INSTEAD = {
+    "type": WORK,
+    "resultVariable": _RESULT,
+    "resultVariableName": _RESULT,
+    "field": "let the worker read a variable, which it gets with its job",
+    "mapException": "let the worker throw a BPMN error, and catch it with a boundary event",
+    "failedJobRetryTimeCycle": "let the worker say how many retries are left, and how long to wait for the next one",
+    "rules": _RULES,
+    "ruleVariablesInput": _RULES,
+    "exclude": _RULES,
+    "businessCalendarName": "give 'activiti:dueDate' a date or a period",
+    "customResource": "name people by 'activiti:candidateUsers' and 'activiti:candidateGroups'",
+    "businessKey": "pass it as a variable, with 'activiti:in'",
+    "calledElementType": "name the called process by its id",
+    "formProperty": "only a start event and a user task have a form",
+    "in": "only a call activity passes variables so",
+    "out": "only a call activity passes variables so",
+}
+LEAVE_OUT = "leave it out: it has no effect here"
 #: These divide the transactions of Activiti's own engine. Here every step is durable anyway.
 HARMLESS = frozenset({"async", "asyncAfter", "asyncBefore", "exclusive"})
 
@@ -76,18 +98,20 @@ def check(source: Source, supported: frozenset[str] = frozenset()) -> None:
     for attribute in source.node.attrib:
         local = str(attribute).removeprefix(_PREFIX)
         if local != attribute and local not in supported and local not in HARMLESS:
-            source.fault(_unsupported(local, supported))
+            source.fault(_unsupported(local, str(source.node.get(attribute)), supported))
     for tag, nodes in source.extensions.items():
         local = local_name(nodes[0])
         if tag.startswith(_PREFIX) and local not in EXTENSIONS.get(local_name(source.node), ()):
             source.fault(_unsupported(local))
 
 
-def _unsupported(local: str, supported: frozenset[str] = frozenset()) -> str:
-    text = f"'activiti:{quote(local)}' is currently not supported"
+def _unsupported(local: str, value: str = "", supported: frozenset[str] = frozenset()) -> str:
+    """Return the refusal of an attribute or an extension element, always with a way to do without it."""
     if local in JAVA:
-        return f"{text}, because it runs Java code; {JAVA[local]}"
-    return f"{text}; {WORK}" if local == "type" else text + meant("activiti:", local, supported)
+        return f"'activiti:{local}' is currently not supported, because it runs Java code; {JAVA[local]}"
+    named = f'activiti:{local}="{value}"' if local == "type" else f"activiti:{local}"
+    way = meant("activiti:", local, supported) or f"; {INSTEAD.get(local, LEAVE_OUT)}"
+    return f"'{quote(named)}' is currently not supported{way}"
 
 
 def has(source: Source, attributes: frozenset[str]) -> bool:
