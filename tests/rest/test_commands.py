@@ -74,7 +74,10 @@ def test_a_file_that_cannot_be_deployed(rest: Rest, name: str, content: str, wor
 def test_a_deployment_without_files(rest: Rest):
     refused = rest.http.post("/deployments", files={"other": ("x.bpmn", "")})
     assert refused.status_code == 400
-    assert "Expected to deploy at least one resource, but none given" in refused.json()["detail"]
+    none = "Expected to deploy at least one resource, but none given"
+    assert refused.json()["detail"] == f"{none}: expected parts with the name 'resources', but found 'other'"
+    tenant_alone = rest.http.post("/deployments", files={"tenantId": (None, "<default>")})
+    assert tenant_alone.json()["detail"].endswith("but found 'tenantId'")
 
 
 def test_a_deleted_definition_takes_no_new_instances(rest: Rest, unique: str):

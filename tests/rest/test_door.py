@@ -348,3 +348,11 @@ def test_an_open_broker_does_not_answer_to_the_name_of_another_site(rest: Rest, 
     )
     assert refused.status_code == 421
     assert "Expected the host localhost or 127.0.0.1, but found another name" in refused.text
+    assert refused.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_a_browser_that_comes_by_another_name_gets_a_page(rest: Rest):
+    address = f"http://127.0.0.1:{rest.broker.broker.http_port}/tasks"
+    refused = rest.http.get(address, headers={"host": "evil.example", "accept": "text/html,*/*;q=0.8"})
+    assert (refused.status_code, refused.headers["content-type"]) == (421, "text/html; charset=utf-8")
+    assert "<h1>Wrong host</h1><p>Expected the host localhost or 127.0.0.1" in refused.text

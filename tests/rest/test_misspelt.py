@@ -17,7 +17,7 @@ def test_a_misspelt_member_is_refused_with_the_one_that_was_meant(rest: Rest, un
     body = {"processDefinitionId": unique, "variables": {}}
     body[given] = body.pop(meant)
     detail = rest.refusal("POST", "/process-instances", body)["detail"]
-    assert detail == f"Failed to read request: expected '{meant}', but found '{given}'; did you mean '{meant}'?"
+    assert detail == f"Failed to read request: expected '{meant}', but found '{given}'"
 
 
 @pytest.mark.parametrize(

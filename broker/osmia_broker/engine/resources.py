@@ -24,6 +24,7 @@ _PREFIX = "Expected to deploy new resources, but encountered the following error
 
 _Form = tuple[str, str]  # id and version tag of a form
 _NO_FORM: _Form = ("", "")
+NO_RESOURCE = "Expected to deploy at least one resource, but none given"
 
 
 class BadResource(Exception):
@@ -38,7 +39,7 @@ def compile_resources(files: list[tuple[str, bytes]]) -> tuple[NewResource, ...]
 
     """
     if not files:
-        raise InvalidArgument("Expected to deploy at least one resource, but none given")
+        raise InvalidArgument(NO_RESOURCE)
     resources, faults = [], []
     for name, content in files:
         try:

@@ -48,9 +48,7 @@ def refuse_misspelt(content: bytes, members: frozenset[str]) -> None:
     unknown = (name for name in given if name not in members and name not in _known)
     for name in islice(unknown, NAMES_MAX):
         if meant := _nearest(name, members - given):
-            raise bad_request(
-                f"Failed to read request: expected '{meant}', but found '{name}'; did you mean '{meant}'?"
-            )
+            raise bad_request(f"Failed to read request: expected '{meant}', but found '{name}'")
 
 
 def _nearest(name: str, members: Iterable[str]) -> str:

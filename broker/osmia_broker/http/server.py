@@ -81,7 +81,7 @@ class HttpServer:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Give a request to the API or to the page, which is loaded for its first visitor."""
         if self._is_open and not all(map(is_this_machine, _hosts(scope))):
-            await _refuse_name(send)
+            await _refuse_name(scope, send)
             return
         if base_of(scope["path"]):
             await self._api(scope, receive, send)
@@ -153,15 +153,30 @@ class HttpServer:
 
 
 def _hosts(scope: Scope) -> list[str]:
-    return [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+    return _values(scope, b"host")
 
 
-async def _refuse_name(send: Send) -> None:
+def _values(scope: Scope, header: bytes) -> list[str]:
+    return [value.decode("latin-1") for name, value in scope["headers"] if name == header]
+
+
+OTHER_NAME = (
+    "Expected the host localhost or 127.0.0.1, but found another name: without sign-in, this broker answers to this machine alone. "
+    "Turn on sign-in, or start it with --insecure if something else protects it."
+)
+OTHER_NAME_PAGE = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    "<title>Wrong host · Osmia</title><style>:root{color-scheme:light dark}"
+    "body{font:16px/1.5 system-ui;margin:3rem auto;max-width:40rem;padding:0 1rem}</style>"
+    f"<main><h1>Wrong host</h1><p>{OTHER_NAME}</p></main></html>"
+)
+
+
+async def _refuse_name(scope: Scope, send: Send) -> None:
     """Answer a request for another name than this machine's (RFC 9110, 15.5.20)."""
-    text = (
-        b"Expected the host localhost or 127.0.0.1, but found another name: without sign-in, this broker answers to this machine alone. "
-        b"Turn on sign-in, or start it with --insecure if something else protects it.\n"
-    )
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(text)).encode())]
+    is_browser = any("text/html" in value for value in _values(scope, b"accept"))
+    text = (OTHER_NAME_PAGE if is_browser else f"{OTHER_NAME}\n").encode()
+    kind = b"text/html" if is_browser else b"text/plain"
+    headers = [(b"content-type", kind + b"; charset=utf-8"), (b"content-length", str(len(text)).encode())]
     await send({"type": "http.response.start", "status": 421, "headers": headers})
     await send({"type": "http.response.body", "body": text})

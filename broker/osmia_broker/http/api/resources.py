@@ -1,7 +1,9 @@
 """Deployments, and the deletion of what was deployed."""
 
+from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import checks
 from osmia_broker.engine.answers import Deployed
+from osmia_broker.engine.resources import NO_RESOURCE
 from osmia_broker.http.batches import BatchCreated
 from osmia_broker.http.described import Referenced
 from osmia_broker.http.operation import FILE, MULTIPART, Asked, Call, operation
@@ -96,6 +98,9 @@ async def create_deployment(call: Call) -> Deployment:
     files = [(one.file_name, one.content) for one in call.uploads if one.name == RESOURCES_PART]
     tenants = [one.content.decode("utf-8", "replace") for one in call.uploads if one.name == TENANT_PART]
     checks.default_tenant("Deploy Resources", tenants)
+    if call.uploads and not files:
+        found = ", ".join(f"'{name}'" for name in sorted({one.name for one in call.uploads}))
+        raise InvalidArgument(f"{NO_RESOURCE}: expected parts with the name '{RESOURCES_PART}', but found {found}")
     if any(not name for name, _ in files):
         raise invalid(f"No file name of a part '{RESOURCES_PART}' provided.")
     return _deployment(await call.calls.deploy(files))
