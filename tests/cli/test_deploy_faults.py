@@ -125,7 +125,7 @@ def test_what_is_no_model_is_told_in_words_for_people(capsys, tmp_path, name, co
     (tmp_path / name).write_bytes(content)
     assert run(["lint", str(tmp_path / name)]) == 1
     said = capsys.readouterr().err
-    assert said.startswith("Error: The files cannot be deployed: ")
+    assert said.startswith("Error: The file cannot be deployed: ")
     first, advice = said.splitlines()
     assert first.endswith(what)
     assert mend in advice

@@ -51,7 +51,7 @@ def test_a_dry_run_at_a_broker_without_the_call_checks_here(osmia, model, monkey
     assert osmia("deploy", model, "--dry-run") == 0
     assert osmia.err.splitlines()[-1] == "1 file can be deployed."
     model.write_bytes(bpmn("start > a:job(type=) > end"))
-    assert "The files cannot be deployed" in osmia.refused(1, "deploy", model, "--dry-run")
+    assert "The file cannot be deployed" in osmia.refused(1, "deploy", model, "--dry-run")
 
 
 def test_a_dry_run_refuses_what_the_broker_refuses(osmia, model, tmp_path):

@@ -16,6 +16,7 @@ WORDS = {
     "KEY": "1",
     "KEY...": "1",
     "KEY|ID": "1",
+    "[LIST]": "jobs",
     "RETRIES": "3",
     "SHELL": "bash",
     "DURATION": "1s",
@@ -54,9 +55,11 @@ def commands() -> list[Command]:
 def made(path: tuple[str, ...], command: Any) -> Command:
     needed = []
     for one in command.params:
-        if one.param_type_name == "argument" and one.required:
+        if one.param_type_name == "argument" and (one.required or one.metavar in WORDS):
             word = str(one.metavar or one.name.upper()).strip("[]")
-            needed += ["--", "true"] if word.startswith("--") else [WORDS.get(word, "x")]
+            needed += (
+                ["--", "true"] if word.startswith("--") else [WORDS.get(one.metavar or "") or WORDS.get(word, "x")]
+            )
         elif one.param_type_name != "argument" and one.required:
             needed = [one.opts[0], "x", *needed]
     return Command(path, command.params, command.help or "", needed)

@@ -35,8 +35,8 @@ def test_any_list_is_printed_by_its_name(osmia: Any, picking: tuple[int, int]):
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (["nope"], 1, "Expected the name of a list, but found 'nope'; the lists are audit-logs"),
-        (["audit-log"], 1, "but found 'audit-log'; did you mean 'audit-logs'?"),
+        (["nope"], 1, "resources, user-tasks, variables, and lists about these.\n  try: osmia items   (all lists)\n"),
+        (["audit-log"], 1, "but found 'audit-log'; did you mean 'audit-logs'?\n  try: osmia items audit-logs\n"),
         (["jobs", "--of", "1"], 1, "belongs to nothing"),
         (
             ["jobs/statistics/by-workers"],
@@ -55,6 +55,13 @@ def test_what_is_no_list(osmia: Any, words: list[str], code: int, told: str):
     assert osmia("items", *words) == code, osmia.err
     assert told in osmia.err
     assert osmia.out == ""
+
+
+def test_without_a_name_the_names_of_all_lists_are_told(osmia: Any):
+    told = osmia.done("items")
+    assert told.splitlines()[:2] == ["LIST", "audit-logs"]
+    assert "jobs/statistics/by-types" in told.splitlines()
+    assert osmia.json("items")[0] == {"name": "audit-logs"}
 
 
 def test_the_audit_log_says_who_did_what_and_takes_every_filter(osmia: Any, picking: tuple[int, int], unique: str):

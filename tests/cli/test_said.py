@@ -7,6 +7,7 @@ import pytest
 from osmia_broker.cli import follow
 from osmia_broker.cli.app import run
 from tests.bpmn import bpmn
+from tests.doors import running_broker
 
 
 def test_a_file_run_again_is_unchanged_and_the_time_that_was_too_short_is_named(osmia, unique, tmp_path, monkeypatch):
@@ -104,3 +105,10 @@ def test_a_fault_in_an_expression_is_said_once(capsys):
     message = json.loads(capsys.readouterr().err)["error"]["message"]
     assert message.startswith("This is no FEEL expression. ")
     assert len(message) > len("This is no FEEL expression. ")
+
+
+def test_where_nothing_waits_is_told_apart_from_what_a_filter_leaves_out(tmp_path, capsys):
+    with running_broker(tmp_path) as broker:
+        for words, told in (((), "No task waits for a person."), (("--unassigned",), "No such tasks.")):
+            assert run(["tasks", *words, "--address", broker.address]) == 0
+            assert capsys.readouterr().err == f"{told} Start an instance: osmia start PROCESS_ID\n"

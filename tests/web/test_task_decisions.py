@@ -107,7 +107,7 @@ def test_a_held_completion_is_undone(task, work):
     page.get_by_role("textbox", name="Value of amount").fill("7")
     page.get_by_role("checkbox", name="Let me undo for 10 s").check()
     page.get_by_role("button", name="Complete task").click()
-    expect(page.get_by_role("status")).to_contain_text("unless you undo it")
+    expect(page.get_by_role("status")).to_contain_text("The task will be completed in 10 seconds unless you undo it.")
     assert desk.get(key).state == "COMPLETING"
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("status")).to_contain_text("Undone.")

@@ -135,7 +135,8 @@ def _plan(session: Session, client: "SyncClient", files: list[str]) -> None:
 
 def _undeployable(details: str, resources: list[tuple[str, bytes]]) -> Failure:
     failure = refused(details, resources)
-    failure.what = failure.what.replace("Nothing was deployed", "The files cannot be deployed")
+    whose = "The file" if len(resources) == 1 else "The files"
+    failure.what = failure.what.replace("Nothing was deployed", f"{whose} cannot be deployed")
     return failure
 
 

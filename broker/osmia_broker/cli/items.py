@@ -1,13 +1,15 @@
 """`osmia items`: any list of the REST API by its name. What this command and `osmia audit` share is here, too."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
 from osmia_broker.base.whole_numbers import INT64_MAX
-from osmia_broker.cli.failures import usage
+from osmia_broker.cli.failures import from_call, usage
 from osmia_broker.cli.options import Groups, Limit, User, acting
 from osmia_broker.cli.output import Column, Row
 from osmia_broker.cli.rows import PAGE, first
@@ -25,6 +27,8 @@ Filter = Annotated[
 Sort = Annotated[
     list[str] | None, typer.Option(metavar="FIELD", help="Sort by this field; -FIELD from the highest. Repeatable.")
 ]
+NEAR = re.compile(r"did you mean '([a-z/-]+)'")  # in the refusal of a name
+NAME_COLUMNS = (Column("name", "LIST"),)
 COLUMNS_MAX = 8  # of a table; `wide` has all
 
 
@@ -32,7 +36,12 @@ COLUMNS_MAX = 8  # of a table; `wide` has all
 @with_session
 def items(
     session: Session,
-    name: Annotated[str, typer.Argument(metavar="LIST", help="Its path in the REST API, without keys and /search.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="[LIST]", help="Its path in the REST API, without keys and /search.", show_default=False
+        ),
+    ] = "",
     of: Annotated[
         int | None,
         typer.Option(metavar="KEY", min=-INT64_MAX, max=INT64_MAX, help="The thing that the list belongs to."),
@@ -46,15 +55,39 @@ def items(
 ) -> None:
     """List anything that the REST API lists: element-instances, decision-definitions, jobs/statistics/by-types.
 
-    A name that is no list is answered with all names. Fields have the names of the REST API.
+    Without LIST, the names of all lists. Fields have the names of the REST API.
 
     Example: osmia items process-instances/statistics/element-instances --of 2251799813685251
     """
+    if not name:
+        session.list([{"name": one} for one in _names()], NAME_COLUMNS, empty="")
+        return
     asked = {"of": of, "whole_values": is_whole, **acting(user, groups)}
     wanted = filter_in(filter)
-    with session.client() as client:
+    with session.client() as client, _naming_lists(client):
         rows = listed(session, client, name, wanted, sort or (), limit, **asked)
     session.list(rows, columns_of(rows), empty="No such items.")
+
+
+def _names() -> list[str]:
+    from osmia_broker.calls.lists import LISTS
+
+    return sorted(LISTS)
+
+
+@contextmanager
+def _naming_lists(client: "SyncClient") -> Iterator[None]:
+    """Let the refusal of a name advise to look at the names."""
+    from osmia.errors import InvalidArgument
+
+    try:
+        yield
+    except InvalidArgument as error:
+        failure = from_call(error, client.address)
+        if failure.what.startswith("Expected the name of a list"):
+            near = NEAR.search(failure.what)
+            failure.mend = f"osmia items {near[1]}" if near else "osmia items   (all lists)"
+        raise failure from error
 
 
 def listed(

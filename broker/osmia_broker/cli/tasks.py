@@ -81,7 +81,9 @@ def tasks(
             del wanted["state"]  # the query says which
         found = first(session, _found(client, wanted, who, asked), limit)
         stopped, suspended = _stopped_instances(client, process), _suspended_instances(client, process)
-        empty = "" if found else _why_none(client, who, stopped, process=process, assignee=assignee, group=group)
+        is_narrowed = bool(asked or any(given.values()) or var or is_unassigned or is_completed)
+        none = "No such tasks." if is_narrowed else "No task waits for a person."
+        empty = "" if found else _why_none(client, who, stopped, none, process=process, assignee=assignee, group=group)
         if not found and query.strip():
             empty = "No task passes this query. Those that are open: osmia tasks"
         if not found and is_mine and not user:
@@ -171,9 +173,12 @@ def _suspended_instances(client: "SyncClient", process: str) -> set[int]:
 
 
 def _why_none(
-    client: "SyncClient", who: dict[str, Any], stopped: set[int], *, process: str, assignee: str, group: str
+    client: "SyncClient", who: dict[str, Any], stopped: set[int], none: str, *, process: str, assignee: str, group: str
 ) -> str:
-    """Return why no task is listed, and what to do: a filter has a value that no task has, or an incident is open."""
+    """Return why no task is listed, and what to do: a filter has a value that no task has, or an incident is open.
+
+    *none* says that there is none, where nothing else is known.
+    """
     if missing := missing_process(client, process):
         return missing
     page = client.user_tasks.search(limit=PAGE, **who).items
@@ -184,8 +189,8 @@ def _why_none(
             others = f" Tasks have: {', '.join(sorted(known)[:NAMED_MAX])}." if known else ""
             return f"No task has the {what} '{value}'.{others}"
     if stopped:
-        return f"No such tasks. An incident is open: {_incidents(process)}"
-    return f"No such tasks. Start an instance: osmia start {process or 'PROCESS_ID'}"
+        return f"{none} An incident is open: {_incidents(process)}"
+    return f"{none} Start an instance: osmia start {process or 'PROCESS_ID'}"
 
 
 def _incidents(process: str) -> str:

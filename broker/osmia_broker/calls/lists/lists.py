@@ -77,6 +77,8 @@ LISTS = {
     "resources": of_entity(RESOURCES),
     "variables": of_entity(VARIABLES, whole=WHOLE_VARIABLES),
 }
+#: All others are about these, such as `jobs/statistics/by-types`.
+NAMES = sorted(name for name in LISTS if "/" not in name)
 
 #: The lists of which each item can be had by its key.
 ITEMS = {
@@ -122,7 +124,7 @@ class Lists:
         listing = LISTS.get(name)
         if listing is None:
             near = get_close_matches(name[:COMPARED_CHARACTERS], LISTS, n=1)
-            meant = f"did you mean '{near[0]}'?" if near else f"the lists are {', '.join(sorted(LISTS))}"
+            meant = f"did you mean '{near[0]}'?" if near else f"the lists are {', '.join(NAMES)}, and lists about these"
             raise InvalidArgument(f"Expected the name of a list, but found '{quoted(name)}'; {meant}")
         if of is not None and not listing.owner:
             raise InvalidArgument(f"Expected no key, because '{name}' belongs to nothing, but found {of}")

@@ -146,7 +146,7 @@ async def complete(visit: Visit, key: int) -> Response:
         return await _not_completed(visit, key, typed, f"{await why_not(visit, key, error)} Nothing was sent.")
     keys = [one["userTaskKey"] for one in listed.items]
     address = listed.address(**{**listed.page, **_next(keys, str(key))})
-    text = f"Task completed in {HOLD_MS // 1000} seconds, unless you undo it." if hold else "Task completed."
+    text = f"The task will be completed in {HOLD_MS // 1000} seconds unless you undo it." if hold else "Task completed."
     response = visit.go(address, status=text, undo=f"{TASKS}/{key}/undo" if hold else "")
     response.set_cookie(HOLDS, "yes" if hold else "", max_age=YEAR_S if hold else 0, httponly=True, samesite="lax")
     return response
