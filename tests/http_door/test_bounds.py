@@ -126,6 +126,52 @@ async def test_lines_after_a_body_are_passed_over(server: HttpServer, port: int)
     writer.close()
 
 
+UPGRADE = b"POST /a?b=c HTTP/1.1\r\nhost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
+SIZED = UPGRADE + b"content-length: 7\r\n\r\n" + b"abcdefg"
+IN_CHUNKS = UPGRADE + b"transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n"
+LAST = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "sizes"),
+    [
+        ([SIZED + LAST], [7, 0]),
+        ([SIZED[:-7], SIZED[-7:], LAST], [7, 0]),
+        ([*[bytes([one]) for one in SIZED + LAST]], [7, 0]),
+        ([IN_CHUNKS + SIZED + LAST], [7, 7, 0]),
+        ([START + b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n" + SIZED + LAST], [0, 7, 0]),
+        ([START + b"Connection: upgrade\r\nUpgrade: h2c\r\n\r\n" + (SIZED * 2_000) + LAST], [0, *[7] * 2_000, 0]),
+        ([SIZED.replace(b"Upgrade, HTTP2-Settings", b"close, upgrade")], [7]),
+    ],
+    ids=["one piece", "body later", "byte by byte", "chunks", "websocket", "many", "close"],
+)
+async def test_a_wish_for_another_protocol_is_passed_over(port: int, pieces: list[bytes], sizes: list[int]):
+    answer = await answer_to(port, pieces)
+    assert [int(one.rsplit(b"\r\n", 1)[1]) for one in answer.split(b"HTTP/1.1 200")[1:]] == sizes
+
+
+async def test_a_wish_for_another_protocol_keeps_the_rest_of_the_head(server: HttpServer, port: int):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(SIZED)
+    assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n7"), ANSWER_S)).startswith(b"HTTP/1.1 200")
+    [connection] = server._connections()
+    assert connection.url == b"/a?b=c"
+    assert [name for name, _ in connection.headers] == [b"host", b"connection", b"http2-settings", b"content-length"]
+    writer.close()
+
+
+@pytest.mark.parametrize("wish", [b"", b"connection: upgrade\r\nupgrade: h2c\r\n"])
+async def test_a_tunnel_is_refused(port: int, wish: bytes):
+    answer = await answer_to(port, [b"CONNECT x:1 HTTP/1.1\r\nhost: x\r\n" + wish + b"\r\n"])
+    assert answer.startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize("piece", [b"a: b\r\n" * 1_000, b"x" * 10_000])
+async def test_an_endless_head_with_a_wish_is_cut_off(port: int, piece: bytes):
+    answer = await answer_to(port, [SIZED[:-7] + SIZED[-7:] + UPGRADE + b"a: ", *[piece] * (ENDLESS // len(piece))])
+    assert answer.count(b"HTTP/1.1 200") <= 1
+
+
 @pytest.mark.parametrize("sent", [b"", b"GET", START])
 async def test_a_head_that_does_not_come_is_not_waited_for(port: int, monkeypatch: pytest.MonkeyPatch, sent: bytes):
     monkeypatch.setattr("osmia_broker.http.protocol.HEAD_S", 0.05)

@@ -1,11 +1,15 @@
 """uvicorn's protocol with bounds that it has not: on the size of a request's head, on the time for a request, on connections.
 
 Without them a stranger fills the memory with header lines, or keeps connections for ever until the process has no open file left.
+
+An `Upgrade` is passed over, as HTTP allows: many clients offer HTTP/2 so (Java's own with every request). The parser takes what follows such a
+head for the other protocol, and would lose the body.
 """
 
 import asyncio
 from typing import Any
 
+from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_BYTES_MAX = 65_536  # request line and headers; one piece of the network may be larger
@@ -58,6 +62,31 @@ class Connections:
         self._waiting.pop(connection, None)
 
 
+class _Parser(HttpRequestParser):
+    """Reads the requests of a connection. A head that asks for another protocol is read again as one that does not."""
+
+    def __init__(self, connection: "BoundedProtocol") -> None:
+        super().__init__(connection)
+        self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+        self._connection = connection
+
+    def feed_data(self, data: Any) -> None:
+        """Read bytes of the client."""
+        while data:
+            try:
+                HttpRequestParser.feed_data(self._connection.parser, data)
+            except HttpParserUpgrade as found:
+                if not self._connection.asks_upgrade:
+                    raise
+                [end_of_head] = found.args
+                head = self._connection.head_without_upgrade()
+                self._connection.parser = _Parser(self._connection)  # this one may have come to its end
+                HttpRequestParser.feed_data(self._connection.parser, head)
+                data = memoryview(data)[end_of_head:]
+            else:
+                return
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """One connection of a client."""
 
@@ -70,6 +99,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, bounds: Connections) -> None:
         super().__init__(*args)
+        self.parser = _Parser(self)
         self._bounds = bounds
 
     def connection_made(self, transport: Any) -> None:
@@ -107,8 +137,21 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._is_head:
             super().on_header(name, value)
 
+    @property
+    def asks_upgrade(self) -> bool:
+        """Whether the head that has come asks for another protocol; `CONNECT` is no such wish."""
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+
+    def head_without_upgrade(self) -> bytes:
+        """Return the head that has come, without the wish for another protocol."""
+        request = b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        lines = [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([request, *lines, b"", b""])
+
     def on_headers_complete(self) -> None:
         """Begin to answer, and expect the body."""
+        if self.asks_upgrade:
+            return
         self._is_head = False
         self._heads += 1
         self._body_bytes = 0
@@ -126,6 +169,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Expect the next head: from now on if the answer came before the rest of the request, else after it."""
+        if self.asks_upgrade:
+            return
         self._is_head = True
         if self.cycle.response_complete:
             self._wait(HEAD_S)  # uvicorn's own timer has ended with the first byte after the answer
