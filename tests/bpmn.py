@@ -24,7 +24,7 @@ call, catch, throw, boundary, exclusive, parallel, inclusive, events (an event-b
 BPMN tag as it stands (`wait:receiveTask`).
 Triggers of events: timer (a duration), date or cycle; message with key; signal; error; escalation; condition with watches (names of
 variables) and changes (create, update); link; compensate (an activity,
-or `any`); terminate=yes; cancelled=yes. A code `any` catches all. A compensation boundary event has its handler in `handler`.
+or `any`); terminate (yes; all or loop in Activiti); cancelled=yes. A code `any` catches all. A compensation boundary event has its handler in `handler`.
 Loops: items, item, results, result, sequential, done; cardinality; repeat (a standard loop's condition) and times.
 Of the Activiti dialect: collection, element, output, output_item, index; user: category, skip; start: initiator; any: doc, default.
 Call: process, binding, tag, parent and child (whether variables are propagated). Listeners: on_start, on_end (types, separated by blanks).

@@ -58,7 +58,8 @@ def _definitions(tag: str, id: str, given: dict[str, str]) -> Iterator[str]:
         activity = "" if given["compensate"] == "any" else f' activityRef="{given["compensate"]}"'
         yield f'<bpmn:compensateEventDefinition id="{id}_compensate"{activity}/>'
     if "terminate" in given:
-        yield "<bpmn:terminateEventDefinition/>"
+        reach = {"all": ' activiti:terminateAll="true"', "loop": ' activiti:terminateMultiInstance="true"'}
+        yield f"<bpmn:terminateEventDefinition{reach.get(given['terminate'], '')}/>"
     if "cancelled" in given:
         yield "<bpmn:cancelEventDefinition/>"
 

@@ -104,6 +104,12 @@ class TerminateCalled(Command, frozen=True, gc=False):
     called_process_instance_key: int
 
 
+class EndCallers(Command, frozen=True, gc=False):
+    """End everything in the outermost caller of a called instance, which has asked for that."""
+
+    process_instance_key: int
+
+
 class FollowCallers(Command, frozen=True, gc=False):
     """Suspend called instances, or let them go on, as their callers are now; inner command or follow-up.
 

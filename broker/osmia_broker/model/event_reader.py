@@ -16,6 +16,7 @@ from osmia_broker.model.events import (
     EventDefinition,
     LinkEvent,
     MessageEvent,
+    Reach,
     SignalEvent,
     TerminateEvent,
     TimerEvent,
@@ -343,8 +344,8 @@ def _link(source: Source, node: Node, _place: Place) -> LinkEvent | None:
 
 
 @_reads("terminateEventDefinition", Trigger.TERMINATE)
-def _terminate(_source: Source, _node: Node, _place: Place) -> TerminateEvent:
-    return TerminateEvent()
+def _terminate(source: Source, node: Node, _place: Place) -> TerminateEvent:
+    return TerminateEvent(activiti.reach(node) if source.file.is_activiti else Reach.SCOPE)
 
 
 @_reads("cancelEventDefinition", Trigger.CANCEL)

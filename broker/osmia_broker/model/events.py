@@ -127,11 +127,20 @@ class CancelEvent:
     trigger: ClassVar[Trigger] = Trigger.CANCEL
 
 
+class Reach(StrEnum):
+    """The reach of a terminate event: the scope around it, the loop around it, or everything up to the outermost caller."""
+
+    SCOPE = "SCOPE"
+    LOOP = "LOOP"
+    ALL = "ALL"
+
+
 @dataclass(frozen=True, slots=True)
 class TerminateEvent:
-    """Ends everything in the scope around it."""
+    """Ends everything within its reach. Only those of the Activiti dialect reach beyond their scope."""
 
     trigger: ClassVar[Trigger] = Trigger.TERMINATE
+    reach: Reach = Reach.SCOPE
 
 
 EventDefinition = (

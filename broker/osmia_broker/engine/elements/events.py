@@ -2,16 +2,28 @@
 
 from collections.abc import Callable
 
+from osmia_broker.engine.elements.loops import end_loop, has_size
 from osmia_broker.engine.elements.publishing import publish
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.signals import broadcast
 from osmia_broker.engine.events.throwing import find_error_catch, throw_escalation, uncaught_error
 from osmia_broker.engine.expressions import evaluate_text
+from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.incidents import IncidentRaised
-from osmia_broker.engine.lifecycle import Processor, enter, plan_completion, processes, terminate_inside
+from osmia_broker.engine.inner_commands import EndCallers
+from osmia_broker.engine.lifecycle import (
+    Processor,
+    empty,
+    enter,
+    is_ending,
+    plan_completion,
+    processes,
+    terminate_inside,
+)
+from osmia_broker.engine.new_instances import origin_of
 from osmia_broker.engine.new_jobs import create_task_job
 from osmia_broker.engine.turn import Turn
-from osmia_broker.model.events import ErrorEvent, EscalationEvent, SignalEvent, Trigger
+from osmia_broker.model.events import ErrorEvent, EscalationEvent, Reach, SignalEvent, TerminateEvent, Trigger
 from osmia_broker.model.graph import Element, ElementType
 from osmia_broker.state.rows import ElementInstance, ErrorType
 
@@ -96,10 +108,41 @@ def escalate(turn: Turn, instance: ElementInstance, element: Element) -> None:
 
 
 @throws(Trigger.TERMINATE)
-def terminate_scope(turn: Turn, instance: ElementInstance, _element: Element) -> None:
-    """End everything else in the scope, which is finished then."""
-    terminate_inside(turn, turn.elements[instance.scope_key], spared=instance)
-    plan_completion(turn, instance)
+def terminate_scope(turn: Turn, instance: ElementInstance, element: Element) -> None:
+    """End everything else in the scope, which is finished then; or in all scopes up to the loop or the outermost caller around it."""
+    assert isinstance(element.event, TerminateEvent), "registered for terminate events"
+    reach = element.event.reach
+    if reach is Reach.ALL:
+        _terminate_all(turn, instance)
+    elif reach is Reach.LOOP and (body := _loop_around(turn, instance)) is not None:
+        end_loop(turn, body)
+    else:
+        terminate_inside(turn, turn.elements[instance.scope_key], spared=instance)
+        plan_completion(turn, instance)
+
+
+def _loop_around(turn: Turn, instance: ElementInstance) -> ElementInstance | None:
+    """Return the body of the innermost multi-instance that *instance* lives in; None without."""
+    scope = turn.elements.get(instance.scope_key)
+    while scope is not None and not (scope.type == ElementType.MULTI_INSTANCE_BODY and has_size(turn, scope)):
+        scope = turn.elements.get(scope.scope_key)
+    return scope
+
+
+def _terminate_all(turn: Turn, instance: ElementInstance) -> None:
+    origin = origin_of(turn, instance.process_instance_key)
+    if origin is None or not origin.parent_process_instance_key:
+        empty(turn, turn.elements[instance.process_instance_key])
+    else:  # the event stays, and ends with everything else
+        turn.follow(origin.root_process_instance_key, EndCallers(origin.root_process_instance_key))
+
+
+@carries_out(EndCallers)
+def end_callers(turn: Turn, command: EndCallers) -> None:
+    """End everything in the outermost caller, which is finished then."""
+    process = turn.find_element(command.process_instance_key)
+    if process is not None and not is_ending(turn, process):
+        empty(turn, process)
 
 
 @throws(Trigger.LINK)

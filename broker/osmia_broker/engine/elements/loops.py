@@ -17,6 +17,7 @@ from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.inner_commands import ContinueLoop
 from osmia_broker.engine.lifecycle import (
     Processor,
+    empty,
     insert,
     is_empty,
     is_ending,
@@ -97,6 +98,18 @@ class LoopBody(Processor):
             _finish(turn, scope, row, element)
         else:
             turn.follow(scope.process_instance_key, ContinueLoop(scope.key))
+
+
+def has_size(turn: Turn, body: ElementInstance) -> bool:
+    """Whether a body is that of a multi-instance, and not of a standard loop."""
+    return isinstance(model_of(turn, body).loop, MultiInstance)
+
+
+def end_loop(turn: Turn, body: ElementInstance) -> None:
+    """End all instances of a multi-instance that are left, and create no more. The loop is finished then."""
+    row = _row(turn, body)
+    turn.loops.update(row, size=row.started, terminated=row.started - row.completed)
+    empty(turn, body)
 
 
 @carries_out(ContinueLoop)

@@ -18,6 +18,7 @@ from osmia_broker.engine.lifecycle.moves import (
 )
 from osmia_broker.engine.lifecycle.processor import PROCESSORS, Processor, no_flow, processes
 from osmia_broker.engine.lifecycle.scopes import (
+    empty,
     is_ending,
     open_inner,
     open_scopes,
@@ -36,6 +37,7 @@ __all__ = [
     "Processor",
     "advance",
     "deployment_of",
+    "empty",
     "ends_process",
     "enter",
     "insert",

@@ -152,6 +152,12 @@ def terminate_inside(turn: Turn, scope: ElementInstance, spared: ElementInstance
         turn.tokens.end(token, turn.now_ms)
 
 
+def empty(turn: Turn, scope: ElementInstance) -> None:
+    """End everything that lives in *scope*, which goes on as it does behind its last child: it is finished, or the next one begins."""
+    terminate_inside(turn, scope)
+    PROCESSORS[scope.type].child_left(turn, scope)
+
+
 def is_ending(turn: Turn, instance: ElementInstance) -> bool:
     """Whether *instance*, or a scope that it lives in, is being terminated in slices."""
     terminating = turn.elements.terminating

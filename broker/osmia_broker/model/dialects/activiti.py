@@ -12,6 +12,7 @@ from typing import Any
 
 from osmia_broker.model import expressions
 from osmia_broker.model.dates import full_date_time, read_period
+from osmia_broker.model.events import Reach
 from osmia_broker.model.expressions import Converted, Expression, Static
 from osmia_broker.model.faults import meant, quote
 from osmia_broker.model.graph import (
@@ -216,6 +217,14 @@ def event_name(source: Source, at: Node, attribute: str) -> Expression | None:
     """Read `activiti:messageExpression` or `activiti:signalExpression` of an event definition; None without."""
     text = trimmed(at.get(name(ACTIVITI, attribute), ""))
     return text_or_juel(source, at, text) if text else None
+
+
+def reach(at: Node) -> Reach:
+    """Read `activiti:terminateAll` and `activiti:terminateMultiInstance` of a terminate event definition."""
+    if at.get(name(ACTIVITI, "terminateAll"), "").strip() in TRUE:
+        return Reach.ALL
+    is_of_loop = at.get(name(ACTIVITI, "terminateMultiInstance"), "").strip() in TRUE
+    return Reach.LOOP if is_of_loop else Reach.SCOPE
 
 
 def publish(source: Source, message_name: Expression) -> PublishDefinition | None:
