@@ -35,10 +35,11 @@ def initial_variables(turn: Turn, definition: ProcessDefinition, variables: Vari
     """
     extensions = turn.definitions.extensions(definition.key)
     if extensions is None:
-        return variables
+        return _with_data_objects(turn, definition, variables)
     start = turn.definitions.process(definition.key).root.start
     if start is not None:
         variables = start_variables(extensions, start.id, variables)
+    variables = _with_data_objects(turn, definition, variables)
     try:
         complete = {**variables, **_defaults(extensions, variables)}
     except (ValueError, IncidentRaised) as fault:
@@ -51,12 +52,18 @@ def triggered_variables(turn: Turn, definition: ProcessDefinition, start_id: str
     """Return the variables of an instance that an event starts. Nobody is there to be refused, so nothing is checked."""
     extensions = turn.definitions.extensions(definition.key)
     if extensions is None:
-        return variables
+        return _with_data_objects(turn, definition, variables)
     with suppress(InvalidArgument):
         variables = start_variables(extensions, start_id, variables)
+    variables = _with_data_objects(turn, definition, variables)
     with suppress(ValueError, IncidentRaised):
         return {**variables, **_defaults(extensions, variables)}
     return variables
+
+
+def _with_data_objects(turn: Turn, definition: ProcessDefinition, variables: Variables) -> Variables:
+    values = turn.definitions.process(definition.key).variables
+    return {**{name: feel.to_json(value) for name, value in values.items()}, **variables} if values else variables
 
 
 def given_initiator(process: Process, variables: Variables, caller: str) -> str:

@@ -333,6 +333,8 @@ class Process:
     elements: dict[str, Element]  # includes the root
     #: JSON texts kept in the model, by the id of `zeebe:userTaskForm`
     forms: Mapping[str, str] = field(default_factory=dict)
+    #: the values of the variables that an instance begins with if they are not given (Activiti's data objects)
+    variables: dict[str, Any] = field(default_factory=dict)
     has_listeners_at_the_end: bool = False  # a user task has task listeners for `canceling`
     is_extensible: bool = False  # the file has no elements of Camunda's, so it may be of the Activiti dialect
     job_priority: Expression | None = None  # of its jobs, where the task does not say another one; None is 0

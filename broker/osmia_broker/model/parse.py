@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterable
 from osmia_broker.model import elements, expressions, recognition, schema, validate, xml
 from osmia_broker.model.activity_reader import read_loop
 from osmia_broker.model.connecting import connect_events
+from osmia_broker.model.data_objects import read_data_object
 from osmia_broker.model.dialects import activiti, zeebe
 from osmia_broker.model.events import CompensationEvent
-from osmia_broker.model.expressions import Expression
+from osmia_broker.model.expressions import Expression, Static
 from osmia_broker.model.faults import Fault, Faults, InvalidModel, quote
 from osmia_broker.model.foreign import forget_foreign_names
 from osmia_broker.model.graph import (
@@ -24,6 +25,7 @@ from osmia_broker.model.graph import (
     ListenerDefinition,
     Process,
     SequenceFlow,
+    VariableMapping,
 )
 from osmia_broker.model.passing import mark_passing
 from osmia_broker.model.source import File, Source
@@ -133,11 +135,23 @@ class _Reading:
             element = self._read_element(tag, child, scope)
             if elements.FLOW_NODES[tag].kind.contains_elements:
                 return [(child, element)]
+        elif tag == "dataObject" and self._file.is_activiti:
+            self._read_data_object(Source(node, self.faults, self._file), scope)
         elif tag == "association":
             self._associations.append(Source(node, self.faults))
         elif node.get("id") and tag not in elements.PROCESS.children:
             self._refused.add(node.get("id", ""))
         return ()
+
+    def _read_data_object(self, source: Source, scope: Element) -> None:
+        read = read_data_object(source)
+        if read is None:
+            return
+        variable, value = read
+        if scope is self.root:
+            self.process.variables[variable] = value
+        else:
+            scope.inputs = (*scope.inputs, VariableMapping(Static(value), (variable,)))
 
     def _read_element(self, tag: str, source: Source, scope: Element) -> Element:
         flow_node = elements.FLOW_NODES[tag]
