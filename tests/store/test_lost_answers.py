@@ -230,6 +230,17 @@ async def test_commits_wait_for_the_disk_even_if_the_database_would_not(scene: S
         scene.sql(f"ALTER DATABASE {scene.database} RESET synchronous_commit")
 
 
+async def test_no_statement_is_compiled_though_the_server_would(scene: Scene):
+    """What the tables of a new database cost is guessed too high: a server with a compiler would work on it at each opening."""
+    scene.sql(f"ALTER DATABASE {scene.database} SET jit = on")
+    try:
+        connection = await Server(scene.url).connect()
+        assert (await connection.row("SHOW jit"))[0] == "off"
+        await connection.close()
+    finally:
+        scene.sql(f"ALTER DATABASE {scene.database} RESET jit")
+
+
 class _Failed(Exception):
     def __init__(self, sqlstate: str) -> None:
         super().__init__(sqlstate)
