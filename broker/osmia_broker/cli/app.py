@@ -6,7 +6,7 @@ driver or gRPC before its command runs; tests/cli/test_start.py checks this.
 
 import importlib
 from difflib import get_close_matches
-from functools import partial
+from functools import cache, partial
 from typing import Annotated, Any
 
 import typer
@@ -127,12 +127,7 @@ class Commands(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command of that name, or `None`."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = _module_of(cmd_name)
-        command = _dressed(typer.main.get_command(module.app))
-        command.name = cmd_name
-        return command
+        return _command(cmd_name) if cmd_name in COMMANDS else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that *args* begin with. A misspelt one is refused with the nearest."""
@@ -147,10 +142,17 @@ def _module_of(name: str) -> Any:
     return importlib.import_module(f"osmia_broker.cli.{name.replace('-', '_')}")
 
 
+@cache
+def _command(name: str) -> Any:
+    """Return the command of that name, with those below it. One call may ask for it several times."""
+    command = _dressed(typer.main.get_command(_module_of(name).app))
+    command.name = name
+    return command
+
+
 def _with_noun(verb: str) -> str:
     """Return the commands that have *verb* behind their noun: `claim` is that of `osmia task claim`. Empty if none has."""
-    modules = ((name, _module_of(name)) for name in COMMANDS)
-    nouns = [name for name, module in modules if verb in getattr(typer.main.get_command(module.app), "commands", {})]
+    nouns = [name for name in COMMANDS if verb in getattr(_command(name), "commands", {})]
     return " or ".join(f"osmia {noun} {verb}" for noun in nouns)
 
 
