@@ -7,7 +7,7 @@ that a client could send by mistake. FUZZ_EXAMPLES=5000 looks longer than CI doe
 import asyncio
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -123,21 +123,25 @@ SELDOM = ("corrections",)  # refused by name: a request with it would get no fur
 class Keys:
     """The keys that there are now. What is drawn to choose one does not depend on how many there are."""
 
-    def __init__(self, named: dict[str, list[int]], definitions: list[int]) -> None:
+    def __init__(self, named: dict[str, list[int]], definitions: list[int], batches: Callable[[], list[int]]) -> None:
         self._named = named
         self._definitions = definitions
+        self._batches = batches  # asked only for a field that names one
 
     def of(self, field: str) -> st.SearchStrategy[int]:
-        found = self._named.get(field, self._definitions) or [0]
+        named = self._batches() if field == "batchOperationKey" else self._named.get(field, self._definitions)
+        found = named or [0]
         return st.integers(0, 63).map(lambda place: found[place % len(found)])
 
 
 class World:
     """A broker with a process instance that holds an element of every kind, and the keys of all that there is."""
 
-    def __init__(self, broker: RunningBroker, database: Path) -> None:
+    def __init__(self, broker: RunningBroker, database: sqlite3.Connection) -> None:
         self._broker = broker
         self._database = database
+        self._rows: dict[str, list[Any]] = {}
+        self._rows_of = self._renewed_at = (0, 0)  # the version of the database, and the instance
         self.channel = grpc.insecure_channel(broker.address)
         self._client = broker.client
         self.definitions = self._deploy()
@@ -154,11 +158,15 @@ class World:
         if definitions:
             self.definitions = self._deploy()
         has_work = any(row[KINDS[Job].columns.index("state")] in MAY_END for row in self.rows()["Job"])
+        if self._rows_of == self._renewed_at:
+            return
         found = self._client.get_instance(self.instance)
         if not has_work or not found.is_running:
             self.instance = self._created()
         elif found.suspended_ms:
             self._client.resume_instance(self.instance)
+        self.rows()
+        self._renewed_at = self._rows_of
 
     def keys(self) -> "Keys":
         rows = self.rows()
@@ -173,21 +181,28 @@ class World:
             "processInstanceKey": [self.instance],
             "key": [self.instance],
             "scopeKey": [self.instance, *elements],
-            "batchOperationKey": [one.key for one in self._client.batches.search(limit=5).items],
         }
-        return Keys(named, self.definitions)
+        return Keys(named, self.definitions, self._batches)
+
+    def _batches(self) -> list[int]:
+        return [one.key for one in self._client.batches.search(limit=5).items]
 
     def rows(self) -> dict[str, list[Any]]:
-        """All stored rows of the instance, by the name of their class."""
+        """All stored rows of the instance, by the name of their class; read again only if something was committed since."""
         self._broker.run(self._quiet())
-        with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as db:
-            return {
-                kind.row_type.__name__: db.execute(
-                    f"SELECT * FROM {kind.table} WHERE process_instance_key = ? ORDER BY 1, 2", (self.instance,)
-                ).fetchall()
-                for kind in KINDS.values()
-                if kind.of_instance
-            }
+        of = self._database.execute("PRAGMA data_version").fetchone()[0], self.instance
+        if of != self._rows_of:
+            self._rows_of, self._rows = of, self._read()
+        return self._rows
+
+    def _read(self) -> dict[str, list[Any]]:
+        return {
+            kind.row_type.__name__: self._database.execute(
+                f"SELECT * FROM {kind.table} WHERE process_instance_key = ? ORDER BY 1, 2", (self.instance,)
+            ).fetchall()
+            for kind in KINDS.values()
+            if kind.of_instance
+        }
 
     async def _quiet(self) -> None:
         """Wait until the broker has noticed that earlier callers left, and has nothing to do."""
@@ -225,10 +240,14 @@ def _may_wait(method: Method) -> bool:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     directory = tmp_path_factory.mktemp("fuzz")
-    with running_broker(directory) as broker:
-        world = World(broker, directory / "partition-1.db")
+    with running_broker(directory) as broker, closing(_read_only(directory / "partition-1.db")) as database:
+        world = World(broker, database)
         yield world
         world.channel.close()
+
+
+def _read_only(database: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{database}?mode=ro", uri=True)
 
 
 @pytest.mark.parametrize("name", METHODS)
