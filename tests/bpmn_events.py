@@ -39,7 +39,8 @@ def children(tag: str, id: str, given: dict[str, str]) -> Iterator[str]:
 def _definitions(tag: str, id: str, given: dict[str, str]) -> Iterator[str]:
     for argument, timer in _TIMERS.items():
         if argument in given:
-            yield f"<bpmn:timerEventDefinition><bpmn:{timer}>{escape(given[argument])}</bpmn:{timer}></bpmn:timerEventDefinition>"
+            end = f" activiti:endDate={quoteattr(given['until'])}" if "until" in given else ""
+            yield f"<bpmn:timerEventDefinition><bpmn:{timer}{end}>{escape(given[argument])}</bpmn:{timer}></bpmn:timerEventDefinition>"
     for argument in _SHARED:
         if argument in given and tag != "receiveTask":
             reference = "" if given[argument] == "any" else f' {argument}Ref="{id}_{argument}"'

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from osmia_broker.model.activity_reader import read_ad_hoc
 from osmia_broker.model.dialects import activiti, zeebe
 from osmia_broker.model.event_reader import Place, read_event, read_message
-from osmia_broker.model.events import MessageEvent
+from osmia_broker.model.events import ErrorEvent, MessageEvent
 from osmia_broker.model.expressions import Static
 from osmia_broker.model.faults import quote
 from osmia_broker.model.graph import Element, ElementType, JobDefinition
@@ -191,7 +191,6 @@ def read_ad_hoc_subprocess(source: Source, element: Element) -> None:
 )
 def read_start_event(source: Source, element: Element) -> None:
     """Read a start event. Its place depends on what is around it."""
-    element.is_interrupting = source.node.get("isInterrupting", "true").strip() not in ("false", "0")
     scope = element.scope
     if scope is None or scope.type is ElementType.PROCESS:
         place = Place.START
@@ -200,6 +199,7 @@ def read_start_event(source: Source, element: Element) -> None:
     else:
         place = Place.SUBPROCESS_START
     element.event = read_event(source, place)
+    element.is_interrupting = _interrupts(source, element, "isInterrupting")
     _without_inputs_if_none(element)
     element.initiator_variable = activiti.initiator_variable(source)
 
@@ -223,8 +223,14 @@ def read_catch_event(source: Source, element: Element) -> None:
 )
 def read_boundary_event(source: Source, element: Element) -> None:
     """Read a boundary event; the activity that it is attached to is found when all elements are read."""
-    element.is_interrupting = source.node.get("cancelActivity", "true").strip() not in ("false", "0")
     element.event = read_event(source, Place.BOUNDARY)
+    element.is_interrupting = _interrupts(source, element, "cancelActivity")
+
+
+def _interrupts(source: Source, element: Element, attribute: str) -> bool:
+    """Return whether an event interrupts. In Activiti a caught error always does, whatever the attribute says."""
+    is_caught_error = source.file.is_activiti and isinstance(element.event, ErrorEvent)
+    return is_caught_error or source.node.get(attribute, "true").strip() not in ("false", "0")
 
 
 @reads("intermediateThrowEvent", ElementType.INTERMEDIATE_THROW_EVENT, attributes=_NAMED, children=_EVENT_CHILDREN)

@@ -154,7 +154,8 @@ def _timer(source: Source, node: Node, place: Place) -> TimerEvent | None:
     elif place is Place.START and compiled.names:
         source.fault(f"Expected the timer of a start event to use no variables, but found {_names(compiled)}", child)
         return None
-    return TimerEvent(kind, compiled, lenient)
+    until = activiti.end_date(source, child) if lenient and kind is TimerKind.CYCLE else None
+    return TimerEvent(kind, compiled, lenient, until)
 
 
 _EXPECTED = {
@@ -168,12 +169,12 @@ def _is_timer(kind: TimerKind, value: str, *, lenient: bool) -> bool:
     if kind is TimerKind.DURATION:
         return read_period(value) is not None
     if kind is TimerKind.CYCLE:
-        return read_cycle(value) is not None
+        return read_cycle(value, lenient=lenient) is not None
     return read_moment(value, lenient=lenient) is not None or (lenient and read_period(value) is not None)
 
 
 def _may_repeat(source: Source, place: Place) -> bool:
-    if place is Place.START:
+    if place is Place.START or source.file.is_activiti:  # of Activiti's, one that fires once has the first moment alone
         return True
     attribute = {Place.BOUNDARY: "cancelActivity", Place.EVENT_SUBPROCESS_START: "isInterrupting"}.get(place)
     return attribute is not None and source.node.get(attribute, "").strip() in ("false", "0")
@@ -262,6 +263,8 @@ def _named(source: Source, shared: Node, place: Place) -> Expression | None:
 def _error(source: Source, node: Node, place: Place) -> ErrorEvent | None:
     if not node.get("errorRef") and place not in _THROWING:
         return ErrorEvent()
+    if not node.get("errorRef") and source.file.is_activiti:
+        return ErrorEvent(Static(""))  # only an event that catches all errors catches it
     id = node.get("errorRef", "").strip()
     if source.file.is_activiti and id and id not in source.file.shared:
         return ErrorEvent(Static(id))  # Activiti takes a reference without a definition as the code itself

@@ -47,6 +47,7 @@ class TimerEvent:
     kind: TimerKind
     value: Expression
     lenient: bool = False  # of the Activiti dialect: periods and dates as Joda-Time reads them
+    until: Expression | None = None  # the last moment of a cycle (Activiti)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,26 +1,32 @@
 """Read the values of timers: moments, durations and cycles. Deployment and engine use the same functions.
 
 A cycle is `R<n>/<period>`, `R/<period>` (without end), each also with a moment to begin at (`R3/2030-01-01T00:00:00Z/PT1H`), or a cron
-expression of six fields (seconds first, in UTC). The day of the month may be `L` (the last), `LW` (the last weekday) or `15W` (the weekday nearest
+expression of six fields (seconds first, in UTC). In the Activiti dialect a moment behind the period is the end of the cycle, and a cron expression
+is one of Quartz. The day of the month may be `L` (the last), `LW` (the last weekday) or `15W` (the weekday nearest
 to the 15th, alone in its field and with any day of the week), the day of the week `5L` (the last Friday) or `MON#2`.
 """
 
 import re
 from calendar import SATURDAY, SUNDAY, monthrange
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import takewhile
 
 from osmia_broker.model.dates import Period, full_date_time, read_period, zoned_date_time
+from osmia_broker.model.quartz import from_quartz
 
 ENDLESS = -1  #: repetitions of a cycle without end
 REPETITIONS_MAX = 2**31 - 1
 LATEST_MS = 253_402_300_799_999  #: the last millisecond of the year 9999; a later timer never fires anyhow
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REPEATED = re.compile(r"R(?P<times>-1|[0-9]{0,10})/(?:(?P<start>[^/]+)/)?(?P<period>[^/]+)")
+_ENDING = re.compile(r"(?P<cycle>R[^/]*/[^/]+)/(?P<end>[^/P]+)")
+_UNTIL = " until "  # between an interval and the moment (epoch milliseconds) that ends it
 _CRON_FIELDS = 6
+_YEARS = re.compile(r"(?P<first>[0-9]{4})(?:-(?P<last>[0-9]{4}))?(?:/(?P<step>[1-9][0-9]?))?")
+_LAST_YEAR_OF_QUARTZ = 2099
 _DAY, _DAY_OF_WEEK = 3, 5  # places among them
 _NEAREST_WEEKDAY = re.compile(r"(?P<day>[1-9]|[12][0-9]|3[01])[Ww]")
 _MONTHS_MAX = 12 * 12  # to look at: a 29 February comes within eight years, or twelve around 2100
@@ -38,11 +44,15 @@ _MACROS = {
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """A repetition. *interval* is the ISO period or the cron expression; *start_ms* (epoch) is None where it begins now."""
+    """A repetition. *interval* is the ISO period or the cron expression.
+
+    *start_ms* (epoch) is None where it begins now, *end_ms* where nothing ends it.
+    """
 
     repetitions: int
     interval: str
     start_ms: int | None = None
+    end_ms: int | None = None
 
 
 def read_moment(text: str, *, lenient: bool = False) -> int | None:
@@ -77,15 +87,18 @@ def _months_later(start_ms: int, months: int) -> int:
     return (moved - _EPOCH) // timedelta(milliseconds=1)
 
 
-def read_cycle(text: str) -> Cycle | None:
-    """Return the cycle that *text* means; None if it means none, or one whose period is not above zero."""
+def read_cycle(text: str, *, lenient: bool = False) -> Cycle | None:
+    """Return the cycle that *text* means; None if it means none, or one whose period is not above zero. *lenient*: of the Activiti dialect."""
+    ending = _ENDING.fullmatch(text) if lenient else None
+    if ending is not None:
+        cycle, end_ms = read_cycle(ending["cycle"]), read_moment(ending["end"], lenient=True)
+        return None if cycle is None or end_ms is None else replace(cycle, end_ms=end_ms)
     repeated = _REPEATED.fullmatch(text)
     if repeated is None:
-        cron = _MACROS.get(text, text)
-        return Cycle(ENDLESS, cron) if _cron(cron) is not None else None
+        return _read_cron(text, lenient=lenient)
     period = read_period(repeated["period"])
     times = int(repeated["times"]) if repeated["times"] else ENDLESS
-    start_ms = read_moment(repeated["start"]) if repeated["start"] else None
+    start_ms = read_moment(repeated["start"], lenient=lenient) if repeated["start"] else None
     if period is None or after_period(0, period) <= 0 or times > REPETITIONS_MAX:
         return None
     if repeated["start"] and start_ms is None:
@@ -93,8 +106,27 @@ def read_cycle(text: str) -> Cycle | None:
     return Cycle(times, repeated["period"], start_ms)
 
 
+def _read_cron(text: str, *, lenient: bool) -> Cycle | None:
+    cron = _MACROS.get(text, text)
+    translated = from_quartz(text) if lenient and cron is text else cron
+    if translated is None or (not lenient and len(cron.split()) != _CRON_FIELDS):
+        return None
+    return Cycle(ENDLESS, translated) if _cron(translated) is not None else None
+
+
+def until(interval: str, end_ms: int | None) -> str:
+    """Return an interval that has no moments after *end_ms*; with None, the interval itself."""
+    return interval if end_ms is None else f"{interval}{_UNTIL}{end_ms}"
+
+
 def next_of_interval(interval: str, after_ms: int) -> int | None:
     """Return the next moment of an ISO period or a cron expression after *after_ms*; None if there is none."""
+    plain, _, end_ms = interval.partition(_UNTIL)
+    moment_ms = _next_of(plain, after_ms)
+    return None if moment_ms is None or (end_ms and moment_ms > int(end_ms)) else moment_ms
+
+
+def _next_of(interval: str, after_ms: int) -> int | None:
     period = read_period(interval)
     if period is not None:
         return after_period(after_ms, period)
@@ -107,12 +139,42 @@ def next_of_interval(interval: str, after_ms: int) -> int | None:
 
 
 def _cron(text: str, after_ms: int = 0) -> Iterator[datetime] | None:
+    """Return the moments of a cron expression; None if it is none. A seventh field names its years."""
+    fields = ["*" if one == "?" else one for one in text.split()]
+    after = _EPOCH + timedelta(milliseconds=after_ms)
+    if len(fields) == _CRON_FIELDS:
+        return _every_year(fields, after)
+    years = _years(fields[_CRON_FIELDS]) if len(fields) == _CRON_FIELDS + 1 else None
+    if years is None or _every_year(fields[:_CRON_FIELDS], after) is None:
+        return None
+    return _in_years(years, fields[:_CRON_FIELDS], after)
+
+
+def _years(field: str) -> set[int] | None:
+    found: set[int] = set()
+    for part in field.split(","):
+        match = _YEARS.fullmatch(part)
+        if match is None:
+            return None
+        first = int(match["first"])
+        last = int(match["last"]) if match["last"] else _LAST_YEAR_OF_QUARTZ if match["step"] else first
+        found.update(range(first, last + 1, int(match["step"] or 1)))
+    return found
+
+
+def _in_years(years: set[int], fields: list[str], after: datetime) -> Iterator[datetime]:
+    for year in sorted(one for one in years if one >= after.year):
+        begin = max(after, datetime(year, 1, 1, tzinfo=UTC) - timedelta(seconds=1))
+        yield from takewhile(partial(_is_of_year, year), _every_year(fields, begin) or ())
+
+
+def _is_of_year(year: int, moment: datetime) -> bool:
+    return moment.year == year
+
+
+def _every_year(fields: list[str], after: datetime) -> Iterator[datetime] | None:
     from cronsim import CronSim, CronSimError  # few models have one
 
-    fields = ["*" if one == "?" else one for one in text.split()]
-    if len(fields) != _CRON_FIELDS:
-        return None
-    after = _EPOCH + timedelta(milliseconds=after_ms)
     nearest = _NEAREST_WEEKDAY.fullmatch(fields[_DAY])
     try:
         if nearest is None:

@@ -1,5 +1,6 @@
 """The moment at which a timer fires, from its definition in the model."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from osmia_broker.engine.expressions import wrong_type
@@ -15,6 +16,7 @@ from osmia_broker.model.timers import (
     next_of_interval,
     read_cycle,
     read_moment,
+    until,
 )
 from osmia_broker.state.rows import ErrorType
 
@@ -27,13 +29,14 @@ class Due(NamedTuple):
     cycle: str = ""
 
 
-def due_of(timer: TimerEvent, result: Result, now_ms: int) -> Due | None:
-    """Return when *timer* fires, whose value gave *result*; None if it never does (a cycle of no repetitions).
+def due_of(timer: TimerEvent, evaluated: Callable[[Expression], Result], now_ms: int) -> Due | None:
+    """Return when *timer* fires; None if it never does (a cycle of no repetitions, or one that has ended). *evaluated* evaluates its texts.
 
     Raises:
-        IncidentRaised: the value is of another type, or its text is no timer.
+        IncidentRaised: a value is of another type, or its text is no timer.
 
     """
+    result = evaluated(timer.value)
     value = result.value
     if timer.kind is TimerKind.DURATION:
         return Due(_clamped(after_period(now_ms, _period(timer.value, result))))
@@ -51,13 +54,27 @@ def due_of(timer: TimerEvent, result: Result, now_ms: int) -> Due | None:
             return Due(_clamped(after_period(now_ms, period)))
         return Due(_clamped(moment))
     text = _text(timer.value, result, "'STRING'")
-    cycle = read_cycle(text)
+    cycle = read_cycle(text, lenient=timer.lenient)
     if cycle is None:
         raise _unreadable(timer.value, text, "repetition")
     if cycle.repetitions == 0:
         return None
-    first = cycle.start_ms if cycle.start_ms is not None else next_of_interval(cycle.interval, now_ms)
-    return None if first is None else Due(_clamped(first), cycle.repetitions, cycle.interval)
+    ends = [end for end in (cycle.end_ms, _end_of(timer, evaluated)) if end is not None]
+    interval = until(cycle.interval, min(ends, default=None))
+    first = cycle.start_ms if cycle.start_ms is not None else next_of_interval(interval, now_ms)
+    return None if first is None else Due(_clamped(first), cycle.repetitions, interval)
+
+
+def _end_of(timer: TimerEvent, evaluated: Callable[[Expression], Result]) -> int | None:
+    """Return the last moment of a cycle, as the model sets it beside the cycle; None if it sets none, or null."""
+    result = None if timer.until is None else evaluated(timer.until)
+    if timer.until is None or result is None or result.value is None:
+        return None
+    text = _text(timer.until, result, "'STRING'")
+    moment = read_moment(text, lenient=True)
+    if moment is None:
+        raise _unreadable(timer.until, text, "date-time")
+    return moment
 
 
 def _written_by_feel(text: str) -> int | None:

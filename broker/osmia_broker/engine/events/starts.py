@@ -195,7 +195,7 @@ def _subscribe(
 
 def _open_timer(turn: Turn, definition: ProcessDefinition, event: Element, timer: TimerEvent) -> None:
     try:
-        due = due_of(timer, _evaluated(turn, event, timer.value), turn.now_ms)
+        due = due_of(timer, partial(_evaluated, turn, event), turn.now_ms)
     except IncidentRaised as fault:
         raise UnusableStart(event, str(fault)) from fault
     if due is None:

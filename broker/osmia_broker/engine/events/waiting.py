@@ -59,7 +59,7 @@ def correlation_key(turn: Turn, expression: Expression, scope_key: int) -> str:
 
 
 def _open_timer(turn: Turn, owner: ElementInstance, event: Element, timer: TimerEvent) -> None:
-    due = due_of(timer, evaluate(turn, timer.value, owner.key), turn.now_ms)
+    due = due_of(timer, lambda value: evaluate(turn, value, owner.key), turn.now_ms)
     if due is None:
         return
     turn.timers.insert(

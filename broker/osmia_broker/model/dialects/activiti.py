@@ -219,6 +219,15 @@ def event_name(source: Source, at: Node, attribute: str) -> Expression | None:
     return text_or_juel(source, at, text) if text else None
 
 
+def end_date(source: Source, at: Node) -> Expression | None:
+    """Read `activiti:endDate` of a timer cycle; None without."""
+    text = trimmed(at.get(name(ACTIVITI, "endDate"), ""))
+    if text and not expressions.is_juel(text) and full_date_time(text) is None:
+        source.fault(f"Expected an ISO date or date-time in 'activiti:endDate', but found '{quote(text)}'", at)
+        return None
+    return text_or_juel(source, at, text) if text else None
+
+
 def reach(at: Node) -> Reach:
     """Read `activiti:terminateAll` and `activiti:terminateMultiInstance` of a terminate event definition."""
     if at.get(name(ACTIVITI, "terminateAll"), "").strip() in TRUE:
