@@ -3,6 +3,10 @@
 The store is asked for the earliest due rows in slices. Follow-ups may be steps that take long: after each of them, the partition serves others
 for as long as it took. Everything else that is due is short (leases, timers, messages that expire) and does not wait for them.
 
+A look, the commit of what it brought and the way to the workers cost about the same for one timer as for five. So after a look that found
+something there is a pause of PAUSE_S, and what becomes due meanwhile shares the next one. The first after a quiet time is never late. Follow-ups
+do not wait for the end of a pause, and there is none while due rows are left.
+
 Only one large process instance stays in memory. While it has follow-ups that are due, those of other large ones wait, for up to RUN_MAX of them:
 if they went by turns, each would throw the other out, and the whole instance would be read again for every follow-up.
 """
@@ -38,6 +42,7 @@ JOBS_PER_COMMAND = 50  # ended leases per command; each may load a process insta
 WORK_S = 0.005  # due work without a pause; beyond it, others are served as long as the work took
 WALKS_AT_ONCE = 50  # follow-ups that are begun and not committed
 WALKS_S = WORK_S  # follow-ups that go on after a load
+PAUSE_S = 0.02  # between two looks for what becomes due little by little (docs/decisions/0006)
 RUN_MAX = 100  # follow-ups of one large instance before the next one is read
 KNOWN_MAX = 2 * SLICE_ROWS  # due rows that are queued or under way; beyond it, no more are asked for
 STUCK_MAX = 10_000  # corrupt due rows that are passed over
@@ -124,6 +129,9 @@ class DueWork:
         self._known: set[int] = set()  # keys of rows that are queued, or decided and not committed
         # While it runs, others are served. Its end goes on with the follow-ups.
         self._rest: asyncio.TimerHandle | None = None
+        # While it runs, only follow-ups are asked for. Its end asks for what has become due.
+        self._pause: asyncio.TimerHandle | None = None
+        self._asked_ms = 0  # the time of the last look
         self._is_stopped = False
         self._stuck: set[int] = set()  # keys of rows that cannot be worked off; a start tries them again
         self._quiet_until_ms = 0  # no due rows are asked for before
@@ -134,7 +142,12 @@ class DueWork:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the store should be asked for due rows: the next time has come, and there is room for them."""
+        """Whether the store should be asked for due rows now."""
+        return self._is_due and (self._pause is None or self._deadlines.is_work_due(self._clock.now_ms()))
+
+    @property
+    def _is_due(self) -> bool:
+        """Whether the next time has come, and there is room for its rows."""
         has_room, now_ms = len(self._known) < KNOWN_MAX, self._clock.now_ms()
         may_ask = not self._is_stopped and has_room and now_ms >= self._quiet_until_ms
         return may_ask and self._deadlines.is_due(now_ms)
@@ -147,7 +160,7 @@ class DueWork:
     @property
     def is_at_rest(self) -> bool:
         """Whether nothing is due, asked for or under way."""
-        return self._is_idle and not self._deadlines.looking and not self.is_ready
+        return self._is_idle and not self._deadlines.looking and not self._is_due
 
     @property
     def _is_idle(self) -> bool:
@@ -156,11 +169,16 @@ class DueWork:
     def question(self) -> Wanted:
         """Return the question for the next slice, which is to be loaded with the batch that is being closed."""
         self._deadlines.look_begins()
-        return Wanted(due=DueWanted(self._clock.now_ms(), SLICE_ROWS + len(self._stuck) + len(self._known)))
+        self._asked_ms = self._clock.now_ms()
+        return Wanted(due=DueWanted(self._asked_ms, SLICE_ROWS + len(self._stuck) + len(self._known)))
 
     def take(self, due: Due) -> None:
         """Queue commands for the rows of a slice."""
         self._deadlines.looked(due)
+        self.end_pause()
+        has_left = due.next_ms is not None and due.next_ms <= self._asked_ms
+        if due.rows and not has_left:
+            self._pause = self._loop.call_later(PAUSE_S, self._guarded, self._go_on_after_pause)
         rows = [(kind, key) for _, kind, key in due.rows if key not in self._stuck and key not in self._known]
         self._known.update(key for _, key in rows)
         jobs = [key for row_type, key in rows if row_type is Job]
@@ -230,7 +248,7 @@ class DueWork:
 
     def set_alarm(self) -> None:
         """Wake up when the next row becomes due. While due work goes on, its end sets the alarm."""
-        next_ms = self._deadlines.next_ms
+        next_ms = self._deadlines.next_ms if self._pause is None else self._deadlines.work_ms
         if next_ms is None or self._is_stopped or len(self._known) >= KNOWN_MAX or self._deadlines.looking:
             self._alarm.stop()
         else:
@@ -247,6 +265,18 @@ class DueWork:
         """Decide nothing any more, and wake up no more."""
         self._is_stopped = True
         self._alarm.stop()
+        self.end_pause()
+
+    def end_pause(self) -> None:
+        """Let what is due be asked for at once."""
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+
+    def _go_on_after_pause(self) -> None:
+        self._pause = None
+        if not self._is_stopped:
+            self._wake_up()
 
     def _wake_up(self) -> None:
         if self.is_ready:

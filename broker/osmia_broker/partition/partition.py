@@ -192,7 +192,8 @@ class Partition:
         self._committing.state.awaited.forget(ticket)
 
     def check_clock(self) -> int | None:
-        """Act on everything that has become due; return the next moment at which something may become due."""
+        """Act at once on everything that has become due; return the next moment at which something may become due."""
+        self._committing.due.end_pause()
         self._committing.schedule()
         return self._committing.state.deadlines.next_ms
 

@@ -18,6 +18,7 @@ from osmia_broker.state.definitions import Definitions
 from osmia_broker.state.elements import ElementTable
 from osmia_broker.state.event_log import EventLog
 from osmia_broker.state.event_rows import EventRecording, LoggedEvent
+from osmia_broker.state.follow_ups import FollowUpTable
 from osmia_broker.state.global_listeners import GlobalTaskListeners
 from osmia_broker.state.history_rows import AuditEntry, MessageCorrelation
 from osmia_broker.state.job_flow_row import JobFlow
@@ -36,7 +37,6 @@ from osmia_broker.state.rows import (
     CreatedOnce,
     DecisionEvaluation,
     ElementInstance,
-    FollowUp,
     Incident,
     InstanceOrigin,
     Job,
@@ -126,7 +126,7 @@ class State:
         self.jobs = JobTable(*of_all)
         self.jobs.flow.divide(partition_id, partitions)
         self.incidents: Table[Incident] = Table(Incident, *of_all)
-        self.follow_ups: Table[FollowUp] = Table(FollowUp, *of_all)
+        self.follow_ups = FollowUpTable(*of_all)
         self.timers: Table[Timer] = Table(Timer, *of_all)
         self.subscriptions = SubscriptionTable(*of_all)
         self.messages = MessageTable(*of_all)
