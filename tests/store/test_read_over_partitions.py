@@ -7,48 +7,36 @@ import itertools
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from osmia_broker.base.errors import InvalidArgument
-from osmia_broker.state.rows import ElementState
 from osmia_broker.state.store_protocol import PARTITION_BITS
-from osmia_broker.state.task_rows import UserTaskState
 from osmia_broker.store.dialects import sql
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import (
     BATCH_OPERATIONS,
+    CORRELATIONS,
     ELEMENT_INSTANCES,
     INCIDENTS,
     JOBS,
     PROCESS_INSTANCES,
     USER_TASKS,
 )
-from osmia_broker.store.read.on_postgres import sources
 from osmia_broker.store.read.search import cursors, statements
 from osmia_broker.store.read.search import way as searching
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.search import Found, Search, search
 from osmia_broker.store.read.search.values import moment
-from osmia_broker.store.sqlite import SqliteStore
 from tests import postgres
-from tests.store import rows
+from tests.store import by_turns, rows
+from tests.store.by_turns import CASES, KEYS, PARTITIONS, World, first_key, is_over, made_ms
 
-CASES = 23
-PARTITIONS = 3
 SET_BACK_MS = 1_035  #: the least moment that the clock which was set back has shown twice
-KEYS = {
-    "batch operations": 9,
-    "process instances": 10,
-    "element instances": 11,
-    "jobs": 12,
-    "incidents": 13,
-    "user tasks": 14,
-}
 CREATED = {
     BATCH_OPERATIONS: "startDate",
+    CORRELATIONS: "correlationTime",
     PROCESS_INSTANCES: "startDate",
     ELEMENT_INSTANCES: "startDate",
     JOBS: "creationTime",
@@ -63,80 +51,12 @@ SEARCHES = [(entity, {}) for entity in CREATED] + [
 ]
 
 
-def made_ms(number: int) -> int:
-    """When a case began. The clocks move after three cases, so two partitions have the same moments. One is fast, and one was set back."""
-    partition, at_ms = number % PARTITIONS, 1_000 + 10 * (number // 3)
-    return at_ms + {0: 0, 1: -15 if number >= 16 else 0, 2: 20}[partition]
-
-
-def first_key(number: int) -> int:
-    partition = 1 + number % PARTITIONS
-    return (partition << PARTITION_BITS) + 1_000 * number
-
-
-def is_over(number: int) -> bool:
-    return number % 5 in (1, 2)
-
-
-def case(number: int) -> list[Any]:
-    """The rows of an instance that waits at a user task, or has waited, and of a batch operation that began with it."""
-    base, at_ms, ended_ms = first_key(number), made_ms(number), 90_000 if is_over(number) else 0
-    batch, process, element, job, incident, task = (base + place for place in KEYS.values())
-    state = ElementState.COMPLETED if ended_ms else ElementState.ACTIVATED
-    times = {"started_ms": at_ms, "ended_ms": ended_ms, "state": state}
-    of_all = {"process_instance_key": process}
-    of_element = {**of_all, "element_instance_key": element}
-    return [
-        replace(rows.batch, key=batch, process_instance_key=batch, started_ms=at_ms),
-        replace(rows.process, key=process, **of_all, **times),
-        replace(rows.task, key=element, scope_key=process, **of_all, **times),
-        replace(rows.job, key=job, created_ms=at_ms, **of_element),
-        replace(rows.incident, key=incident, created_ms=at_ms, job_key=job, **of_element),
-        replace(
-            rows.user_task,
-            key=task,
-            state=UserTaskState.COMPLETED if ended_ms else UserTaskState.CREATED,
-            created_ms=at_ms,
-            ended_ms=ended_ms,
-            **of_element,
-        ),
-    ]
-
-
-class World(NamedTuple):
-    """A reader of partitions, and what writes to them."""
-
-    reader: Reader
-    stores: list[Any]
-
-    async def begin(self, *numbers: int, **job: Any) -> None:
-        """Write more cases, whose jobs are as *job* says."""
-        for number in numbers:
-            *others, made, incident, task = case(number)
-            batch = (*others, replace(made, **job), incident, task)
-            await self.stores[number % PARTITIONS].write(rows.changes(*batch, next_key=first_key(number + 9)), None)
-
-
 @pytest.fixture(params=["sqlite", "postgres"])
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     """Partitions in which cases began by turns."""
-    stores: list[Any]
-    if request.param == "sqlite":
-        paths = [tmp_path / f"{number}.db" for number in range(1, PARTITIONS + 1)]
-        stores = [SqliteStore(path, partition_id=number) for number, path in enumerate(paths, 1)]
-        made = Reader(*paths)
-    else:
-        url = request.getfixturevalue("database")
-        stores = postgres.stores(url, partitions=PARTITIONS)
-        made = Reader(*sources(postgres.reached(url), PARTITIONS))
-    for number, store in enumerate(stores):
-        await store.open()
-        mine = [row for one in range(CASES) if one % PARTITIONS == number for row in case(one)]
-        await store.write(rows.changes(*mine, next_key=first_key(CASES + number)), None)
-    yield World(made, stores)
-    await made.close()
-    for store in reversed(stores):
-        await store.close()
+    url = request.getfixturevalue("database") if request.param == "postgres" else ""
+    async with by_turns.world(tmp_path, url) as made:
+        yield made
 
 
 @pytest.fixture

@@ -59,6 +59,6 @@ TASK_LISTS = {
     "user-tasks/variables": of_entity(VARIABLES, owner=TASK, scope=_in_scopes, whole=WHOLE_VARIABLES),
     "user-tasks/effective-variables": Listing(EFFECTIVE_VARIABLES, _effective, owner=TASK, cuts_values=True),
     "user-tasks/audit-logs": of_entity(AUDIT_LOGS, owner=TASK, scope=_of_task, order=("timestamp",)),
-    "audit-logs": of_entity(AUDIT_LOGS, scope=_readable_entries),
+    "audit-logs": of_entity(AUDIT_LOGS, scope=_readable_entries, order=("timestamp",)),
 }
 TASK_ITEMS = {"user-tasks": Kept(TASK, USER_TASKS, _task), "audit-logs": Kept(ENTRY, AUDIT_LOGS, _entry)}

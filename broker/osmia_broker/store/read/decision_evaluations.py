@@ -10,7 +10,7 @@ from osmia_broker.store.read.search.search import Search
 from osmia_broker.store.read.search.search import search as search_items
 from osmia_broker.store.read.sources import Sources
 
-NEWEST_FIRST = [{"field": "decisionEvaluationKey", "order": "DESC"}]
+NEWEST_FIRST = [{"field": "evaluationDate", "order": "DESC"}]
 
 
 async def search(

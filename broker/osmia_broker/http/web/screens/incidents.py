@@ -53,7 +53,7 @@ async def list_incidents(visit: Visit) -> Response:
 async def _found(visit: Visit, wanted: Item, limit: int, after: str) -> Found:
     """Find incidents, newest first. The hash of a message is no filter of the API, so the filter is our own one."""
     page = {"limit": limit} | ({"after": after} if after else {})
-    order = [{"field": "incidentKey", "order": "DESC"}]
+    order = [{"field": "creationTime", "order": "DESC"}]
     return await search(visit.reader, INCIDENTS, Search(None, order, page), scope=wanted)
 
 

@@ -18,7 +18,7 @@ from osmia_broker.store.read.entities import INCIDENTS, PROCESS_INSTANCES
 from osmia_broker.store.read.search.entity import Item
 from osmia_broker.store.read.search.search import Found
 
-NEWEST = ("-processInstanceKey",)
+NEWEST = ("-startDate",)
 EXPORTED_AT_ONCE = 1_000
 CHOSEN_MAX = 1_000  # rows that one action takes
 REASONS_SHOWN = 3

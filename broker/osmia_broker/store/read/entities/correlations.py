@@ -19,7 +19,7 @@ CORRELATIONS = Entity(
         key("messageKey", _correlation.c.message_key, sorts=True),
         text("messageName", _correlation.c.message_name, sorts=True),
         maybe("correlationKey", _correlation.c.correlation_key, sorts=True),
-        date("correlationTime", _correlation.c.at_ms, sorts=True),
+        date("correlationTime", _correlation.c.at_ms, sorts=True, sorted_by=_correlation.c.key, optional=False),
         text("elementId", _correlation.c.element_id, sorts=True),
         key("elementInstanceKey", _correlation.c.element_instance_key, sorts=True),
         integer("partitionId", dialect.partition_of(_correlation.c.key), sorts=True),

@@ -106,7 +106,7 @@ _OF_LIST = (
     text("decisionEvaluationInstanceKey", _instance_key, sorts=True),
     own_key("decisionEvaluationKey", _evaluation.c.key),
     named("state", case((_has_failed, "FAILED"), else_="EVALUATED"), STATES, sorts=True),
-    date("evaluationDate", _evaluation.c.ended_ms, sorts=True),
+    date("evaluationDate", _evaluation.c.ended_ms, sorts=True, sorted_by=_evaluation.c.key, optional=False),
     maybe(
         "evaluationFailure", case((_has_failed, _evaluation.c.failure_message), else_=literal_column("''")), sorts=True
     ),

@@ -26,6 +26,7 @@ from osmia_broker.store.read.search.fields import (
     integer,
     json,
     key,
+    made,
     maybe,
     named,
     own_key,
@@ -133,7 +134,7 @@ MESSAGE_SUBSCRIPTIONS = Entity(
     "message subscriptions",
     _both,
     (_both.c.key,),
-    _fields(_both.c),
+    (*_fields(_both.c), made(_both.c.created_ms, _both.c.key)),
     where=_both.c.kind == _MESSAGE,
     copied=_both.c.type == _START_EVENT,
 )

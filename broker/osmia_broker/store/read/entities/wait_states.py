@@ -21,6 +21,7 @@ from osmia_broker.store.read.search.fields import (
     integer,
     key,
     list_of,
+    made,
     maybe,
     named,
     object_of,
@@ -44,6 +45,7 @@ def _waiting(row_type: type, type_: Column, **details: Column) -> Select[Any]:
         table.process_definition_key,
         table.element_instance_key,
         table.element_id,
+        table.created_ms,
         type_.label("type"),
         *(column.label(name) for name, column in (texts | numbers).items()),
     ).where(table.ended_ms == schema.NOT_ENDED)
@@ -167,6 +169,7 @@ WAIT_STATES = Entity(
         text("event", _wait.c.event, filters=False),
         integer("number", _wait.c.number, filters=False),
         integer("moment", _wait.c.moment, filters=False),
+        made(_wait.c.created_ms, _wait.c.key),
     ),
     add=_add_details,
     taken=_TAKEN,

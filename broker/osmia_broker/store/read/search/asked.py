@@ -60,7 +60,7 @@ def cursor_of(entity: Entity, order: Order, row: Sequence[Any]) -> str:
 
 def cursor_at(entity: Entity, order: Order, mark: Mark) -> str:
     """Make the cursor of a row in a list that is merged of several partitions by creation."""
-    return cursors.write(entity.name, _signature(order, len(mark) - 1), mark)
+    return cursors.write(entity.name, _signature(order, (len(mark) - 1) // len(entity.key)), mark)
 
 
 def cursor_behind(entity: Entity, order: Order, rows: Sequence[Sequence[Any]]) -> str:
@@ -82,7 +82,7 @@ def cursor_behind(entity: Entity, order: Order, rows: Sequence[Sequence[Any]]) -
 def _kinds(entity: Entity, order: Order, cuts: int = 0) -> list[type]:
     """Return the types of the values in a cursor."""
     if cuts:
-        return [int] * (cuts + 1)
+        return [int] * (cuts * len(entity.key) + 1)
     return [*(sort_type(entity.fields[name]) for name, _ in order), *entity.key_types]
 
 
@@ -136,7 +136,7 @@ def page_at(
     if cuts:
         if at[-1] not in range(cuts):
             raise cursors.refusal(cursor, member)
-        at = cuts_from(at, is_descending=keys_descend(order, place))
+        at = cuts_from(at, cuts, is_descending=keys_descend(order, place))
     return AskedPage(size, 0, place, at)
 
 

@@ -8,13 +8,15 @@ neither side of it.
 
 from collections.abc import Iterable, Sequence
 from heapq import merge
+from itertools import chain
 
 from osmia_broker.base.whole_numbers import INT64_MAX
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.terms import Order, Row, comparable
 
-Cuts = tuple[int, ...]  #: a key of each partition; none for a list in another order
-Mark = tuple[int, ...]  #: a key of each partition, and the place of the one that has the row
+Key = tuple[int, ...]  #: the columns that name a row; the first one is in the order of creation
+Cuts = tuple[Key, ...]  #: a key of each partition; none for a list in another order
+Mark = tuple[int, ...]  #: the columns of a key of each partition, and the place of the one that has the row
 
 
 def cuts_in(entity: Entity, order: Order, partitions: int) -> int:
@@ -31,21 +33,23 @@ def unsorted(entity: Entity, partitions: int) -> Order:
 
 def mark_of(cuts: Cuts, place: int, row: Row) -> Mark:
     """Return the mark of a *row* of the partition at *place*, beside which the *cuts* of the others lie."""
-    return (*cuts[:place], row[1], *cuts[place + 1 :], place)
+    return (*chain.from_iterable(cuts[:place]), *row[1:], *chain.from_iterable(cuts[place + 1 :]), place)
 
 
-def cuts_from(mark: Mark, *, is_descending: bool) -> Cuts:
-    """Return the cuts at a mark from which a page goes away."""
-    *keys, place = mark
+def cuts_from(mark: Mark, cuts: int, *, is_descending: bool) -> Cuts:
+    """Return the *cuts* at a mark from which a page goes away."""
+    *columns, place = mark
+    width = len(columns) // cuts
+    keys = [tuple(columns[first : first + width]) for first in range(0, len(columns), width)]
     if is_descending:  # then the rows up to a cut are ahead
-        keys[place] = max(keys[place] - 1, -INT64_MAX - 1)
+        keys[place] = _before(keys[place])
     return tuple(keys)
 
 
-def place_at(cut: int, *, is_descending: bool) -> tuple[int, int]:
+def place_at(cut: Key, *, is_descending: bool) -> tuple[int, ...]:
     """Return the sort value and the key that the rows behind a cut come after."""
-    key = min(cut + 1, INT64_MAX) if is_descending else cut
-    return key, key
+    key = (*cut[:-1], min(cut[-1] + 1, INT64_MAX)) if is_descending else cut
+    return key[0], *key
 
 
 def merged(found: Iterable[Sequence[Row]], *, is_descending: bool) -> list[tuple[int, Row]]:
@@ -54,21 +58,31 @@ def merged(found: Iterable[Sequence[Row]], *, is_descending: bool) -> list[tuple
     The rows of one partition stay in the order of their keys, whatever their moments are.
     """
     parts = (
-        sorted(((place, row) for row in rows), key=lambda one: one[1][1], reverse=is_descending)
+        sorted(((place, row) for row in rows), key=lambda one: one[1][1:-1], reverse=is_descending)
         for place, rows in enumerate(found)
     )
-    together = merge(*parts, key=lambda one: (comparable(one[1][-1]), one[1][1]), reverse=is_descending)
+    together = merge(*parts, key=lambda one: (comparable(one[1][-1]), one[1][1:-1]), reverse=is_descending)
     return [(place, row[:-1]) for place, row in together]
 
 
-def cuts_before(found: Iterable[Sequence[Row]], *, is_descending: bool) -> Cuts:
-    """Return the cuts before the first row of each partition; before whatever a partition without rows may get later."""
-    keys = [[row[1] for row in rows] for rows in found]
-    return tuple((max(some) if is_descending else min(some) - 1) if some else 0 for some in keys)
+def cuts_before(found: Iterable[Sequence[Row]], width: int, *, is_descending: bool) -> Cuts:
+    """Return the cuts before the first row of each partition; before whatever a partition without rows may get later.
+
+    A key has *width* columns.
+    """
+    keys = [[row[1:-1] for row in rows] for rows in found]
+    return tuple((max(some) if is_descending else _before(min(some))) if some else (0,) * width for some in keys)
 
 
 def cuts_behind(cuts: Cuts, rows: Iterable[tuple[int, Row]], *, is_descending: bool) -> Cuts:
     """Return the cuts behind *rows*, which come next after *cuts*."""
-    keys = {place: row[1] for place, row in rows}
-    behind = 1 if is_descending else 0
-    return tuple(keys[place] - behind if place in keys else cut for place, cut in enumerate(cuts))
+    keys = {place: row[1:] for place, row in rows}
+    last = [keys.get(place) for place in range(len(cuts))]
+    return tuple(
+        cut if key is None else _before(key) if is_descending else key for cut, key in zip(cuts, last, strict=True)
+    )
+
+
+def _before(key: Key) -> Key:
+    """Return a key below *key*, with no other between them."""
+    return (*key[:-1], max(key[-1] - 1, -INT64_MAX - 1))

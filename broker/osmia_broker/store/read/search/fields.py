@@ -146,6 +146,11 @@ def date(name: str, column: Column, **more: Any) -> Field:
     return Field(name, Kind.DATE, _of_64_bits(column), **more)
 
 
+def made(column: Column, key: Column) -> Field:
+    """Declare the moment at which a row was made, for the order of a list over several partitions. Callers neither see it nor name it."""
+    return date("made", column, sorted_by=key, optional=False, filters=False, shows=False)
+
+
 def _of_64_bits(column: Column) -> Column:
     """Return *column* with a type, if it is a literal or made of some: PostgreSQL would take what is compared with it for 32 bits, or for a text."""
     return type_coerce(column, Int64) if isinstance(column.type, NullType) else column

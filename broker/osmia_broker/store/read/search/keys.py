@@ -61,7 +61,7 @@ async def _merged_by_creation(snapshots: Sequence[Snapshot], question: Question)
     answers = await asyncio.gather(*map(_one_by_one, ways))
     found = [rows for rows, _ in answers]
     rows = by_creation.merged(found, is_descending=is_descending)
-    cuts = page.at or by_creation.cuts_before(found, is_descending=is_descending)
+    cuts = page.at or by_creation.cuts_before(found, len(question.entity.key), is_descending=is_descending)
     cuts = by_creation.cuts_behind(cuts, rows[: page.skipped], is_descending=is_descending)
     return await _counted(rows[page.skipped : page.skipped + page.size + 1], ways, answers, cuts)
 

@@ -422,7 +422,8 @@ def dated(page: Select[Any], entity: Entity, order: Order) -> Select[Any]:
     """Add the moment that the list is in the order of to the rows of a *page*, which was found by keys alone. It comes last."""
     found = page.subquery("page")
     moment = select(entity.fields[order[0][0]].column).select_from(entity.table)
-    return select(*found.c, moment.where(entity.key[0] == found.c.s1).scalar_subquery().label("moment"))
+    is_row = and_(*(column == found.c[f"s{number}"] for number, column in enumerate(entity.key, 1)))
+    return select(*found.c, moment.where(is_row).scalar_subquery().label("moment"))
 
 
 def _is_reached(is_absent: bool, place: Place) -> bool:
