@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from functools import partial
+from operator import eq, ne
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,9 @@ ARE_SEVERAL = {
     "element-instances",
     "element-instances/wait-states",
 }
+DATES = [("1970-01-01T00:00:07Z", 7_000), ("1970-01-01T00:00:08Z", 8_000)]
+#: The kinds of fields that a filter compares with what an item shows.
+COMPARED = {Kind.KEY, Kind.TEXT, Kind.INTEGER, Kind.DATE, Kind.FLAG, Kind.CHOICE}
 
 
 def varied(number: int) -> list[Any]:
@@ -82,8 +86,8 @@ def varied(number: int) -> list[Any]:
         UserTask: {
             "name": word(),
             "priority": chance.randrange(3),
-            "due_ms": chance.choice([0, 7_000, 8_000]),
-            "follow_up_ms": chance.choice([0, 9_000]),
+            **dict(zip(("due_date", "due_ms"), chance.choice([("", 0), *DATES]), strict=True)),
+            **dict(zip(("follow_up_date", "follow_up_ms"), chance.choice([("", 0), *DATES]), strict=True)),
             "assignee": word(),
         },
         Incident: {"error_type": chance.choice([ErrorType.JOB_NO_RETRIES, ErrorType.IO_MAPPING_ERROR])},
@@ -184,3 +188,38 @@ async def test_a_list_without_a_sort_goes_by_the_moment_of_making(lists: Lists, 
     assert moments == sorted(moments)
     assert set(numbers) == set(range(SET_BACK))
     assert len({one % PARTITIONS for one in numbers[: 3 * len(numbers) // SET_BACK + 1]}) > 1, "they are mixed"
+
+
+def asked_of(field: Field, shown: list[Any]) -> list[tuple[Any, Callable[[Any], bool]]]:
+    """Conditions on a field, each with what it says about the shown value. *shown* has the different values of all items."""
+    if field.kind is Kind.FLAG:
+        return [
+            asked
+            for value in (True, False)
+            for asked in ((value, partial(eq, value)), ({"$neq": value}, partial(ne, value)))
+        ]
+    absent = {Kind.TEXT: [""], Kind.CHOICE: list(field.choices or ())[:1]}.get(field.kind, [])
+    present = [one for one in shown if one is not None] or absent
+    conditions: list[tuple[Any, Callable[[Any], bool]]] = [
+        ({"$exists": True}, lambda one: one is not None),
+        ({"$exists": False}, lambda one: one is None),
+    ]
+    for value in present[:1]:
+        conditions += [(value, partial(eq, value)), ({"$neq": value}, partial(ne, value))]
+    for value in present[-1:]:
+        conditions += [({"$in": [value]}, partial(eq, value)), ({"$notIn": [value]}, partial(ne, value))]
+    return conditions
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_filter_means_what_an_item_shows(lists: Lists, name: str):
+    entity = LISTS[name].entity
+    assert entity is not None
+    items = (await lists.search(name, Search(None, None, {"limit": 1_000}))).items
+    for field in entity.declared if items else ():
+        if not field.filters or field.several or field.kind not in COMPARED or field.name not in items[0]:
+            continue
+        shown = list({item[field.name]: None for item in items})
+        for condition, holds in asked_of(field, shown):
+            found = await lists.search(name, Search({field.name: condition}, None, {"limit": 1_000}))
+            assert found.items == [item for item in items if holds(item[field.name])], (field.name, condition)

@@ -23,6 +23,7 @@ from osmia_broker.store.read.search.fields import (
     key,
     maybe,
     named,
+    no_flag,
     own_key,
     text,
 )
@@ -67,7 +68,6 @@ _listener_event = case((_job.c.listener_event == "", "UNSPECIFIED"), else_=_job.
 _deadline = case((_job.c.deadline_ms > 0, _job.c.deadline_ms), else_=literal_column("0"))
 _updated: Column = case((_job.c.ended_ms > 0, _job.c.ended_ms), else_=_job.c.created_ms)
 _none: Column = literal_column("''")
-_never = literal_column("0") == literal_column("1")
 
 
 def headers(stored: Any) -> dict[str, str]:
@@ -132,7 +132,7 @@ JOBS = Entity(
             and_(_job.c.ended_ms == schema.NOT_ENDED, _failed, _job.c.retries > 0),
             sorts=True,
         ),
-        flag("isDenied", _never, sorts=True, show=lambda _stored: None, schema={"type": ["boolean", "null"]}),
+        no_flag("isDenied", sorts=True),
         maybe("deniedReason", _none, sorts=True),
         json("customHeaders", _job.c.headers, headers, TEXTS_BY_NAME),
         date("creationTime", _job.c.created_ms, sorts=True, sorted_by=_job.c.key, optional=False),

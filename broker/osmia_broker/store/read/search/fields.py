@@ -75,7 +75,9 @@ class Field:
     optional: bool = True  #: an absent value is null in an answer
     absent_last: bool = True  #: an optional field sorts absent values last; not if there are no others
     by_item: bool = False  #: the items of `$in` are looked up one by one if they are few
-    choices: Mapping[str, Condition] | None = None  #: of a CHOICE, the condition of each name
+    choices: Mapping[str, Condition] | None = (
+        None  #: of a CHOICE, the condition of each name; of a FLAG that may be absent, of each value
+    )
     long: bool = False  #: of a TEXT: its values may have megabytes, so that a pattern is shorter
     #: Of a CHOICE: a row may have several of the names. A filter lists conditions that must all hold.
     several: bool = False
@@ -159,6 +161,21 @@ def _of_64_bits(column: Column) -> Column:
 def flag(name: str, condition: Column, **more: Any) -> Field:
     """Declare a truth value."""
     return Field(name, Kind.FLAG, condition, **{"optional": False, **more})
+
+
+def no_flag(name: str, **more: Any) -> Field:
+    """Declare a truth value that is always absent: it is neither true nor false."""
+    never = literal_column("0") == literal_column("1")
+    schema = {"type": ["boolean", "null"]}
+    return Field(
+        name,
+        Kind.FLAG,
+        never,
+        choices={str(one): never for one in (True, False)},
+        show=lambda _stored: None,
+        schema=schema,
+        **{"optional": False, **more},
+    )
 
 
 def choice(name: str, column: Column, names: type[StrEnum] | tuple[str, ...], **more: Any) -> Field:

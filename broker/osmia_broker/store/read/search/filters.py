@@ -243,6 +243,8 @@ def _leaf(parsed: Parsed, known: Field, operator: str, value: Any, place: str) -
     negated, operator = operator in _NEGATIONS, _NEGATIONS.get(operator, operator)
     if known.kind is Kind.CHOICE:
         return Leaf(known.name, "$in", negated, names=_names(parsed, known, operator, value, place))
+    if known.kind is Kind.FLAG and known.choices is not None:
+        return Leaf(known.name, "$in", negated, names=frozenset({str(values.flag(place, value))}))
     if known.kind is Kind.FLAG:
         return Leaf(known.name, "$eq", negated is values.flag(place, value))
     if known is _VALUE and operator not in ("$like", "$contains"):

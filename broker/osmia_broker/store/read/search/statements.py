@@ -126,13 +126,18 @@ def _positive(sight: Sight, known: Field, leaf: Leaf) -> Condition:
         return column
     has_value = column != known.absent
     if leaf.operator == "$exists":
-        return has_value if known.optional else true()
+        return has_value if known.optional else _is_shown(known, column)
     if sight.row_by_row and known.by_item and leaf.operator == "$in":
         column = dialect.unindexed(column)  # a row has fewer of them than the list has items
     passes = compared(column, leaf)
     if known.indexed is not None and leaf.operator in ("$eq", "$in"):
         passes = and_(compared(known.indexed, leaf), passes)
     return and_(has_value, passes) if known.optional else passes
+
+
+def _is_shown(known: Field, column: Column) -> Condition:
+    """Whether a field that is not optional has a value: without its joined row, it is null in an answer, unless it is a text."""
+    return column.is_not(None) if known.joins and known.kind is not Kind.TEXT else true()
 
 
 def _exists(sight: Sight, nested: Nested, conditions: Sequence[Condition]) -> Condition:
