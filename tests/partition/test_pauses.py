@@ -14,6 +14,7 @@ from tests.partition.opened import Opened, WatchedStore, activate, complete, cre
 
 WAIT = "start > w:catch(timer=PT1S) > ask:job > end"
 WIDE = f"start > fork:parallel [j:job > join:parallel | {' | '.join(f'j{n}:job > join' for n in range(29))}] > end"
+CYCLE = "start > a:job > end & t:boundary(on=a, cancel=false, cycle=R30/PT1M) > b:job > end2"
 APART_MS = 5
 
 
@@ -150,7 +151,7 @@ async def test_follow_ups_go_on_in_a_pause_and_take_along_what_is_due():
         assert here.fired == 2 + 30
 
 
-async def test_there_is_no_pause_while_due_rows_are_left(monkeypatch: pytest.MonkeyPatch):
+async def test_due_rows_that_a_look_has_left_do_not_wait_for_a_pause(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("osmia_broker.partition.due_work.SLICE_ROWS", 2)
     async with paused(5) as here:
         here.it.clock.ms += 1_000
@@ -158,6 +159,17 @@ async def test_there_is_no_pause_while_due_rows_are_left(monkeypatch: pytest.Mon
         await here.it.turns(500)
         assert here.fired == 5
         assert (here.store.looks, here.pauses.running) == (2, 1)
+
+
+async def test_the_repetitions_that_a_broker_catches_up_with_do_not_wait_for_pauses():
+    async with paused(0) as here:
+        await here.it.do(deploy(CYCLE))
+        await here.it.do(create())
+        before = here.fired
+        here.it.clock.ms += 3_600_000
+        await here.batch()
+        await here.it.turns(2_000)
+        assert here.fired - before == 30
 
 
 async def test_a_look_that_finds_nothing_begins_no_pause():

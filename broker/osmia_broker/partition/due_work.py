@@ -5,7 +5,7 @@ for as long as it took. Everything else that is due is short (leases, timers, me
 
 A look, the commit of what it brought and the way to the workers cost about the same for one timer as for five. So after a look that found
 something there is a pause of PAUSE_S, and what becomes due meanwhile shares the next one. The first after a quiet time is never late. Follow-ups
-do not wait for the end of a pause, and there is none while due rows are left.
+do not wait for the end of a pause, nor does what was due before it.
 
 Only one large process instance stays in memory. While it has follow-ups that are due, those of other large ones wait, for up to RUN_MAX of them:
 if they went by turns, each would throw the other out, and the whole instance would be read again for every follow-up.
@@ -129,9 +129,8 @@ class DueWork:
         self._known: set[int] = set()  # keys of rows that are queued, or decided and not committed
         # While it runs, others are served. Its end goes on with the follow-ups.
         self._rest: asyncio.TimerHandle | None = None
-        # While it runs, only follow-ups are asked for. Its end asks for what has become due.
+        # While it runs, only what is pressing is asked for. Its end asks for what has become due.
         self._pause: asyncio.TimerHandle | None = None
-        self._asked_ms = 0  # the time of the last look
         self._is_stopped = False
         self._stuck: set[int] = set()  # keys of rows that cannot be worked off; a start tries them again
         self._quiet_until_ms = 0  # no due rows are asked for before
@@ -143,7 +142,7 @@ class DueWork:
     @property
     def is_ready(self) -> bool:
         """Whether the store should be asked for due rows now."""
-        return self._is_due and (self._pause is None or self._deadlines.is_work_due(self._clock.now_ms()))
+        return self._is_due and (self._pause is None or self._deadlines.is_pressing(self._clock.now_ms()))
 
     @property
     def _is_due(self) -> bool:
@@ -168,16 +167,15 @@ class DueWork:
 
     def question(self) -> Wanted:
         """Return the question for the next slice, which is to be loaded with the batch that is being closed."""
-        self._deadlines.look_begins()
-        self._asked_ms = self._clock.now_ms()
-        return Wanted(due=DueWanted(self._asked_ms, SLICE_ROWS + len(self._stuck) + len(self._known)))
+        now_ms = self._clock.now_ms()
+        self._deadlines.look_begins(now_ms)
+        return Wanted(due=DueWanted(now_ms, SLICE_ROWS + len(self._stuck) + len(self._known)))
 
     def take(self, due: Due) -> None:
         """Queue commands for the rows of a slice."""
         self._deadlines.looked(due)
         self.end_pause()
-        has_left = due.next_ms is not None and due.next_ms <= self._asked_ms
-        if due.rows and not has_left:
+        if due.rows:
             self._pause = self._loop.call_later(PAUSE_S, self._guarded, self._go_on_after_pause)
         rows = [(kind, key) for _, kind, key in due.rows if key not in self._stuck and key not in self._known]
         self._known.update(key for _, key in rows)
@@ -248,7 +246,7 @@ class DueWork:
 
     def set_alarm(self) -> None:
         """Wake up when the next row becomes due. While due work goes on, its end sets the alarm."""
-        next_ms = self._deadlines.next_ms if self._pause is None else self._deadlines.work_ms
+        next_ms = self._deadlines.next_ms if self._pause is None else self._deadlines.pressing_ms
         if next_ms is None or self._is_stopped or len(self._known) >= KNOWN_MAX or self._deadlines.looking:
             self._alarm.stop()
         else:
