@@ -161,6 +161,28 @@ class Computed:
 
 
 @dataclass(frozen=True, slots=True)
+class OrNull:
+    """An expression that gives null where it fails: of a variable that does not exist."""
+
+    expression: Expression
+
+    @property
+    def text(self) -> str:
+        """The text of the expression."""
+        return self.expression.text
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the variables that the expression may read."""
+        return self.expression.names
+
+    def evaluate(self, scope: Scope, now: Any = None) -> Result:
+        """Evaluate the expression; a failure becomes null."""
+        result = self.expression.evaluate(scope, now)
+        return result if result.failure is None else Computed(None)
+
+
+@dataclass(frozen=True, slots=True)
 class Converted:
     """An expression with a conversion of its value. *convert* raises ValueError for a value that it does not take."""
 

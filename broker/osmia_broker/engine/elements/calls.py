@@ -5,6 +5,7 @@ from osmia_broker.engine.bindings import Binding, find_process
 from osmia_broker.engine.commands import Variables
 from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.expressions import evaluate_text
+from osmia_broker.engine.extensions import mapping_of
 from osmia_broker.engine.follow_ups import carries_out, leave_follow_up
 from osmia_broker.engine.held_rows import is_suspended
 from osmia_broker.engine.implied_variables import initiator_of
@@ -142,6 +143,6 @@ def return_from_call(turn: Turn, command: ReturnFromCall) -> None:
     assert element.call is not None, "only a call activity calls"
     for called in turn.called.by("element_instance_key", instance.key):
         turn.called.end(called, turn.now_ms)
-    if element.outputs or element.call.propagates_child_variables:
+    if element.outputs or element.call.propagates_child_variables or mapping_of(turn, instance) is not None:
         keep_result(turn, instance, command.variables)
     plan_completion(turn, instance)
