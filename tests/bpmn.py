@@ -26,7 +26,7 @@ Triggers of events: timer (a duration), date or cycle; message with key; signal;
 variables) and changes (create, update); link; compensate (an activity,
 or `any`); terminate (yes; all or loop in Activiti); cancelled=yes. A code `any` catches all. A compensation boundary event has its handler in `handler`.
 Loops: items, item, results, result, sequential, done; cardinality; repeat (a standard loop's condition) and times.
-Of the Activiti dialect: collection, element, output, output_item, index; until (of a cycle); user: category, skip; start: initiator; any: doc, default.
+Of the Activiti dialect: collection, element, output, output_item, index; until (of a cycle); scope=inside (of a signal); user: category, skip; start: initiator; any: doc, default.
 Call: process, binding, tag, parent and child (whether variables are propagated). Listeners: on_start, on_end (types, separated by blanks).
 Arguments: `name`; in., out. (mappings) and header.; user: assignee, groups, users, due, follow_up, form, form_id, priority;
 of a native one (native=yes) also reference, and task listeners: creating, assigning, updating, completing, canceling (types);

@@ -143,7 +143,8 @@ def shared(id: str, given: dict[str, str], dialect: str) -> Iterator[str]:
         )
         yield f'<bpmn:message id="{id}_message" name={quoteattr(given["message"])}>{subscription}</bpmn:message>'
     if "signal" in given:
-        yield f'<bpmn:signal id="{id}_signal" name={quoteattr(given["signal"])}/>'
+        scope = ' activiti:scope="processInstance"' if given.get("scope") == "inside" else ""
+        yield f'<bpmn:signal id="{id}_signal" name={quoteattr(given["signal"])}{scope}/>'
     for argument in ("error", "escalation"):
         if argument in given and given[argument] != "any":
             yield f'<bpmn:{argument} id="{id}_{argument}" {argument}Code={quoteattr(given[argument])}/>'

@@ -50,12 +50,16 @@ class StartFromKept(Command, frozen=True, gc=False):
 
 
 class DeliverSignal(Command, frozen=True, gc=False):
-    """Deliver a signal to the next subscriptions after *after_key*, up to *until_key* exclusive."""
+    """Deliver a signal to the next subscriptions after *after_key*, up to *until_key* exclusive.
+
+    *correlation_key* is that of the subscriptions: the process instance of a signal that stays inside it, empty of any other.
+    """
 
     name: str
     variables: Variables
     after_key: int
     until_key: int
+    correlation_key: str = ""
 
 
 class CheckConditions(Command, frozen=True, gc=False):

@@ -228,11 +228,14 @@ def _correlation_key(source: Source, at: Node, message: Node) -> Expression | No
 @_reads("signalEventDefinition", Trigger.SIGNAL)
 def _signal(source: Source, node: Node, place: Place) -> SignalEvent | None:
     by_expression = _by_expression(source, node, "signalExpression", place)
+    carries_all = source.file.is_activiti and place in _THROWING
     if by_expression is not None:
-        return SignalEvent(by_expression)
+        return SignalEvent(by_expression, carries_all=carries_all)
     signal = _referenced(source, node, "signalRef", "signal")
     compiled = None if signal is None else _named(source, signal, place)
-    return None if compiled is None else SignalEvent(compiled)
+    if signal is None or compiled is None:
+        return None
+    return SignalEvent(compiled, source.file.is_activiti and activiti.stays_inside(signal), carries_all)
 
 
 def _by_expression(source: Source, at: Node, attribute: str, place: Place) -> Expression | None:

@@ -69,6 +69,8 @@ class SignalEvent:
 
     trigger: ClassVar[Trigger] = Trigger.SIGNAL
     name: Expression
+    stays_inside: bool = False  # of the Activiti dialect: only the process instance that throws it gets it
+    carries_all: bool = False  # of the Activiti dialect: all variables that a throwing event sees, and not only its own
 
 
 @dataclass(frozen=True, slots=True)

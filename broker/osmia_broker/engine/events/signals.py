@@ -1,5 +1,7 @@
 """Signals: they reach every event that listens at that moment, in slices, and start an instance per signal start event."""
 
+from msgspec.structs import replace
+
 from osmia_broker.base.errors import NotFound
 from osmia_broker.engine.commands import BroadcastSignal, Command, Variables
 from osmia_broker.engine.engine import handles
@@ -33,6 +35,11 @@ def broadcast(turn: Turn, name: str, variables: Variables) -> int:
     return key
 
 
+def broadcast_inside(turn: Turn, name: str, variables: Variables, process_instance_key: int) -> None:
+    """Send a signal to all that listen for *name* now in one process instance. Its subscriptions have the key of the instance as theirs."""
+    turn.follow(0, DeliverSignal(name, variables, 0, turn.next_key(), str(process_instance_key)))
+
+
 class SignalHere(Command, frozen=True, gc=False):
     """Deliver a signal that was broadcast in another partition, where it has started its process instances."""
 
@@ -49,7 +56,7 @@ def signal_here(turn: Turn, command: SignalHere) -> None:
 @carries_out(DeliverSignal)
 def deliver_signal(turn: Turn, command: DeliverSignal) -> None:
     """Fire the next events that listen, and leave the rest for later."""
-    values = (SubscriptionKind.SIGNAL, command.name, "")
+    values = (SubscriptionKind.SIGNAL, command.name, command.correlation_key)
     found, has_more = turn.state.match(Subscription, ("kind", "name", "correlation_key"), values, command.after_key)
     for subscription in found:
         is_listening = subscription.key in turn.subscriptions and not is_suspended(
@@ -58,4 +65,4 @@ def deliver_signal(turn: Turn, command: DeliverSignal) -> None:
         if is_listening and subscription.key < command.until_key and not is_taken(turn, subscription):
             deliver(turn, subscription, command.variables)
     if has_more and found[-1].key < command.until_key:
-        turn.follow(0, DeliverSignal(command.name, command.variables, found[-1].key, command.until_key))
+        turn.follow(0, replace(command, after_key=found[-1].key))

@@ -33,7 +33,9 @@ def open_event(turn: Turn, owner: ElementInstance, event: Element) -> None:
         if not report_opened(turn, subscription) and turn.state.may_have_message(name, key):
             turn.follow(owner.process_instance_key, CorrelateKept(subscription.key))
     elif isinstance(trigger, SignalEvent):
-        _subscribe(turn, owner, event, SubscriptionKind.SIGNAL, name=evaluate_text(turn, trigger.name, owner.key))
+        name = evaluate_text(turn, trigger.name, owner.key)
+        key = str(owner.process_instance_key) if trigger.stays_inside else ""
+        _subscribe(turn, owner, event, SubscriptionKind.SIGNAL, name=name, key=key)
     elif isinstance(trigger, ConditionEvent):
         subscription = _subscribe(turn, owner, event, SubscriptionKind.CONDITION)
         turn.follow(owner.process_instance_key, CheckConditions(owner.process_instance_key, (subscription.key,)))

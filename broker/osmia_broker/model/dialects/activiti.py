@@ -231,6 +231,11 @@ def event_name(source: Source, at: Node, attribute: str) -> Expression | None:
     return text_or_juel(source, at, text) if text else None
 
 
+def stays_inside(signal: Node) -> bool:
+    """Read `activiti:scope` of a signal: whether it reaches only the process instance that throws it."""
+    return trimmed(signal.get(name(ACTIVITI, "scope"), "")) == "processInstance"
+
+
 def end_date(source: Source, at: Node) -> Expression | None:
     """Read `activiti:endDate` of a timer cycle; None without."""
     text = trimmed(at.get(name(ACTIVITI, "endDate"), ""))
