@@ -1,4 +1,4 @@
-"""Pin the clock of a broker under test, and let it go again."""
+"""Pin the clock of a broker under test, move it, and let it go again."""
 
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import checks
@@ -21,12 +21,35 @@ class ClockControl:
             InvalidArgument: it is beyond the year 9999.
 
         """
-        if not 0 <= checks.int64("timestamp", ms) <= LATEST_MS:
-            raise InvalidArgument(f"Expected a timestamp from 0 to {LATEST_MS}, but found {ms}")
-        self._clock.pinned_ms = ms
+        self._clock.pinned_ms = self._moment("timestamp", ms)
+        self._partitions.check_clock()
+
+    def add(self, ms: int) -> None:
+        """Move the clock by *ms*, and act on everything that has become due. It runs on, unless it is pinned.
+
+        Raises:
+            InvalidArgument: the clock would be beyond the year 9999, or before 1970.
+
+        """
+        moment = self._moment("clock", self.now_ms() + checks.int64("offsetMilli", ms))
+        if self._clock.pinned_ms is None:
+            self._clock.ahead_ms += ms
+        else:
+            self._clock.pinned_ms = moment
         self._partitions.check_clock()
 
     def reset(self) -> None:
         """Let the clock follow that of the machine."""
         self._clock.pinned_ms = None
+        self._clock.ahead_ms = 0
         self._partitions.check_clock()
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970."""
+        return self._clock.now_ms()
+
+    @staticmethod
+    def _moment(name: str, ms: int) -> int:
+        if not 0 <= checks.int64(name, ms) <= LATEST_MS:
+            raise InvalidArgument(f"Expected a {name} from 0 to {LATEST_MS}, but found {ms}")
+        return ms

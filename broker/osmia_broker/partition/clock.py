@@ -20,12 +20,13 @@ class SystemClock:
 
 
 class PinnableClock:
-    """Another clock, until it is pinned to a moment."""
+    """Another clock, until it is pinned to a moment. While it is not, it may be ahead of that clock, or behind."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.pinned_ms: int | None = None
+        self.ahead_ms = 0
 
     def now_ms(self) -> int:
         """Milliseconds since 1970."""
-        return self._clock.now_ms() if self.pinned_ms is None else self.pinned_ms
+        return self._clock.now_ms() + self.ahead_ms if self.pinned_ms is None else self.pinned_ms

@@ -226,6 +226,7 @@ class Broker:
             metrics=self.metrics,
             refresh=self._count_standing,
             tls=tls.server_context(asks_clients=False) if tls else None,  # probes have no certificate
+            clock=self._clock_control,
         )
         self.management_port = await management.start()
         opened.push_async_callback(management.stop)
@@ -255,14 +256,13 @@ class Broker:
         from osmia_broker.http.server import HttpServer
 
         settings, tracing = self.settings, entrance.tracing
-        clock = ClockControl(self.partitions, self._clock) if isinstance(self._clock, PinnableClock) else None
         services = Services(
             offer.calls,
             offer.reader,
             offer.identity,
             parse_address(settings.advertised(self.grpc_port)),
             offer.documents,
-            clock,
+            self._clock_control(),
             settings.max_message_size,
             entrance.guard,
             SignIn(entrance.access) if entrance.access else None,
@@ -282,6 +282,12 @@ class Broker:
         opened.push_async_callback(http.stop, settings.shutdown_grace)
         self.http_port = await http.start(settings.host_of("http"), settings.http_port)
         opened.callback(live.stop)
+
+    def _clock_control(self) -> ClockControl | None:
+        """Return what callers move the clock with, if the settings allow it and the partitions are open."""
+        if self._partitions is None or not isinstance(self._clock, PinnableClock):
+            return None
+        return ClockControl(self._partitions, self._clock)
 
     def _open_live(self, links: Links | None) -> Live:
         """Return what notifies open pages of changes, here and over *links*."""

@@ -1,13 +1,15 @@
 """Serve `/health`, `/ready` and `/metrics` to probes and scrapers: the management door, HTTP/1.1 on its own port.
 
-Three fixed answers need no web framework: h11 parses the protocol, asyncio transports the bytes. Measured beside grpc.aio,
+Of a broker under test it serves the clock, too.
+
+A few fixed answers need no web framework: h11 parses the protocol, asyncio transports the bytes. Measured beside grpc.aio,
 they add under 1 ms and 0.4 MB to a start; Starlette with uvicorn adds 50 ms and 8 MB.
 """
 
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import cast
@@ -16,16 +18,20 @@ import h11
 import msgspec
 
 from osmia_broker.base.errors import OsmiaError
+from osmia_broker.calls.clock import ClockControl
 from osmia_broker.metrics import Metrics
 from osmia_broker.partition import AnyPartition
+from osmia_broker.running import clock_endpoint
 from osmia_broker.running.exposition import exposition
 
 IDLE_S = 75.0  # a scraper comes every 15 to 60 s and reuses its connection
+BODY_BYTES_MAX = 1_024
 CONNECTIONS_MAX = 64  # probes and scrapers are few; more is a mistake that must not cost memory
 
 log = logging.getLogger(__name__)
 
 Ready = Callable[[], tuple[bool, str]]  #: returns whether the broker can do its work now, and if not, the reason
+Clock = Callable[[], ClockControl | None]  #: returns the clock that callers may move, if there is one
 Refresh = Callable[[], Awaitable[None]]  #: brings numbers of the metrics up to date that are counted elsewhere
 
 
@@ -55,6 +61,7 @@ class ManagementServer:
     """The door on *host* and *port* (0 takes a free one).
 
     Each `/ready` calls *ready*, which must not block. Each `/metrics` waits for *refresh*; while that fails, the rest is answered.
+    Callers may move what *clock* returns.
     """
 
     def __init__(
@@ -66,6 +73,7 @@ class ManagementServer:
         metrics: Metrics,
         refresh: Refresh | None = None,
         tls: ssl.SSLContext | None = None,
+        clock: Clock = lambda: None,
     ) -> None:
         self._host = host
         self._port = port
@@ -73,6 +81,7 @@ class ManagementServer:
         self._metrics = metrics
         self._refresh = refresh
         self._tls = tls
+        self._clock = clock
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
 
@@ -111,17 +120,23 @@ class ManagementServer:
         """Return what to wait for before the request for *target* is answered; `None` if nothing."""
         return self._refresh() if self._refresh and target.partition("?")[0] == "/metrics" else None
 
-    def answer(self, method: str, target: str, accept: str) -> _Answer:
+    def answer(self, method: str, target: str, accept: str, body: bytes) -> _Answer:
         """Return the answer to one request."""
         path = target.partition("?")[0]
-        if path not in ("/health", "/ready", "/metrics"):
+        methods = dict.fromkeys(("/health", "/ready", "/metrics"), "GET, HEAD")
+        clock = self._clock()
+        methods |= clock_endpoint.METHODS if clock else {}
+        if path not in methods:
             return _json(HTTPStatus.NOT_FOUND, {"error": "Expected /health, /ready or /metrics"})
-        if method not in ("GET", "HEAD"):
-            answer = _json(HTTPStatus.METHOD_NOT_ALLOWED, {"error": f"Expected GET or HEAD, but found {method}"})
-            return _Answer(answer.status, answer.body, allow="GET, HEAD")
+        if method not in methods[path].split(", "):
+            expected = methods[path].replace(", ", " or ")
+            answer = _json(HTTPStatus.METHOD_NOT_ALLOWED, {"error": f"Expected {expected}, but found {method}"})
+            return _Answer(answer.status, answer.body, allow=methods[path])
+        if clock and path in clock_endpoint.METHODS:
+            return _json(*clock_endpoint.answer(clock, method, path, body))
         if path == "/metrics":
-            body, content_type = exposition(self._metrics, accept)
-            return _Answer(HTTPStatus.OK, body, content_type)
+            text, content_type = exposition(self._metrics, accept)
+            return _Answer(HTTPStatus.OK, text, content_type)
         return _json(HTTPStatus.OK, {"status": "UP"}) if path == "/health" else self._readiness()
 
     def _readiness(self) -> _Answer:
@@ -139,6 +154,7 @@ class _Connection(asyncio.Protocol):
         self._http = h11.Connection(h11.SERVER)
         self._transport: asyncio.Transport
         self._request: h11.Request | None = None
+        self._body = b""  # of that request; what is too large for any of them is cut off
         self._idle: asyncio.TimerHandle | None = None
         self._waiting: asyncio.Task[None] | None = None  # for numbers that are counted elsewhere
 
@@ -181,9 +197,9 @@ class _Connection(asyncio.Protocol):
             while self._waiting is None and not self._transport.is_closing():
                 event = self._http.next_event()
                 if isinstance(event, h11.Request):
-                    self._request = event
+                    self._request, self._body = event, b""
                 elif isinstance(event, h11.Data):
-                    continue  # nothing here takes a body
+                    self._body = (self._body + bytes(event.data))[:BODY_BYTES_MAX]
                 elif isinstance(event, h11.EndOfMessage) and self._request:
                     self._prepare(self._request)
                 elif isinstance(event, h11.ConnectionClosed):
@@ -216,7 +232,8 @@ class _Connection(asyncio.Protocol):
 
     def _respond(self, request: h11.Request) -> None:
         accept = next((value for name, value in request.headers if name == b"accept"), b"")
-        self._send(self._server.answer(request.method.decode(), request.target.decode(), accept.decode("latin-1")))
+        method, target = request.method.decode(), request.target.decode()
+        self._send(self._server.answer(method, target, accept.decode("latin-1"), self._body))
         if self._http.our_state is h11.MUST_CLOSE:
             self.close()
         else:
@@ -233,5 +250,5 @@ class _Connection(asyncio.Protocol):
         self._transport.write(self._http.send(h11.EndOfMessage()) or b"")
 
 
-def _json(status: HTTPStatus, body: dict[str, str]) -> _Answer:
+def _json(status: HTTPStatus, body: Mapping[str, object]) -> _Answer:
     return _Answer(status, msgspec.json.encode(body) + b"\n")

@@ -185,7 +185,9 @@ class Settings:
         False, setting_values.switch, "Refuse an instance whose business id a living root instance of its process has."
     )
     clock_control: bool = _setting(
-        False, setting_values.switch, "Let callers pin the clock by REST; for tests of processes."
+        False,
+        setting_values.switch,
+        "Let callers move the clock, by REST and at the management port; for tests of processes.",
     )
     task_policy: str = _setting(
         "open",
