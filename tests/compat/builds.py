@@ -22,6 +22,10 @@ INTEROP = "google.golang.org/grpc@v1.71.0"
 NODE_CLIENTS = {"zeebe-node": "8.3.2", "@camunda8/sdk": "8.8.13"}
 RUST_CLIENT = "zeebe-rs@0.4.1"
 JAVA_CLIENTS = {"zeebe-client-java": "8.6.0", "camunda-client-java": "8.9.0"}
+SPRING = {
+    "io.camunda:camunda-spring-boot-starter": "8.8.14",
+    "org.springframework.boot:spring-boot-starter": "3.5.6",
+}
 CONTRACT_TOOL = "schemathesis==4.32.5"
 PYTHON_REST_CLIENT = "camunda-orchestration-sdk==10.0.1"
 NODE_REST_CLIENTS = {"@camunda8/orchestration-cluster-api": "8.8.4", "@camunda8/sdk": "8.8.13"}
@@ -203,20 +207,12 @@ def java_rest_program() -> list[str]:
 def _java(program: str, artifact: str, names: Mapping[str, str]) -> list[str]:
     """Return the command that runs the class *program* with the client *artifact*. *names* are replaced in its source."""
     version = JAVA_CLIENTS[artifact]
-    pom = (
-        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>compat</groupId>'
-        "<artifactId>compat</artifactId><version>1</version><dependencies><dependency><groupId>io.camunda</groupId>"
-        f"<artifactId>{artifact}</artifactId><version>{version}</version></dependency></dependencies></project>"
-    )
     replaced = [argument for name, value in names.items() for argument in ("-e", f"s/{name}/{value}/g")]
     folder = built(
         f"{program}.java",
         f"{artifact}@{version}",
         needs="mvn",
-        fetch=[
-            ["sh", "-c", f"printf '%s' '{pom}' > pom.xml"],
-            ["mvn", "-q", "-B", "dependency:build-classpath", "-Dmdep.outputFile=classpath"],
-        ],
+        fetch=_jars({f"io.camunda:{artifact}": version}),
         build=[
             *([["sed", "-i", *replaced, f"{program}.java"]] if replaced else []),
             ["sh", "-c", f'javac -d . -cp "$(cat classpath)" {program}.java'],
@@ -224,3 +220,31 @@ def _java(program: str, artifact: str, names: Mapping[str, str]) -> list[str]:
     )
     classpath = f"{folder}:{(folder / 'classpath').read_text().strip()}"
     return ["java", "-Dorg.slf4j.simpleLogger.defaultLogLevel=off", "-cp", classpath, program]
+
+
+def spring_program(source: Path) -> list[str]:
+    """Return the command that runs *source*, a program with Camunda's starter for Spring Boot. Its resources come from the current folder."""
+    folder = built(
+        str(source),
+        repr(SPRING),
+        needs="mvn",
+        fetch=_jars(SPRING),
+        build=[["sh", "-c", f'javac -parameters -d . -cp "$(cat classpath)" {source.name}']],
+    )
+    return ["java", "-cp", f".:{folder}:{(folder / 'classpath').read_text().strip()}", f"shop.{source.stem}"]
+
+
+def _jars(versions: Mapping[str, str]) -> list[Step]:
+    """Return the steps that fetch packages of Maven and write their class path into the file `classpath`."""
+    pom = (
+        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>compat</groupId>'
+        "<artifactId>compat</artifactId><version>1</version><dependencies>"
+    )
+    for name, version in versions.items():
+        group, artifact = name.split(":")
+        pom += f"<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version></dependency>"
+    pom += "</dependencies></project>"
+    return [
+        ["sh", "-c", f"printf '%s' '{pom}' > pom.xml"],
+        ["mvn", "-q", "-B", "dependency:build-classpath", "-Dmdep.outputFile=classpath"],
+    ]
