@@ -198,6 +198,31 @@ def test_terminated_instances_count_for_the_completion_condition(play: Play):
     scenario.play(f"modify -{keys(scenario, 'm')[1]}; complete m; at c")
 
 
+def test_an_instance_that_ends_with_the_last_that_lived_in_it_counts_as_terminated(play: Play):
+    done = "=numberOfTerminatedInstances = 1 and numberOfActiveInstances = 1"
+    model = f'start > m:sub(items="=[1,2,3]", done="{done}") {{ start > a:job > end }} > c:job > end'
+    scenario = play(f"deploy {model}; create")
+    scenario.play(f"modify -{keys(scenario, 'a')[0]}; complete a; at c")
+
+
+def test_a_terminated_instance_counts_for_the_maximum_of_a_standard_loop(play: Play):
+    scenario = play('deploy start > m:job(repeat="=true", times=2) > c:job > end; create')
+    scenario.play(f"modify -{keys(scenario, 'm')[-1]}; at m m")
+    scenario.play(f"modify -{keys(scenario, 'm')[-1]}; at c")
+
+
+def test_after_a_terminated_instance_a_standard_loop_asks_its_condition(play: Play):
+    scenario = play('deploy start > m:job(repeat="=n < 3") > c:job > end; create n=1')
+    scenario.play(f"modify -{keys(scenario, 'm')[-1]}; at m m; complete m n=2; at m m; set n=3")
+    scenario.play(f"modify -{keys(scenario, 'm')[-1]}; at c")
+
+
+def test_a_standard_loop_whose_condition_fails_after_a_terminated_instance_waits(play: Play):
+    scenario = play('deploy start > m:job(repeat="=n < 3") > c:job > end; create n=text')
+    scenario.play(f"modify -{keys(scenario, 'm')[-1]}; incident process EXTRACT_VALUE_ERROR; set n=2")
+    scenario.play("resolve process; at m m; complete m n=3; at c")
+
+
 def test_an_element_is_activated_in_the_instance_of_a_loop_that_is_chosen(play: Play):
     scenario = play(EACH)
     inner = keys(scenario, "m")[1:]

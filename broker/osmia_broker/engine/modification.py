@@ -70,7 +70,7 @@ def modify_process_instance(turn: Turn, command: ModifyProcessInstance) -> None:
         _refuse_end_of_called(turn, process, terminated)
     for instance in terminated:
         if not instance.ended_ms:
-            _terminate(turn, instance)
+            terminate_with_scopes(turn, instance)
 
 
 class _Plan:
@@ -279,14 +279,6 @@ def _activate(turn: Turn, activation: _Activation) -> None:
     process = turn.elements[instance.process_instance_key]
     for scope_id, variables in activation.variables:
         put_local(turn, instance if scope_id == element.id else opened.get(scope_id, process), variables)
-
-
-def _terminate(turn: Turn, instance: ElementInstance) -> None:
-    """Terminate *instance*, and every scope around it in which nothing lives any longer. A loop counts its terminated instances."""
-    if instance.loop_counter:
-        for loop in turn.loops.by("element_instance_key", instance.scope_key):
-            turn.loops.update(loop, terminated=loop.terminated + 1)
-    terminate_with_scopes(turn, instance)
 
 
 def _refuse_end_of_called(turn: Turn, process: ElementInstance, terminated: list[ElementInstance]) -> None:

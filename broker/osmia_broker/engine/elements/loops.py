@@ -37,7 +37,7 @@ INSTANCES_MAX = 100_000  # of one loop
 INSTANCES_PER_SLICE = 100  # about 5 ms
 RESULTS_PER_ROW = 64  # a result rewrites one row, and a finished loop ends few
 LIVE_RESULTS_MAX = 1_000  # up to so many, the output collection is visible while the loop runs; rewriting it each time costs its square
-UNKNOWN_SIZE = -1
+UNKNOWN_SIZE = -1  # of a standard loop, until its last instance has completed
 
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -72,9 +72,8 @@ class LoopBody(Processor):
         loop, row = element.loop, _row(turn, scope)
         turn.loops.update(row, completed=row.completed + 1)
         if isinstance(loop, StandardLoop):
-            is_last = loop.maximum is not None and row.completed >= loop.maximum
-            if is_last or not _holds(turn, loop.condition, VariableScope(turn, child.key)):
-                turn.loops.update(row, size=row.started)
+            goes_on = _goes_on(turn, loop, row, child)
+            turn.loops.update(row, size=row.started + goes_on)
             return
         assert loop is not None, f"'{element.id}' has no loop"
         _show_counters(turn, scope, loop, row)
@@ -83,6 +82,11 @@ class LoopBody(Processor):
         if loop.completion_condition is not None and _is_complete(turn, child, loop, row):
             turn.loops.update(row, size=row.started, terminated=row.started - row.completed)
             terminate_inside(turn, scope, spared=child)
+
+    def child_terminated(self, turn: Turn, scope: ElementInstance) -> None:
+        """Count the instances that were terminated by themselves."""
+        row = _row(turn, scope)
+        turn.loops.update(row, terminated=row.terminated + 1)
 
     def has_more(self, turn: Turn, scope: ElementInstance) -> bool:
         """Return whether there are results, or further instances to create."""
@@ -120,9 +124,15 @@ def continue_loop(turn: Turn, command: ContinueLoop) -> None:
         return
     element, row = model_of(turn, body), _row(turn, body)
     loop = element.loop
-    if not isinstance(loop, MultiInstance):
-        _create(turn, body, row, element, None)
+    if isinstance(loop, StandardLoop):
+        # After an instance that was terminated, nobody has asked yet.
+        if row.size != UNKNOWN_SIZE or _goes_on(turn, loop, row, body):
+            _create(turn, body, row, element, None)
+            turn.loops.update(row, size=UNKNOWN_SIZE)
+        else:
+            _finish(turn, body, row, element)
         return
+    assert loop is not None, f"'{element.id}' has no loop"
     if loop.is_sequential and not is_empty(turn, body):
         return
     items = _items(row.items) if row.items else None
@@ -248,6 +258,12 @@ def _is_complete(turn: Turn, child: ElementInstance, loop: MultiInstance, row: L
         return False  # Activiti does not ask after the last instance
     scope = _Counted(VariableScope(turn, child.key), _counters(row, loop))
     return evaluate_boolean(turn, loop.completion_condition, scope)
+
+
+def _goes_on(turn: Turn, loop: StandardLoop, row: Loop, asked: ElementInstance) -> bool:
+    """Return whether a standard loop has another instance: by its maximum, and by its condition with the variables of *asked*."""
+    is_over = loop.maximum is not None and row.started >= loop.maximum
+    return not is_over and _holds(turn, loop.condition, VariableScope(turn, asked.key))
 
 
 def _holds(turn: Turn, condition: Expression | None, scope: VariableScope) -> bool:

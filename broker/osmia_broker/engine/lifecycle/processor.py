@@ -29,6 +29,9 @@ class Processor:
     def child_completes(self, turn: Turn, scope: ElementInstance, child: ElementInstance, element: Element) -> None:
         """Handle that *child*, which lives in *scope*, is about to complete; its variables are still there."""
 
+    def child_terminated(self, turn: Turn, scope: ElementInstance) -> None:
+        """Handle that something which lives in *scope* is about to be terminated, and *scope* is not."""
+
     def child_left(self, turn: Turn, scope: ElementInstance) -> None:
         """Handle that something which lived in *scope* has ended: complete the scope once it is empty, and open joins that waited for it."""
         if scope.state is not ACTIVATED:

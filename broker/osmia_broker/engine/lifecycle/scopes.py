@@ -100,6 +100,8 @@ def terminate_in_slices(turn: Turn, instance: ElementInstance, *, ends_scopes: b
 def terminate_with_scopes(turn: Turn, instance: ElementInstance) -> None:
     """End *instance* as `terminate` does, and every scope around it in which nothing lives any longer."""
     scope = turn.elements.get(instance.scope_key)
+    if scope is not None:
+        PROCESSORS[scope.type].child_terminated(turn, scope)
     if _end_at_once(turn, [instance]):
         _end_empty(turn, scope)
     else:
@@ -136,6 +138,8 @@ def _end_empty(turn: Turn, scope: ElementInstance | None) -> None:
             processor.child_left(turn, scope)
             return
         outer = turn.elements.get(scope.scope_key)
+        if outer is not None:
+            PROCESSORS[outer.type].child_terminated(turn, outer)
         _end(turn, scope)
         scope = outer
 
