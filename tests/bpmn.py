@@ -17,12 +17,14 @@
     help:eventsub { go:start(message=help, key="=id", interrupting=false) > c:job > end3 }
                                                         an event subprocess, also after `&`
 
+    ask:user [${n > 5} -> a:job | else -> b:job]          in the Activiti dialect, any element may choose its flows
+
 An element without a kind is a start event, an end event or (any other id) an undefined task: `start`, `end` by how the id begins.
 
 Kinds: start, end, user, job (a service task; its type is its id unless `type` says otherwise), send, script, rule, task, manual, receive,
 call, catch, throw, boundary, exclusive, parallel, inclusive, events (an event-based gateway), sub, eventsub, transaction, adhoc; also any
 BPMN tag as it stands (`wait:receiveTask`).
-Triggers of events: timer (a duration), date or cycle; message with key; signal; error; escalation; condition with watches (names of
+Triggers of events: timer (a duration), date or cycle; message with key (of the Activiti dialect: correlation); signal; error; escalation; condition with watches (names of
 variables) and changes (create, update); link; compensate (an activity,
 or `any`); terminate (yes; all or loop in Activiti); cancelled=yes. A code `any` catches all. A compensation boundary event has its handler in `handler`.
 Loops: items, item, results, result, sequential, done; cardinality; repeat (a standard loop's condition) and times.
@@ -217,7 +219,9 @@ class _Reader:
         ends: dict[str, _Node] = {}
         for branch in _split(inside, ("|",)):
             condition, line = None, branch
-            if gateway.tag in _CONDITIONAL:
+            if gateway.tag in _CONDITIONAL or (
+                self.dialect == "activiti" and branch.strip().startswith(("${", "else ->"))
+            ):
                 first, *rest = _split(branch, ("->",))
                 if not rest:
                     raise ValueError(
@@ -336,7 +340,7 @@ def _zeebe_definitions(node: _Node) -> Iterator[tuple[str, dict[str, str]]]:
         yield "taskSchedule", _taken(given, due="dueDate", follow_up="followUpDate")
         yield "formDefinition", _taken(given, form="formKey", form_id="formId", reference="externalReference")
         yield "priorityDefinition", _taken(given, priority="priority")
-    elif node.tag in ("serviceTask", "sendTask"):
+    elif node.tag in ("serviceTask", "sendTask") and "publish" not in given:
         yield "taskDefinition", {"type": node.id} | _taken(given, type="type", retries="retries")
     elif node.tag in ("scriptTask", "businessRuleTask", "intermediateThrowEvent", "endEvent", "adHocSubProcess"):
         yield "taskDefinition", _taken(given, type="type", retries="retries")

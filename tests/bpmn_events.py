@@ -17,7 +17,7 @@ def attributes(tag: str, kind: str, given: dict[str, str], id: str) -> dict[str,
         found = {"triggeredByEvent": "true"}
     elif tag == "startEvent" and "interrupting" in given:
         found = {"isInterrupting": given["interrupting"]}
-    elif tag == "receiveTask":
+    elif tag == "receiveTask" or (tag == "sendTask" and "message" in given):
         found = {"messageRef": f"{id}_message"}
     elif "called" in given:
         found = {"calledElement": given["called"]}
@@ -31,7 +31,7 @@ def attributes(tag: str, kind: str, given: dict[str, str], id: str) -> dict[str,
 def children(tag: str, id: str, given: dict[str, str]) -> Iterator[str]:
     """The child elements: the event definition, the loop, the completion condition."""
     yield from _definitions(tag, id, given)
-    yield from _loop(given)
+    yield from _loop(tag, given)
     if tag == "adHocSubProcess" and "done" in given:
         yield f"<bpmn:completionCondition>{escape(given['done'])}</bpmn:completionCondition>"
 
@@ -41,10 +41,10 @@ def _definitions(tag: str, id: str, given: dict[str, str]) -> Iterator[str]:
         if argument in given:
             end = f" activiti:endDate={quoteattr(given['until'])}" if "until" in given else ""
             yield f"<bpmn:timerEventDefinition><bpmn:{timer}{end}>{escape(given[argument])}</bpmn:{timer}></bpmn:timerEventDefinition>"
-    for argument in _SHARED:
-        if argument in given and tag != "receiveTask":
+    for argument in _SHARED if tag not in ("receiveTask", "sendTask") else ():
+        if argument in given:
             reference = "" if given[argument] == "any" else f' {argument}Ref="{id}_{argument}"'
-            yield f"<bpmn:{argument}EventDefinition{reference}/>"
+            yield f"<bpmn:{argument}EventDefinition{reference}{_correlation(given)}/>"
     if "condition" in given:
         names = {"watches": "variableNames", "changes": "variableEvents"}
         filters = "".join(f" {names[one]}={quoteattr(given[one])}" for one in names if one in given)
@@ -65,7 +65,11 @@ def _definitions(tag: str, id: str, given: dict[str, str]) -> Iterator[str]:
         yield "<bpmn:cancelEventDefinition/>"
 
 
-def _loop(given: dict[str, str]) -> Iterator[str]:
+def _correlation(given: dict[str, str]) -> str:
+    return f" activiti:correlationKey={quoteattr(given['correlation'])}" if "correlation" in given else ""
+
+
+def _loop(tag: str, given: dict[str, str]) -> Iterator[str]:
     if any(one in given for one in _ACTIVITY_LOOP):
         sequential = f'isSequential="{given.get("sequential", "false")}"'
         for argument, attribute in {
@@ -75,12 +79,9 @@ def _loop(given: dict[str, str]) -> Iterator[str]:
         }.items():
             if argument in given:
                 sequential += f" activiti:{attribute}={quoteattr(given[argument])}"
-        names = {
-            "items": "inputCollection",
-            "item": "inputElement",
-            "results": "outputCollection",
-            "result": "outputElement",
-        }
+        names = {"items": "inputCollection", "item": "inputElement", "results": "outputCollection"}
+        if tag not in ("scriptTask", "businessRuleTask"):  # their `result` is the variable of their own
+            names["result"] = "outputElement"
         found = "".join(f" {names[one]}={quoteattr(given[one])}" for one in names if one in given)
         extension = (
             f"<bpmn:extensionElements><zeebe:loopCharacteristics{found}/></bpmn:extensionElements>" if found else ""

@@ -1,6 +1,7 @@
 """Rules that hold for the rows at any moment between two commands."""
 
 from collections import Counter
+from collections.abc import Container
 from itertools import chain
 
 from osmia_broker.partition import Partition
@@ -11,6 +12,7 @@ from osmia_broker.state.rows import (
     Compensation,
     CreatedOnce,
     ElementInstance,
+    ElementState,
     FollowUp,
     Incident,
     InstanceOrigin,
@@ -83,9 +85,9 @@ SCOPES = {
 }
 
 
-def check_rows(store: MemoryStore) -> None:
-    """Check all rules about rows."""
-    check_tokens(store)
+def check_rows(store: MemoryStore, idle: Container[str] = ()) -> None:
+    """Check all rules about rows. Elements with the ids *idle* may wait for somebody to activate something in them."""
+    check_tokens(store, idle)
     check_owners(store)
     check_times(store)
     check_starts(store)
@@ -95,7 +97,7 @@ def check_rows(store: MemoryStore) -> None:
     assert store.next_key > highest
 
 
-def check_tokens(store: MemoryStore) -> None:
+def check_tokens(store: MemoryStore, idle: Container[str] = ()) -> None:
     """No token is lost, and no scope is stuck."""
     elements = {row.key: row for row in store.living(ElementInstance)}
     held = {row.element_instance_key for row in store.living(Incident)}
@@ -110,9 +112,13 @@ def check_tokens(store: MemoryStore) -> None:
     working = {job.element_instance_key for job in store.living(Job)}  # listeners of a scope, too
     for row in elements.values():
         assert not row.scope_key or row.scope_key in elements, f"{row} lives in a scope that has ended"
-        if row.process_instance_key not in moving and row.key not in held:
-            waits = inside | working if row.type in SCOPES else waiting
-            assert row.key in waits, f"{row} waits for nothing"
+        scope = elements.get(row.scope_key)
+        is_prepared = scope is not None and scope.state is ElementState.ACTIVATING  # it goes on when its scope begins
+        if row.process_instance_key not in moving and row.key not in held and not is_prepared:
+            waits = waiting if row.type not in SCOPES else working
+            if row.type in SCOPES and row.state is not ElementState.ACTIVATING:
+                waits = inside | working
+            assert row.key in waits or row.element_id in idle, f"{row} waits for nothing"
 
 
 def check_owners(store: MemoryStore) -> None:
