@@ -2,8 +2,9 @@
 
     python -m bench spacing [--seconds 8] [--in-flight 64 4 1] [--rounds 3] [--ways neither linger pause both]
 
-A batch lingers while every round of the event loop brings more commands; and after a large batch there is a pause (`partition/pace.py`). A broker for each
-way runs for the whole time; the load goes to one of them at a time, ROUNDS times each, and the first turn of each is not counted. What is told are medians.
+A batch lingers while every round of the event loop brings more commands; and after a large batch the next one waits for the callers who were
+answered (`partition/pace.py`). A broker for each way runs for the whole time; the load goes to one of them at a time, ROUNDS times each, and the
+first turn of each is not counted. What is told are medians.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from bench.databases import measured
 from osmia_broker.loadtest.run import Report
 from osmia_broker.running.child import ChildBroker
 
-NO_LINGER, NO_PAUSE = "pace.LINGER_S = 0.0; ", "pace.SPACED_COMMANDS = 10**9; "
+NO_LINGER, NO_PAUSE = "pace.LINGER_S = 0.0; ", "pace.MANY = 10**9; "
 WAYS = {"neither": NO_LINGER + NO_PAUSE, "linger": NO_PAUSE, "pause": NO_LINGER, "both": ""}
 
 

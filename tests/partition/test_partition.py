@@ -18,6 +18,7 @@ from osmia_broker.base.errors import (
 )
 from osmia_broker.engine import commands
 from osmia_broker.engine.resources import compile_resources
+from osmia_broker.partition import pace
 from osmia_broker.partition.batch import Batch
 from osmia_broker.state.rows import ElementInstance, Job, Resource, StartSubscription
 from tests.bpmn import bpmn
@@ -65,6 +66,19 @@ async def test_commands_that_come_together_share_a_commit():
         before = it.store.commits
         await asyncio.gather(*(it.do(CREATE) for _ in range(100)))
         assert it.store.commits - before <= 2
+
+
+async def test_callers_who_were_answered_together_share_the_next_commit_too(monkeypatch: pytest.MonkeyPatch):
+    async with opened() as it:
+        await it.do(DEPLOY)
+        monkeypatch.setattr(pace, "PAUSE_S", 3_600.0)
+        await asyncio.gather(*(it.do(CREATE) for _ in range(pace.MANY)))
+        before = it.store.commits
+        calls = [it.do(CREATE) for _ in range(pace.MANY - 1)]
+        await it.turns()
+        assert it.store.commits == before
+        await asyncio.gather(*calls, it.do(CREATE))
+        assert it.store.commits == before + 1
 
 
 @pytest.mark.parametrize("failure", [StoreFailed("Expected to write, but found an I/O error"), StoreFull("no room")])

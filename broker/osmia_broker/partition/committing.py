@@ -148,6 +148,11 @@ class Committing:
 
     # --- commands
 
+    def accept_call(self, command: Command, waiter: Waiter) -> None:
+        """As `accept`, for a command of a caller, who may call again when it is answered."""
+        self._pace.called()
+        self.accept(command, waiter)
+
     def accept(self, command: Command, waiter: Waiter) -> None:
         """Decide *command* now, or as soon as those before it are decided."""
         if self._backlog.must_wait() or not self._life.phase.has_memory or self._batch.size() >= self._batch_max:
@@ -172,13 +177,12 @@ class Committing:
     def schedule(self) -> None:
         """Close the batch after everything that is ready on the event loop has been decided too.
 
-        A write under way will do it itself. After a large batch the next one is closed a little later, so that it is large as well.
+        A write under way will do it itself. After a large batch the next one waits for the callers who were answered, so that it is large as well.
         """
         if not self._scheduled and self._in_flight is None:
             self._scheduled = True
-            self._pace.begin(
-                partial(self._failures.guarded, self._close_when_quiet), at_once=self._life.phase.is_ending
-            )
+            at_once = self._life.phase.is_ending or self._batch.size() >= self._batch_max
+            self._pace.begin(partial(self._failures.guarded, self._close_when_quiet), at_once=at_once)
 
     def _close_when_quiet(self) -> None:
         if self._batch.size() < self._batch_max and self._pace.goes_on(self._batch.size()):
@@ -191,6 +195,7 @@ class Committing:
         if self._in_flight is not None or not self._life.phase.has_memory:
             return
         state = self.state
+        self._pace.closed()
         self._offer_jobs()
         if self.state is not state:  # memory was dropped
             return
@@ -200,7 +205,6 @@ class Committing:
         if self.due.is_ready:
             wanted |= self.due.question()
         batch.closed_s = perf_counter()
-        self._pace.closed(batch.size())
         changes = batch.changes = self.state.take_changes(batch.number)
         if changes is None and not wanted:
             if not self._leadership.leads():  # then nothing may be answered, not even a refusal
@@ -242,6 +246,7 @@ class Committing:
         self._counters.committed(len(batch.decided), written.commit_s)
         self._retry.extend(batch.blocked)
         self._publish(batch)
+        self._pace.answered()
         if written.loaded is not None:
             if self._leadership.epoch and self.state.is_of_later(written.loaded):  # epoch 0: no other broker can lead
                 self._failures.fail(not_leading())

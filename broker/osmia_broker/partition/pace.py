@@ -4,39 +4,73 @@ import asyncio
 from collections.abc import Callable
 
 LINGER_S = 0.004  # the longest that a batch stays open while every round of the event loop brings more
-SPACED_COMMANDS = 8  # a batch of at least so many is large: the next one closes SPACING_S after it, or later
-SPACING_S = 0.004  # measured: a quarter less processor time per command, since fewer commits serve as many (docs/decisions/0007)
+MANY = 6  # so many callers who were answered together are waited for
+ENOUGH = 20  # … until the open batch has so many commands of callers
+PAUSE_S = 0.004  # … and at most so long after their answers (docs/decisions/0007)
 
 
 class Pace:
-    """Decides how long the open batch of a partition waits for more commands."""
+    """Decides how long the open batch of a partition waits for more commands.
 
-    __slots__ = ("_before", "_close_by_s", "_closed_s", "_loop", "_size")
+    Callers who were answered together call again soon, and together. So after a large batch the next one waits until as many have called again, or
+    enough. It would otherwise close with those alone who called during the write, and the callers would part into two groups, with twice the commits.
+    """
+
+    __slots__ = (
+        "_before",
+        "_called",
+        "_close",
+        "_close_by_s",
+        "_loop",
+        "_missing",
+        "_pause_by_s",
+        "_timer",
+        "_written",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._closed_s = 0.0
-        self._size = 0  # of the last batch
+        self._called = 0  # the commands of callers in the open batch
+        self._written = 0  # … and in the last one
+        self._missing = 0  # so many more are waited for
+        self._pause_by_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None  # runs during a pause, and then calls …
+        self._close: Callable[[], None]
         self._before = 0  # commands in the open batch a round of the event loop ago
         self._close_by_s = 0.0
 
     def begin(self, close: Callable[[], None], *, at_once: bool) -> None:
-        """Call *close* after everything that is ready on the event loop; after a large batch not before SPACING_S have passed."""
+        """Call *close* after everything that is ready on the event loop; after a large batch not before its callers had time to call again."""
         now_s = self._loop.time()
-        pause_s = self._closed_s + SPACING_S - now_s if self._size >= SPACED_COMMANDS and not at_once else 0.0
         self._before = 0
-        self._close_by_s = now_s + LINGER_S
-        if pause_s > 0:
-            self._close_by_s = 0.0  # the pause has gathered enough
-            self._loop.call_later(pause_s, close)
+        if self._missing > 0 and now_s < self._pause_by_s and not at_once:
+            self._close_by_s = 0.0  # the pause gathers enough
+            self._close = close
+            self._timer = self._loop.call_at(self._pause_by_s, close)
         else:
+            self._close_by_s = now_s + LINGER_S
             self._loop.call_soon(close)
+
+    def called(self) -> None:
+        """Take note of a command of a caller. With the last of those that are waited for, the pause ends."""
+        self._called += 1
+        self._missing -= 1
+        if self._missing == 0 and self._timer is not None:
+            self._timer.cancel()
+            self._loop.call_soon(self._close)
 
     def goes_on(self, commands: int) -> bool:
         """Return whether the last round of the event loop brought more *commands* and there is time for another round."""
         before, self._before = self._before, commands
         return commands > before and self._loop.time() < self._close_by_s
 
-    def closed(self, commands: int) -> None:
-        """Note that a batch with so many *commands* was closed now."""
-        self._closed_s, self._size = self._loop.time(), commands
+    def closed(self) -> None:
+        """Note that the batch is closed."""
+        self._written, self._called = self._called, 0
+        self._missing, self._timer = 0, None
+
+    def answered(self) -> None:
+        """Note that the callers of the last batch have their answers now."""
+        if self._written >= MANY:
+            self._missing = min(self._written, ENOUGH - self._called)
+            self._pause_by_s = self._loop.time() + PAUSE_S

@@ -173,7 +173,7 @@ class Partition:
             raise Overloaded(
                 f"Expected at most {self._queue_max} commands to wait, but found as many already; try again later"
             )
-        self._committing.accept(command, waiter)
+        self._committing.accept_call(command, waiter)
 
     def decide_own(self, command: Command, waiter: Waiter = NOBODY) -> None:
         """Decide a command of the broker itself; never refused for a full queue.
