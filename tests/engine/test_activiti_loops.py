@@ -64,10 +64,29 @@ def test_the_condition_is_asked_after_each_completion(door: Door, condition: str
     scenario.play("complete m done=true; at rest")
 
 
-@pytest.mark.parametrize("condition", ["${x}", "${nobody}", "${1}", "${'true'}"])
-def test_a_condition_that_is_no_boolean_stops_the_completion(door: Door, condition: str):
-    line = f'start > m:user(cardinality=2, done="{condition}") {REST}'
-    played(door, line, "create x=5; complete m; incident m EXTRACT_VALUE_ERROR")
+@pytest.mark.parametrize("condition", ["${x}", "${x.y.z}", "${nobody}", "${1}", "${'true'}", "${x / 0 == 1}"])
+def test_a_condition_that_is_no_boolean_refuses_the_completion(door: Door, condition: str):
+    scenario = played(door, f'start > m:user(cardinality=2, done="{condition}") {REST}', "create x=5")
+    scenario.play("complete m y=1", refused="FAILED_PRECONDITION")
+    scenario.play("at m m m; variables x=5")
+
+
+def test_a_refused_completion_may_be_tried_again_with_a_value_for_the_condition(door: Door):
+    scenario = played(door, f'start > m:user(cardinality=3, done="${{done}}") {REST}', "create")
+    scenario.play("complete m", refused="FAILED_PRECONDITION")
+    scenario.play("complete m done=false; at m m m; complete m done=true; at rest")
+
+
+def test_a_condition_around_a_task_refuses_its_completion_too(door: Door):
+    line = f'start > s:sub(cardinality=2, done="${{x}}") {{ start > m:user > end }} {REST}'
+    scenario = played(door, line, "create x=5")
+    scenario.play("complete m", refused="FAILED_PRECONDITION")
+    scenario.play("waits m; complete m x=true; at rest")
+
+
+def test_a_condition_that_no_caller_waits_for_is_an_incident(door: Door):
+    line = f'start > s:sub(cardinality=2, done="${{x}}") {{ start > m:catch(timer=PT1S) > end }} {REST}'
+    played(door, line, "create x=5; advance 1000; incident s EXTRACT_VALUE_ERROR")
 
 
 def test_the_condition_is_not_asked_after_the_last(door: Door):

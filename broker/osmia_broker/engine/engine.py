@@ -57,7 +57,7 @@ def execute(turn: Turn, command: Command, now_ms: int) -> Any:
         UndoFailed: the state is broken and must be dropped.
 
     """
-    turn.now_ms = now_ms
+    turn.now_ms, turn.command = now_ms, command
     turn.depth = turn.steps = turn.steps_before = 0
     turn.allowance.begin()
     feel.with_allowance(turn.allowance)

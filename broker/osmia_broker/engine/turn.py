@@ -131,6 +131,7 @@ class Turn:
         "business_ids",
         "called",
         "cluster_variables",
+        "command",
         "compensations",
         "created_once",
         "decision_evaluations",
@@ -213,6 +214,7 @@ class Turn:
         self.partitions = partitions  # of the whole cluster
         self.unique_business_ids = unique_business_ids  # of each process, among living root instances
         self.now_ms = 0  # epoch; the time of the command
+        self.command = Command()  #: the one being decided
         self._moment_ms, self._moment = 0, feel.Instant(0)  # the time that `now` has returned last
         self.agenda: deque[Planned] = deque()
         self.inner: deque[Inner] = deque()  # commands to carry out when the agenda is empty

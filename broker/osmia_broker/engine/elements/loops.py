@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 
 from osmia_broker import feel
+from osmia_broker.base.errors import InvalidState
 from osmia_broker.base.whole_numbers import whole_number
+from osmia_broker.engine.commands import CompleteJob
 from osmia_broker.engine.expressions import VariableScope, evaluate, evaluate_boolean, wrong_type
 from osmia_broker.engine.extensions import sees_only_own
 from osmia_broker.engine.follow_ups import carries_out
@@ -26,6 +28,7 @@ from osmia_broker.engine.lifecycle import (
     processes,
     terminate_inside,
 )
+from osmia_broker.engine.task_commands import AnswerTaskProposal, CompleteUserTask
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import collected_inside, merge, put_local, visible
 from osmia_broker.model.expressions import Expression
@@ -240,6 +243,9 @@ def _finish(turn: Turn, body: ElementInstance, row: Loop, element: Element) -> N
 
 # --- conditions
 
+#: The commands whose callers can complete an element with other values. Activiti refuses them if a completion condition fails.
+_COMPLETIONS = (CompleteJob, CompleteUserTask, AnswerTaskProposal)
+
 
 class _Counted:
     """The variables of an instance, with the counters of its loop over them."""
@@ -257,7 +263,14 @@ def _is_complete(turn: Turn, child: ElementInstance, loop: MultiInstance, row: L
     if loop.names.are_variables and row.completed >= row.size:
         return False  # Activiti does not ask after the last instance
     scope = _Counted(VariableScope(turn, child.key), _counters(row, loop))
-    return evaluate_boolean(turn, loop.completion_condition, scope)
+    try:
+        return evaluate_boolean(turn, loop.completion_condition, scope)
+    except IncidentRaised as fault:
+        if loop.names.are_variables and isinstance(turn.command.inner, _COMPLETIONS):
+            raise InvalidState(
+                f"Expected the completion of '{child.element_id}' to be followed by its completion condition, but: {fault}"
+            ) from fault
+        raise
 
 
 def _goes_on(turn: Turn, loop: StandardLoop, row: Loop, asked: ElementInstance) -> bool:
