@@ -162,9 +162,7 @@ async def _together(
         router = _router(settings, database, own, parts, elsewhere)
         serving.begin(own.values(), router)
         peers = Peers(links, remotes.values(), elsewhere)
-    opened.push_async_callback(links.stop, settings.shutdown_grace.total_seconds())
-    opened.callback(serving.end)
-    opened.push_async_callback(peers.stop)
+    _stop_at_the_end(opened, settings, links, serving, peers)
     place = share.socket(settings.data_dir, share.process)
     place.parent.mkdir(mode=0o700, exist_ok=True)
     await links.listen(UnixPlace(place))
@@ -211,13 +209,18 @@ async def _shared(
     peers = Peers(links, remotes, reported)
     sharing = SharedPartitions(parts, sharers, links)
     opened.push_async_callback(sharing.stop)
-    opened.push_async_callback(links.stop, settings.shutdown_grace.total_seconds())
-    opened.callback(serving.end)
-    opened.push_async_callback(peers.stop)
+    _stop_at_the_end(opened, settings, links, serving, peers)
     place = await links.listen(TcpPlace(settings.links_host, settings.links_port))
     life.links = settings.links_address or str(place)
     peers.start()
     return OpenedPartitions(router, own, life.process, links, serving, sharing=sharing)
+
+
+def _stop_at_the_end(opened: AsyncExitStack, settings: Settings, links: Links, serving: Serving, peers: Peers) -> None:
+    """Stop to ask the other processes when the broker closes, then to answer them, then leave them."""
+    opened.push_async_callback(links.stop, settings.shutdown_grace.total_seconds())
+    opened.callback(serving.end)
+    opened.push_async_callback(peers.stop)
 
 
 def _tls_of_links(settings: Settings) -> TlsFiles | None:

@@ -7,7 +7,7 @@ list begins with the first rows of its first runs; those of runs with equal valu
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import FromClause, Select, and_, bindparam, case, func, literal_column, or_, select
 
@@ -15,7 +15,7 @@ from osmia_broker.base.whole_numbers import INT64_MAX
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search import statements
 from osmia_broker.store.read.search.entity import Entity, Runs, joins_of
-from osmia_broker.store.read.search.fields import Column
+from osmia_broker.store.read.search.fields import Column, Condition
 from osmia_broker.store.read.search.filters import Group
 from osmia_broker.store.read.search.statements import STATEMENTS_MAX, Sight
 from osmia_broker.store.read.search.terms import Order, Place, Row, Term, is_beyond, ordering, terms_of, values_at
@@ -35,25 +35,50 @@ def runs_from(entity: Entity, runs: Runs, shape: Group, order: Order, place: Pla
     Each has the sort values of its rows, its columns, the key that its next row comes behind, and the number of its next rows, up to the
     parameter `counted`.
     """
-    fields, sorted_by = [entity.fields[name] for name, _ in order], statements.columns_of(entity, order)
     each = runs.of(shape).subquery("each")
-    first = _rows_of(runs, each, [func.min(runs.table.c.key)]).scalar_subquery()
-    source = each.join(entity.table, entity.key[0] == first)
-    for join in joins_of(fields):
-        source = source.outerjoin(join.table, join.on)
-    *terms, by_key = terms_of(order, fields, sorted_by, place, has_parts=False)
-    behind: Column = literal_column(str(INT64_MAX if by_key.is_descending else 0))
-    found = select(*statements.labelled(entity, order)[:-1], *(each.c[name] for name in runs.columns))
-    if place is not None:
-        *at, key = values_at(sorted_by)
-        *at_terms, _ = terms_of(order, fields, [*at, key], place, has_parts=False)
-        is_same = and_(*(column == value for column, value in zip(sorted_by, at, strict=False)))
-        behind = case((is_same, key), else_=behind)
-        found = found.where(or_(is_same, is_beyond(terms, at_terms)))
+    start = _start(entity, order, place)
     one: Column = literal_column("1").label("one")
-    rows = _rows_of(runs, each, [one], Term(behind, by_key.is_descending)).limit(bindparam("counted")).subquery()
-    number = select(func.count()).select_from(rows).scalar_subquery()
-    return found.add_columns(behind, number).select_from(source).order_by(*ordering(terms))
+    next_rows = _rows_of(runs, each, [one], start.behind).limit(bindparam("counted")).subquery()
+    found = select(
+        *statements.labelled(entity, order)[:-1],
+        *(each.c[name] for name in runs.columns),
+        start.behind.column,
+        select(func.count()).select_from(next_rows).scalar_subquery(),
+    )
+    if start.is_ahead is not None:
+        found = found.where(start.is_ahead)
+    return found.select_from(_first_rows(entity, runs, each, order)).order_by(*ordering(start.terms))
+
+
+class _Start(NamedTuple):
+    """The start of a way through runs."""
+
+    terms: list[Term]  #: what the runs are sorted by
+    behind: Term  #: the key that the next row of a run comes behind
+    is_ahead: Condition | None  #: whether a run has rows ahead; None at the beginning, where all have
+
+
+def _start(entity: Entity, order: Order, place: Place | None) -> _Start:
+    """Return the start of the way from *place*. In the run of that row, it goes on behind its key; in all others, from their first row."""
+    fields, sorted_by = [entity.fields[name] for name, _ in order], statements.columns_of(entity, order)
+    *terms, by_key = terms_of(order, fields, sorted_by, place, has_parts=False)
+    before_all: Column = literal_column(str(INT64_MAX if by_key.is_descending else 0))
+    if place is None:
+        return _Start(terms, Term(before_all, by_key.is_descending), None)
+    *at, key = values_at(sorted_by)
+    *at_terms, _ = terms_of(order, fields, [*at, key], place, has_parts=False)
+    is_same = and_(*(column == value for column, value in zip(sorted_by, at, strict=False)))
+    behind = Term(case((is_same, key), else_=before_all), by_key.is_descending)
+    return _Start(terms, behind, or_(is_same, is_beyond(terms, at_terms)))
+
+
+def _first_rows(entity: Entity, runs: Runs, each: FromClause, order: Order) -> FromClause:
+    """Join the first row of each run, which has the sort values of all its rows."""
+    first = _rows_of(runs, each, [func.min(runs.table.c.key)]).scalar_subquery()
+    found = each.join(entity.table, entity.key[0] == first)
+    for join in joins_of(entity.fields[name] for name, _ in order):
+        found = found.outerjoin(join.table, join.on)
+    return found
 
 
 def choose(runs: Sequence[Row], order: Order, walked: int) -> tuple[list[Row], str]:
