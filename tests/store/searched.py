@@ -31,13 +31,15 @@ PEOPLE, GROUPS = ["", "", "ada", "bob", "eve"], ["hr", "it", "sales"]
 @contextmanager
 def taking(way: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Take this *way* to a page: with small bounds, few rows are many. The statements are built anew, because they hold the bounds."""
-    if way != "as usual":
-        monkeypatch.setattr(searching, "WALKS", (0,) if way == "no short way" else (1, 3))
-        monkeypatch.setattr(searching, "FEW_MAX", 0)
-        for module in (statements, searching):
-            monkeypatch.setattr(module, "TOTAL_MAX", {"no short way": 10_000, "every long way": 3}.get(way, 6))
-        monkeypatch.setattr(searching, "LED_MAX", 0 if way == "no short way" else 5)
-        monkeypatch.setattr(searching, "NAMED_MAX", 1)
+    if way == "as usual":
+        yield
+        return
+    monkeypatch.setattr(searching, "WALKS", (0,) if way == "no short way" else (1, 3))
+    monkeypatch.setattr(searching, "FEW_MAX", 0)
+    for module in (statements, searching):
+        monkeypatch.setattr(module, "TOTAL_MAX", {"no short way": 10_000, "every long way": 3}.get(way, 6))
+    monkeypatch.setattr(searching, "LED_MAX", 0 if way == "no short way" else 5)
+    monkeypatch.setattr(searching, "NAMED_MAX", 1)
     if way == "counted less far":
         monkeypatch.setattr(searching, "CHECKED_MAX", 2)
     forget()

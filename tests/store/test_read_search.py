@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.state.rows import Variable
-from osmia_broker.store.read import Reader
+from osmia_broker.store.read import Reader, on_sqlite
 from osmia_broker.store.read.entities import ENTITIES, USER_TASKS, VARIABLES
 from osmia_broker.store.read.search import statements
 from osmia_broker.store.read.search import way as searching
@@ -452,6 +452,26 @@ async def test_a_statement_is_built_once_for_each_shape(searched: tuple[Reader, 
             reader, USER_TASKS, Search({"assignee": f"user-{number}", "userTaskKey": {"$in": [*range(number)]}})
         )
     assert statements.few.cache_info().currsize == 1
+
+
+async def test_the_text_of_a_statement_is_written_once_for_all_files(
+    files: dict[str, list[Path]], monkeypatch: pytest.MonkeyPatch
+):
+    written: list[str] = []
+
+    class Noted(on_sqlite._Compiler):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            written.append(self.string)
+
+    monkeypatch.setattr(on_sqlite, "_Compiler", Noted)
+    monkeypatch.setattr(on_sqlite, "_TEXTS", on_sqlite._Texts(100))
+    for _ in range(2):
+        reader = Reader(*files["three files"])
+        assert (await search(reader, USER_TASKS, Search({"state": "CREATED"}))).items
+        await reader.close()
+    assert written
+    assert len(written) == len({*written})
 
 
 async def test_a_long_value_is_found_by_all_of_it(written: Written):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import URL, FromClause, event
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.util import LRUCache
 
 from osmia_broker.store.dialects import text_or_bytes
 from osmia_broker.store.memory import IN_MEMORY
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ExceptionContext
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+TEXTS_MAX = 500  # of statements; what was used last stays
 CACHE_KIB = 16_384  # of each connection: the index of 100,000 open user tasks has 13 MB
 
 
@@ -53,6 +55,7 @@ class SqliteSource:
             pool_size=connections,
             max_overflow=0,
             connect_args={"isolation_level": None},  # `begin` alone opens transactions
+            execution_options={"compiled_cache": _TEXTS},
         )
         engine.dialect.statement_compiler = _Compiler
         event.listen(engine.sync_engine, "do_connect", one_visit.connect)
@@ -96,6 +99,19 @@ def _replace(context: "ExceptionContext") -> None:
     error = context.original_exception
     is_interruption = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
     context.invalidate_pool_on_disconnect = not is_interruption
+
+
+class _Texts(LRUCache[Any, Any]):
+    """The texts of statements, for all files: the engines, which stand first in the keys, write all of them alike."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return super().get(key[1:], default)
+
+    def __setitem__(self, key: Any, text: Any) -> None:
+        super().__setitem__(key[1:], text)
+
+
+_TEXTS = _Texts(TEXTS_MAX)
 
 
 class _Compiler(SQLiteCompiler):
