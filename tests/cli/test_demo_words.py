@@ -1,5 +1,6 @@
 """What the demo tells a person to type works in the shell that they type it into."""
 
+import signal
 import sys
 import threading
 from types import SimpleNamespace
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from osmia.results import Event
-from osmia_broker.cli import demo_live
+from osmia_broker.cli import demo, demo_live
 from osmia_broker.cli.demo_broker import next_steps, port_options, program, python
 from osmia_broker.cli.demo_live import LiveDemo
 from osmia_broker.running.child import ChildBroker
@@ -141,3 +142,16 @@ def test_a_broker_of_ones_own_takes_the_ports_that_were_free(tmp_path, ports, op
     grpc, http, management = ports
     broker = ChildBroker(tmp_path, grpc_port=grpc, http_port=http, management_port=management)
     assert port_options(broker) == options
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_demo_even_if_it_was_begun_to_pass_over_it(number):
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        signal.signal(number, signal.SIG_IGN)  # as a script does for what it runs beside itself
+        demo._end_cleanly()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)

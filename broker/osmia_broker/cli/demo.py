@@ -113,12 +113,15 @@ def _play_cluster(url: str) -> None:
 
 
 def _end_cleanly() -> None:
-    """Let a signal that ends the program do so as Ctrl-C does, so that the broker stops and no folder is left behind."""
+    """Let a signal that ends the program do so as Ctrl-C does, so that the broker stops and no folder is left behind.
+
+    Ctrl-C itself, too: a script that runs a program beside itself has it pass over, and only the broker of the demo would end.
+    """
 
     def end(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, end)
 
 
