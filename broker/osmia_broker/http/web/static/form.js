@@ -18,10 +18,12 @@ import { mebibytes, most } from './sizes.js';
 const FILES_MAX = 100; // whoever chooses more has taken a whole folder by mistake
 const NO_ID = /^\.{0,2}$|[\ud800-\udfff]/u; // names a folder, or is half of a character
 let viewer = null;
-let spellings = null; // the module, which only a form needs
+let spellings = null; // only a form needs it
+let unread = null;
 
 async function load() {
   spellings ??= await import('./spellings.js');
+  unread ??= await import('./unread.js');
   loadStyle('@bpmn-io/form-js/dist/assets/form-js.css');
   await loadScript('@bpmn-io/form-js/dist/form-viewer.umd.js');
   viewer ??= spellings.bounded(window.FormViewer);
@@ -34,6 +36,7 @@ const areReferences = (value) => Array.isArray(value) && value.length > 0 && val
 class OsmiaForm extends HTMLElement {
   #stored = new WeakMap(); // references by file
   #gone = new AbortController(); // of the viewer
+  #keepUnread = null;
   static observedAttributes = ['data-readonly'];
 
   constructor() {
@@ -71,7 +74,12 @@ class OsmiaForm extends HTMLElement {
       if ('readonly' in this.dataset) form.setProperty('readOnly', true);
       this.form = form;
       this.#gone = new AbortController();
-      spellings.guard(form, this, { signal: this.#gone.signal, tell: (...said) => this.#tell(...said) });
+      this.#keepUnread = unread.follow(this, {
+        signal: this.#gone.signal,
+        tell: (...said) => this.#tell(...said),
+        mark: (problems) => this.#mark(problems),
+        unsent: () => this.#pickers().map(({ place, files }) => ({ place, files, names: files.filter((one) => !this.#stored.has(one)).map(({ name }) => name) })),
+      });
       let before = this.#values();
       form.on('changed', () => {
         const values = this.#values();
@@ -169,6 +177,7 @@ class OsmiaForm extends HTMLElement {
       for (const file of files.filter((one) => !this.#stored.has(one))) {
         say('status', `Sending ${file.name} …`);
         const problem = await this.#send(file);
+        this.#keepUnread();
         if (problem) return this.#complain(place, problem);
       }
     }
@@ -223,6 +232,7 @@ class OsmiaForm extends HTMLElement {
       const field = this.querySelector('.fjs-has-errors');
       const first = field?.querySelector('input:not([type=hidden], [type=file]), textarea, select, button, [tabindex]') ?? field;
       first?.focus();
+      first?._flatpickr?.close(); // it would cover what is said
       first?.scrollIntoView({ block: 'center' });
     });
   }

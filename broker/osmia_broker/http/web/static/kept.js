@@ -21,6 +21,8 @@ function formOf(node) {
 
 const owner = () => `${PREFIX}\n${document.getElementById('page').dataset.person}\n`;
 const nameOf = (form) => `${owner()}${form.dataset.keeps ?? form.getAttribute('action').split('?')[0]}\n`;
+export const draftOf = (form) => `${owner()}${form.dataset.draft}\n`;
+export const keptAs = (form) => (formOf(form) ? nameOf(form) : draftOf(form));
 
 const keyOf = (field, form) => `${nameOf(form)}${field.name}\n${field.dataset.keeps ?? ''}`;
 const fieldsOf = (form) => [...form.querySelectorAll(FIELDS)].filter((one) => one.name);
@@ -28,7 +30,7 @@ const begun = (field) => field.defaultValue ?? ([...field.options].find((one) =>
 
 // --- the store: this tab's
 
-function keep(key, text) {
+export function keep(key, text) {
   try {
     if (text === null) sessionStorage.removeItem(key);
     else sessionStorage.setItem(key, text);
@@ -37,7 +39,7 @@ function keep(key, text) {
   }
 }
 
-function kept(key) {
+export function kept(key) {
   try {
     return sessionStorage.getItem(key);
   } catch {
@@ -47,7 +49,7 @@ function kept(key) {
 
 const keysOf = (name) => Object.keys(sessionStorage).filter((key) => key.startsWith(name));
 const textsOf = (name) => new Map(keysOf(name).map((key) => [key, kept(key)]));
-const forget = (name) => keysOf(name).forEach((key) => keep(key, null));
+export const forget = (name) => keysOf(name).forEach((key) => keep(key, null));
 
 // --- filling in what was kept
 

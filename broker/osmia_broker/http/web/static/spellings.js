@@ -54,15 +54,15 @@ function problemOf(input) {
 
 const ENDS = { number: [''], datetime: ['-date', '-time'] }; // of the ids of the inputs of a field, by its type
 
-// The inputs of a form whose texts have rules of spelling: each with the place of its field among the errors.
+// The inputs of a form whose texts have rules of spelling: each with its name, and with the place of its field among the errors.
 function inputs(form, within) {
   const fields = form.get('formFieldRegistry');
   return form.get('formFieldInstanceRegistry').getAllKeyed().flatMap(({ id, indexes }) => {
     const place = [id, ...Object.values(indexes ?? {})];
     return (ENDS[fields.get(id).type] ?? [])
-      .map((end) => within.querySelector(`#${CSS.escape(`fjs-form-${form._id}-${place.join('_')}${end}`)}`))
-      .filter(Boolean)
-      .map((input) => ({ input, place }));
+      .map((end) => `${place.join('_')}${end}`)
+      .map((name) => ({ name, input: within.querySelector(`#${CSS.escape(`fjs-form-${form._id}-${name}`)}`), place }))
+      .filter(({ input }) => input);
   });
 }
 
@@ -93,6 +93,11 @@ export function misspelt(form, within) {
   return inputs(form, within).map(({ input, place }) => ({ place, text: problemOf(input) })).filter(({ text }) => text);
 }
 
+// The texts of a form that mean nothing, by the names of their inputs.
+export function unreadTexts(form, within) {
+  return Object.fromEntries(inputs(form, within).filter(({ input }) => problemOf(input)).map(({ name, input }) => [name, input.value]));
+}
+
 // Have the viewer read the date or the time that is being typed; return what to wait for, or nothing.
 export function readLast(within) {
   const input = unread.get(within);
@@ -105,8 +110,8 @@ export function readLast(within) {
 
 // Keep what means nothing from the pickers of dates and times, and teach them how the rest is read, until `signal` ends it. `tell` is called with the
 // place of a field that is left, what is wrong there, and what was: the viewer leaves an error as long as it reads the same value, and takes away one
-// that it has not found itself.
-export function guard(form, within, { signal, tell }) {
+// that it has not found itself. `before` are texts that meant nothing when the page was left.
+export function guard(form, within, { signal, tell, before }) {
   const texts = new Map();
   const told = new Map(); // what fields say, by their places
   wrong.set(within, texts);
@@ -117,6 +122,13 @@ export function guard(form, within, { signal, tell }) {
     told.set(place.join(), text);
     if (text || last) tell(place, text, last);
   };
+  const typedBefore = () => inputs(form, within).filter(({ name, input }) => name in before && !input.value && !input.disabled && !input.readOnly);
+  if (Object.keys(before).length) {
+    drawn().then(() => typedBefore().forEach(({ name, input, place }) => {
+      texts.set(input, before[name]);
+      tellOf(place);
+    }));
+  }
   form.on('changed', () => { // a listener that returned something would be the last one
     if (texts.size) drawn().then(() => putBack(within));
   });
