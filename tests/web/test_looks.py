@@ -356,3 +356,48 @@ def test_enter_at_the_box_of_a_row_opens_the_row_and_does_nothing_to_those_chose
     box.press("Enter")
     task = page.get_by_role("region", name="Task", exact=True)
     expect(task.get_by_role("button", name="Claim", exact=True)).to_be_visible()  # nobody has claimed it
+
+
+def test_a_number_on_the_diagram_stands_on_one_line_however_long(page: Any, work: Any, unique: str):
+    work.deploy('start > ask:user(items="=for i in 1..12 return i") > end', unique)
+    page.goto(f"/instances/{work.create(unique)}")
+    badge = page.locator("osmia-diagram .badge[data-token-state=active]")
+    expect(badge).to_have_text("12")
+    height = badge.evaluate("(badge) => { const range = document.createRange(); range.selectNodeContents(badge); return range.getBoundingClientRect().height; }")  # fmt: skip
+    assert height < 20
+
+
+def test_what_a_wide_table_hides_does_not_widen_the_page(page: Any, work: Any, unique: str):
+    work.deploy("start > ask:user > end", unique)
+    page.set_viewport_size({"width": 768, "height": 800})
+    page.goto(f"/instances/{work.create(unique)}")
+    expect(page.get_by_role("region", name="Jobs and tasks").get_by_role("row")).to_have_count(2)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 768
+
+
+def test_what_takes_only_an_object_offers_no_text(page: Any, work: Any, unique: str):
+    work.deploy("start > ask:user > end", unique)
+    page.goto(f"/instances/{work.create(unique)}")
+    page.get_by_role("button", name="Modify…").click()
+    dialog = page.get_by_role("dialog", name="Modify")
+    dialog.get_by_role("textbox", name="Variables (JSON)").fill("{x")
+    dialog.get_by_role("button", name="Modify").click()
+    expect(dialog.get_by_text("Not valid JSON")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Use as text")).to_have_count(0)
+    dialog.get_by_role("textbox", name="Variables (JSON)").fill('"x"')
+    dialog.get_by_role("button", name="Modify").click()
+    expect(dialog.get_by_text("but found a text (line 1, column 1).")).to_be_visible()
+    dialog.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Add variable").click()
+    page.get_by_role("textbox", name="Variable name").fill("x")
+    page.get_by_role("textbox", name="Variable value").fill("{x")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("button", name="Use as text")).to_be_visible()
+
+
+def test_a_long_label_of_a_form_is_whole_on_a_phone(open_form: Any):
+    label = "Amount in euro, without what was paid before, and in whole numbers alone"
+    page = open_form({"type": "number", "label": label, "key": "amount"})
+    page.set_viewport_size({"width": 360, "height": 740})
+    shown = page.locator(".fjs-form-field-label", has_text="Amount in euro")
+    assert shown.evaluate("(label) => label.scrollWidth <= label.clientWidth && label.clientHeight > 25")

@@ -64,7 +64,7 @@ function leave(button) {
 // --- JSON: checked before it is sent
 
 function problemOf(field) {
-  return field.value.trim() || !('optional' in field.dataset) ? jsonProblem(field.value) : '';
+  return field.value.trim() || !('optional' in field.dataset) ? jsonProblem(field.value, field.dataset.json) : '';
 }
 
 function explain(field, fault) {

@@ -4,6 +4,7 @@
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const TEXT = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const DEPTH_MAX = 500;
+const KINDS = { '[': 'a list', '"': 'a text', t: 'true', f: 'false', n: 'null' };
 
 class Wrong extends Error {
   constructor(reason, at) {
@@ -22,7 +23,7 @@ export function jsonFault(text, kind = '') {
     reader.value(0);
     reader.blanks();
     if (!reader.ends()) throw new Wrong(`expected the end, but found ${reader.found()}`, reader.at);
-    if (kind === 'object' && first !== '{') throw new Wrong('expected an object such as {"amount": 12}, but found another value', 0);
+    if (kind === 'object' && first !== '{') throw new Wrong(`expected an object such as {"amount": 12}, but found ${KINDS[first] ?? 'a number'}`, 0);
     return null;
   } catch (error) {
     if (!(error instanceof Wrong)) throw error;

@@ -1,6 +1,6 @@
 // Relative times grow older, and what has run for some time runs on.
 
-// As rendering.py has them: each ends where the next begins.
+// As in rendering.py.
 const UNITS = [['second', 1, 60], ['minute', 60, 3600], ['hour', 3600, 86400], ['day', 86400, Infinity]];
 
 function relative(then) {
