@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 LINGER_S = 0.004  # the longest that a batch stays open while every round of the event loop brings more
 MANY = 6  # so many callers who were answered together are waited for
-ENOUGH = 20  # … until the open batch has so many commands of callers
+ENOUGH = 32  # … until the open batch has so many commands of callers
 PAUSE_S = 0.004  # … and at most so long after their answers (docs/decisions/0007)
 
 
