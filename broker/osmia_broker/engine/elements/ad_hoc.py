@@ -88,6 +88,14 @@ class AdHocSubprocess(Processor):
             if rules.completion_condition is None or _is_complete(turn, scope.key, rules):
                 _finish(turn, scope, rules)
 
+    def emptied(self, turn: Turn, scope: ElementInstance) -> None:
+        """Complete the subprocess, as its worker has decided, unless something was activated since."""
+        if scope.state is ElementState.ACTIVATED and is_empty(turn, scope):
+            cancel_jobs(turn, scope.key)
+            _finish(turn, scope, _rules(model_of(turn, scope)))
+        else:
+            self.child_left(turn, scope)
+
 
 def _rules(element: Element) -> AdHocDefinition:
     assert element.ad_hoc is not None, f"'{element.id}' has no rules"
@@ -161,9 +169,10 @@ def decided(turn: Turn, job: Job, scope: ElementInstance, command: CompleteJob) 
             check_activatable(element, one.element_id)
         except IncidentRaised as fault:
             raise InvalidArgument(f"Expected to complete job with key '{job.key}', but: {fault}") from fault
+    is_complete = result.is_completion_condition_fulfilled and not result.activate
     if result.cancels_remaining_instances:
-        terminate_inside(turn, scope)
-    if result.is_completion_condition_fulfilled and not result.activate and is_empty(turn, scope):
+        terminate_inside(turn, scope, is_last=is_complete)
+    if is_complete and is_empty(turn, scope):
         _finish(turn, scope, _rules(element))
         return
     for one in result.activate:

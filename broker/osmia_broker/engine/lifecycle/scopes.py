@@ -144,14 +144,19 @@ def _end_empty(turn: Turn, scope: ElementInstance | None) -> None:
         scope = outer
 
 
-def terminate_inside(turn: Turn, scope: ElementInstance, spared: ElementInstance | None = None) -> None:
-    """End everything that lives in *scope*, but not the scope itself and not *spared*; in slices as `terminate`."""
+def terminate_inside(
+    turn: Turn, scope: ElementInstance, spared: ElementInstance | None = None, *, is_last: bool = False
+) -> None:
+    """End everything that lives in *scope*, but not the scope itself and not *spared*; in slices as `terminate`.
+
+    If *is_last*, and all of it cannot end at once, the scope is `emptied` when it has; otherwise the caller goes on.
+    """
     children = [child for child in turn.elements.by("scope_key", scope.key) if child is not spared]
     if not _end_at_once(turn, children):
         for child in children:
             if child.state is not TERMINATING:
                 advance(turn, child, TERMINATING)
-        turn.follow(scope.process_instance_key, ContinueTermination(scope.key))
+        turn.follow(scope.process_instance_key, ContinueTermination(scope.key, is_last=is_last))
     for token in turn.tokens.by("scope_key", scope.key):
         turn.tokens.end(token, turn.now_ms)
 
@@ -198,6 +203,8 @@ def continue_termination(turn: Turn, command: ContinueTermination) -> None:
     scope = turn.elements.get(instance.scope_key) if is_whole else instance
     if command.ends_scopes:
         _end_empty(turn, scope)
+    elif scope is not None and command.is_last:
+        PROCESSORS[scope.type].emptied(turn, scope)
     elif scope is not None:
         PROCESSORS[scope.type].child_left(turn, scope)
 
