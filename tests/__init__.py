@@ -1,1 +1,1 @@
-"""The tests, by the part they are about; `doors` and `harness` let a scenario be played at three doors."""
+"""The tests, by the part they are about; `doors` and `harness` let a scenario be played at six doors."""

@@ -6,7 +6,7 @@ import msgspec
 
 from osmia_broker.engine import commands
 from tests.bpmn import bpmn
-from tests.doors import EngineDoor
+from tests.doors import EngineDoor, parsed
 from tests.harness import Scenario
 
 USER_TASK = "io.camunda.zeebe:userTask"
@@ -62,9 +62,7 @@ def started_by(
     door: EngineDoor, user: str, variables: str = "{}", id: str = "process", *, business_id: str = ""
 ) -> Scenario:
     """Start an instance for *user*; an empty one is nobody."""
-    command = commands.CreateProcessInstance(
-        id, -1, 0, door._parsed(variables), initiator=user, business_id=business_id
-    )
+    command = commands.CreateProcessInstance(id, -1, 0, parsed(variables), initiator=user, business_id=business_id)
     scenario = Scenario(door)
-    scenario.instance = int(door._do(command).process_instance_key)
+    scenario.instance = int(door.do(command).process_instance_key)
     return scenario

@@ -3,7 +3,7 @@
 import gc
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,10 +15,11 @@ os.environ["OSMIA_ADDRESS"] = "127.0.0.1:9"
 
 from osmia_broker.running import child
 from tests import postgres
-from tests.doors import Door, EngineDoor, GrpcDoor, ProcessesDoor, RunningBroker, SeveralDoor, running_broker
+from tests.doors import Door, EngineDoor, GrpcDoor, PostgresDoor, ProcessesDoor, RestartsDoor, SeveralDoor
 from tests.harness import Scenario
 from tests.order import spread
 from tests.patience import ANSWER_S
+from tests.running_broker import RunningBroker, running_broker
 from tests.turns import left_out
 
 child.START_S = child.STOP_S = ANSWER_S  # of every broker that a test starts as a process
@@ -52,15 +53,19 @@ def shared_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningB
 def engine_door(name: str, tmp_path: Path) -> Iterator[Door]:
     """A partition of its own, with the store of this name."""
     with ExitStack() as held:
-        if name in {"partitions", "processes"}:
-            several = SeveralDoor(3) if name == "partitions" else ProcessesDoor(tmp_path)
-            held.callback(several.close)
-            yield several
-            return
-        url = held.enter_context(postgres.database()) if name == "postgresql" else ""
-        door = EngineDoor(tmp_path / "partition-1.db" if name == "restarts" else None, url)
-        held.callback(door.close)
-        yield door
+        door: EngineDoor
+        match name:
+            case "engine":
+                door = EngineDoor()
+            case "restarts":
+                door = RestartsDoor(tmp_path / "partition-1.db")
+            case "postgresql":
+                door = PostgresDoor(held.enter_context(postgres.database()))
+            case "partitions":
+                door = SeveralDoor(3)
+            case "processes":
+                door = ProcessesDoor(tmp_path)
+        yield held.enter_context(closing(door))
 
 
 @pytest.fixture(params=["engine", "restarts", "postgresql", "partitions", "processes", "grpc"])
@@ -72,11 +77,8 @@ def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
         with engine_door(request.param, tmp_path) as door:
             yield door
         return
-    over_grpc = GrpcDoor(request.getfixturevalue("shared_broker"))
-    try:
+    with closing(GrpcDoor(request.getfixturevalue("shared_broker"))) as over_grpc:
         yield over_grpc
-    finally:
-        over_grpc.close()
 
 
 @pytest.fixture(params=["engine", "restarts", "postgresql", "partitions", "processes"])

@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker.base.errors import OsmiaError
 from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.global_task_listeners import GlobalTaskListenerCalls
 from osmia_broker.calls.results import Results
@@ -22,8 +21,9 @@ from osmia_broker.partition import Partition
 from osmia_broker.state.rows import Job
 from osmia_broker.state.task_rows import STANDS, TaskCandidate, TaskComment, TaskDraft, TaskEvent, UserTask
 from tests.bpmn import bpmn
-from tests.doors import EngineDoor, Refused, settle
+from tests.doors import EngineDoor, RestartsDoor
 from tests.harness import Scenario
+from tests.patience import settle
 
 
 class Desk(Scenario):
@@ -38,7 +38,7 @@ class Desk(Scenario):
         path: Path | None = None,
         dialect: str = "zeebe",
     ) -> None:
-        self.engine = EngineDoor(path)
+        self.engine = EngineDoor() if path is None else RestartsDoor(path)
         super().__init__(self.engine)
         self._policy = policy
         self._calls: tuple[Partition, UserTaskCalls] | None = None
@@ -53,8 +53,7 @@ class Desk(Scenario):
 
     def tasks(self) -> list[UserTask]:
         """All tasks of the instance, ended ones too, as they are stored."""
-        rows = self.engine._store.rows(UserTask) if self.engine._path is None else self.engine._rows(UserTask)
-        return [row for row in rows if row.process_instance_key == self.instance]
+        return [row for row in self.engine.rows(UserTask) if row.process_instance_key == self.instance]
 
     def task(self, element: str) -> UserTask:
         """The newest task of an element."""
@@ -98,8 +97,7 @@ class Desk(Scenario):
         return {row.user: row.content for row in self._noted(TaskDraft)}
 
     def _noted(self, row_type: type) -> list[Any]:
-        rows = self.engine._store.rows(row_type) if self.engine._path is None else self.engine._rows(row_type)
-        return sorted(rows, key=lambda row: getattr(row, "key", 0))
+        return sorted(self.engine.rows(row_type), key=lambda row: getattr(row, "key", 0))
 
     # --- what people do
 
@@ -127,26 +125,11 @@ class Desk(Scenario):
 
     def do(self, call: Callable[[UserTaskCalls], Awaitable[Any]]) -> Any:
         """Make a call and wait for its answer."""
-        return self._do(lambda: call(self.calls()))
+        return self.engine.answered(lambda: call(self.calls()))
 
     def keep(self, call: Callable[[GlobalTaskListenerCalls], Awaitable[Any]]) -> Any:
         """Make a call of global task listeners and wait for its answer."""
-        return self._do(lambda: call(GlobalTaskListenerCalls(self.engine._partition)))
-
-    def _do(self, call: Callable[[], Awaitable[Any]]) -> Any:
-        async def done() -> Any:
-            answer = await call()
-            await settle(self.engine._partition)
-            return answer
-
-        try:
-            answer = self.engine._runner.run(done())
-        except OsmiaError as refusal:
-            raise Refused(refusal.status, str(refusal)) from refusal
-        if self.engine._path is not None:
-            self.engine._runner.run(self.engine._partition.close())
-            self.engine._partition = self.engine._opened()
-        return answer
+        return self.engine.answered(lambda: call(GlobalTaskListenerCalls(self.engine.partition)))
 
     def begin(self, call: Callable[[UserTaskCalls], Coroutine[Any, Any, Any]]) -> "asyncio.Task[Any]":
         """Make a call whose answer has to wait; it goes on while other calls are made."""
@@ -154,26 +137,26 @@ class Desk(Scenario):
         async def begun() -> "asyncio.Task[Any]":
             task = asyncio.ensure_future(call(self.calls()))
             await asyncio.sleep(0)
-            await settle(self.engine._partition)
+            await settle(self.engine.partition)
             return task
 
-        return self.engine._runner.run(begun())
+        return self.engine.runner.run(begun())
 
     def outcome(self, task: "asyncio.Task[Any]") -> str:
         """The outcome of a call that was begun: `waits`, `done`, or the refusal."""
 
         async def look() -> str:
-            await settle(self.engine._partition)
+            await settle(self.engine.partition)
             await asyncio.sleep(0)
             if not task.done():
                 return "waits"
             failure = task.exception()
             return "done" if failure is None else f"{getattr(failure, 'status', failure)}: {failure}"
 
-        return self.engine._runner.run(look())
+        return self.engine.runner.run(look())
 
     def calls(self) -> UserTaskCalls:
-        partition = self.engine._partition
+        partition = self.engine.partition
         if self._calls is None or self._calls[0] is not partition:
             self._calls = partition, UserTaskCalls(partition, Results(partition), self._policy)
         return self._calls[1]
@@ -182,11 +165,11 @@ class Desk(Scenario):
 
     def listener_jobs(self) -> list[str]:
         """The open jobs of task listeners: event and type."""
-        jobs = [job for job in self.engine._living(Job, self.instance) if job.kind == "TASK_LISTENER"]
+        jobs = [job for job in self.engine.living(Job, self.instance) if job.kind == "TASK_LISTENER"]
         return [f"{job.listener_event.lower()} {job.type}" for job in jobs]
 
     def listener_key(self) -> int:
-        [job] = [job for job in self.engine._living(Job, self.instance) if job.kind == "TASK_LISTENER"]
+        [job] = [job for job in self.engine.living(Job, self.instance) if job.kind == "TASK_LISTENER"]
         return int(job.key)
 
     def _key(self, element: str) -> int:

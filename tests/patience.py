@@ -7,6 +7,10 @@ waited so long is red. What must not come, or has a time of its own, is the busi
 import asyncio
 from collections.abc import Callable
 from time import monotonic, sleep
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from osmia_broker.partition import Partitions
 
 ANSWER_S = 100.0  # an answer, an event, the end of a thread or of a program that was told to end
 ANSWER_MS = int(ANSWER_S * 1_000)
@@ -30,3 +34,9 @@ def until(holds: Callable[[], bool], told: Callable[[], str] = str) -> float:
 async def pause() -> None:
     """Leave the processor to another program between two looks at it, as `until` does."""
     await asyncio.sleep(LOOK_S)
+
+
+async def settle(partitions: "Partitions") -> None:
+    """Wait until no partition has anything to do now."""
+    while not partitions.is_at_rest:
+        await asyncio.sleep(0)

@@ -17,8 +17,8 @@ import osmia
 from osmia_broker.auth.users_file import UsersFileError
 from tests.auth.conftest import ANNA, BEN, store
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker, running_broker
 from tests.process.program import osmia as osmia_program
+from tests.running_broker import RunningBroker, running_broker
 
 FORGED = {"osmia-user": "boss", "osmia-groups": "admins"}
 

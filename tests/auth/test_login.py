@@ -20,7 +20,7 @@ from osmia_broker.cli.failures import Failure
 from osmia_broker.cli.session import session_of
 from tests.auth.conftest import ANNA, BEN, store
 from tests.auth.provider import FakeProvider
-from tests.doors import RunningBroker, running_broker
+from tests.running_broker import RunningBroker, running_broker
 
 Said = Callable[..., tuple[int, str]]
 

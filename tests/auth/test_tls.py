@@ -14,7 +14,7 @@ import pytest
 import osmia
 from osmia_broker.tls import TlsError, TlsFiles
 from tests.auth import certificates
-from tests.doors import RunningBroker, running_broker
+from tests.running_broker import RunningBroker, running_broker
 
 
 def open_door(tmp_path: Path, **settings: object) -> "RunningBroker":

@@ -22,8 +22,9 @@ from osmia_broker.state.store_protocol import Changes, Wanted, Written
 from osmia_broker.store.read import EventFilter, Reader
 from osmia_broker.store.read.events import cut
 from osmia_broker.store.sqlite import SqliteStore
-from tests.doors import FakeClock, settle
+from tests.clock import FakeClock
 from tests.partition.opened import activate, complete, create, deploy
+from tests.patience import settle
 
 ALL = EventFilter()
 HOUR_MS = 3_600_000

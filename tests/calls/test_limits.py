@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.doors import RunningBroker, running_broker
 from tests.partition.opened import create
 from tests.rest.conftest import Rest
+from tests.running_broker import RunningBroker, running_broker
 
 SLOW = "count(for i in 1..3000 return count(for j in 1..3000 return j))"  # nine million steps
 LOOP = 'start > again:exclusive > turn:script(expression="=1", result=r) > choice:exclusive [n > 0 -> again | else -> ask:job > end]'

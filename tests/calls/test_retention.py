@@ -17,9 +17,11 @@ from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Partition
 from osmia_broker.store.read import Reader
 from osmia_broker.store.sqlite import SqliteStore
-from tests.doors import FakeClock, running_broker, settle
+from tests.clock import FakeClock
 from tests.partition.opened import activate, complete, create, deploy
+from tests.patience import settle
 from tests.rest.conftest import Rest
+from tests.running_broker import running_broker
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 WORK = "start > a:job(type=ask) > end"

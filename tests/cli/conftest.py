@@ -8,7 +8,7 @@ import pytest
 
 from osmia_broker.cli.app import run
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker, running_broker
+from tests.running_broker import RunningBroker, running_broker
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 
 from osmia_broker.cli import events
 from tests.cli.conftest import Osmia
-from tests.doors import running_broker
+from tests.running_broker import running_broker
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from osmia_broker.cli import follow
 from osmia_broker.cli.app import run
 from tests.bpmn import bpmn
-from tests.doors import running_broker
+from tests.running_broker import running_broker
 
 
 def test_a_file_run_again_is_unchanged_and_the_time_that_was_too_short_is_named(osmia, unique, tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from osmia_broker.cli.session import Session
 from tests.auth.conftest import ANNA, store
 from tests.bpmn import bpmn
 from tests.cli.conftest import Osmia
-from tests.doors import running_broker
+from tests.running_broker import running_broker
 
 
 @pytest.fixture

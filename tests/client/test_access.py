@@ -20,7 +20,7 @@ from tests.auth import certificates
 from tests.auth.conftest import ANNA, store
 from tests.auth.provider import FakeProvider
 from tests.bpmn import bpmn
-from tests.doors import running_broker
+from tests.running_broker import running_broker
 
 TOKEN_URL = "https://id.example.org/token"
 OAUTH = {

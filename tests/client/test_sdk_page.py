@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bpmn import bpmn
-from tests.doors import running_broker
+from tests.running_broker import running_broker
 
 ROOT = Path(__file__).parents[2]
 

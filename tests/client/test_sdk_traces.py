@@ -13,7 +13,7 @@ import pytest
 from osmia import BpmnError, Client, Job, JobFailure, SyncClient, Worker
 from osmia.testing import Completed, ErrorThrown, Failed
 from tests.bpmn import bpmn
-from tests.doors import running_broker
+from tests.running_broker import running_broker
 
 needs_packages = pytest.mark.skipif(find_spec("opentelemetry.sdk") is None, reason="OpenTelemetry is an extra")
 CAUSE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.compat import builds
-from tests.doors import running_broker
+from tests.running_broker import running_broker
 
 RULES = 145  # of this version
 ANSWER_S = 60  # for one of them; all together take a second

@@ -8,8 +8,8 @@ from tests.auth import certificates
 from tests.compat import builds
 from tests.compat.programs import PROGRAMS, play
 from tests.compat.scenarios import SEEN, write_models
-from tests.doors import running_broker
 from tests.patience import PROGRAM_S
+from tests.running_broker import running_broker
 
 pytestmark = pytest.mark.timeout(builds.BUILD_S + PROGRAM_S)
 

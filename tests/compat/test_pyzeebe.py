@@ -16,8 +16,8 @@ from pyzeebe.errors import (
 )
 
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker, running_broker
 from tests.patience import ANSWER_S
+from tests.running_broker import RunningBroker, running_broker
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from tests.compat import builds
-from tests.doors import running_broker
 from tests.patience import PROGRAM_S
+from tests.running_broker import running_broker
 
 EXAMPLES = 5  # for each operation; about 25 s for all of them
 

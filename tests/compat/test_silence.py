@@ -20,7 +20,7 @@ from tests.bpmn import bpmn
 from tests.compat import builds
 from tests.compat.programs import PROGRAMS, play
 from tests.compat.scenarios import MODELS, write_models
-from tests.doors import running_broker
+from tests.running_broker import running_broker
 
 SHORT_PING_MS = 1_000  # the C core sends no more than one ping in a second
 SHORT_S = 6  # with the default options the fourth ping or so ends the connection

@@ -12,8 +12,8 @@ import osmia
 from tests.auth.conftest import ANNA, store
 from tests.bpmn import bpmn
 from tests.compat import builds
-from tests.doors import running_broker
 from tests.patience import ANSWER_MS, PROGRAM_S, until
+from tests.running_broker import running_broker
 
 DOCS = Path(__file__).parents[2] / "docs"
 

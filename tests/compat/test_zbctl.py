@@ -10,8 +10,8 @@ import pytest
 
 from tests.compat import builds
 from tests.compat.scenarios import write_models
-from tests.doors import RunningBroker, running_broker
 from tests.patience import ANSWER_S
+from tests.running_broker import RunningBroker, running_broker
 
 pytestmark = pytest.mark.timeout(builds.BUILD_S + 60)
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.doors import running_broker
 from tests.patience import PROGRAM_S
 from tests.process.program import environ
+from tests.running_broker import running_broker
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

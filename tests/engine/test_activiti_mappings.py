@@ -234,7 +234,7 @@ def test_a_mapping_belongs_to_the_version_that_it_was_deployed_with(door: Door):
 def test_the_row_of_a_task_says_whether_it_sees_only_mapped_variables(entry: dict[str, Any], sees_only_own: int):
     with closing(EngineDoor()) as door:
         scenario = played(door, ASK, "create", **mapped(**entry))
-        turn = Turn(door._partition.state)
+        turn = Turn(door.partition.state)
         [instance] = turn.elements.by("scope_key", scenario.instance)
         task = UserTask(
             *(turn.next_key(), scenario.instance, instance.process_definition_key, instance.key),

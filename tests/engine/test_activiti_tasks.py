@@ -25,7 +25,7 @@ def find() -> Iterator[Callable[..., Found]]:
     def find(line: str, given: str = "{}", user: str = "") -> Found:
         deployed(door, line)
         scenario = started_by(door, user, given)
-        turn = Turn(door._partition.state)
+        turn = Turn(door.partition.state)
         [key] = [key for key, id in door.elements(scenario.instance) if id == "t"]
         instance = turn.elements[key]
         return turn, instance, turn.definitions.process(instance.process_definition_key).elements["t"]

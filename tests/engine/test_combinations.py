@@ -261,7 +261,7 @@ def test_an_instance_does_not_start_behind_an_event_based_gateway(door: Door):
     model = "start > g:events [ c:catch(timer=PT9S) > e2:end | c2:catch(signal=x) > e3:end ]"
     door.deploy(("p.bpmn", bpmn(model)))
     with pytest.raises(Refused) as refusal:
-        door._do(CreateProcessInstance("process", -1, 0, {}, start_elements=("c",)))
+        door.do(CreateProcessInstance("process", -1, 0, {}, start_elements=("c",)))
     assert refusal.value.status == "INVALID_ARGUMENT"
 
 
@@ -275,7 +275,7 @@ def test_a_token_is_not_moved_into_a_loop_that_has_no_instance(door: Door):
     instance = door.create("process", "{}")
     move = MoveInstruction("c", source_element_id="a", infers_ancestor=True)
     with pytest.raises(Refused) as refusal:
-        door._do(ModifyProcessInstance(instance, (), (), (move,)))
+        door.do(ModifyProcessInstance(instance, (), (), (move,)))
     assert refusal.value.status == "INVALID_ARGUMENT"
     assert [id for _, id in door.elements(instance)] == ["a"]
 

@@ -33,15 +33,15 @@ def at() -> Iterator[At]:
 
 
 def complete_listener(desk: Desk, result: TaskListenerResult | None = None) -> None:
-    desk.engine._do(CompleteJob(desk.listener_key(), {}, task_result=result))
+    desk.engine.do(CompleteJob(desk.listener_key(), {}, task_result=result))
 
 
 def hold(desk: Desk, variables: dict[str, str] | None = None) -> None:
-    desk.engine._do(HoldUserTask(desk.task("t").key, variables or {}, 1_000, "", ADA))
+    desk.engine.do(HoldUserTask(desk.task("t").key, variables or {}, 1_000, "", ADA))
 
 
 def incidents(desk: Desk) -> list[ErrorType]:
-    return [one.error_type for one in desk.engine._living(Incident, desk.instance)]
+    return [one.error_type for one in desk.engine.living(Incident, desk.instance)]
 
 
 # --- the end of a suspended instance
@@ -60,7 +60,7 @@ def test_a_suspended_instance_is_cancelled_when_its_listeners_are_done(at: At):
 def test_a_listener_that_was_held_with_its_instance_goes_on_with_the_end(at: At):
     desk = at("start > t:user(native=yes, canceling=c) > end & late:boundary(on=t, timer=PT1S) > b:job > end2")
     desk.play("advance 1000; suspend")
-    assert {job.state for job in desk.engine._living(Job, desk.instance)} == {"SUSPENDED"}
+    assert {job.state for job in desk.engine.living(Job, desk.instance)} == {"SUSPENDED"}
     with pytest.raises(Refused, match="is suspended"):
         complete_listener(desk)
     desk.play("cancel; activate c")
@@ -174,7 +174,7 @@ def test_the_reason_of_a_denial_is_cut_to_what_a_person_reads(at: At):
 
 
 def undo(desk: Desk, element: str = "t") -> None:
-    desk.engine._do(UndoUserTask(desk.task(element).key, ADA))
+    desk.engine.do(UndoUserTask(desk.task(element).key, ADA))
 
 
 def test_undoing_a_promise_that_could_not_be_kept_ends_its_incident(at: At):
@@ -200,7 +200,7 @@ def test_each_promise_that_could_not_be_kept_is_repaired_on_its_own(at: At):
     kind = ', completing="=kind"'
     desk = at(TWO.format(first=kind, second=kind), "kind=c")
     for element in ("t", "u"):
-        desk.engine._do(HoldUserTask(desk.task(element).key, {}, 1_000, "", ADA))
+        desk.engine.do(HoldUserTask(desk.task(element).key, {}, 1_000, "", ADA))
     desk.play("set kind=7; advance 1000")
     assert len(incidents(desk)) == 2
     undo(desk, "u")
@@ -225,7 +225,7 @@ def test_the_incident_of_a_promise_ends_with_its_task(at: At):
 
 
 def propose(desk: Desk) -> TaskProposal:
-    desk.engine._do(ProposeForUserTask(desk.task("t").key, '{"x":1}', actor=Actor("bot")))
+    desk.engine.do(ProposeForUserTask(desk.task("t").key, '{"x":1}', actor=Actor("bot")))
     return proposal(desk)
 
 
@@ -236,7 +236,7 @@ def proposal(desk: Desk) -> TaskProposal:
 
 def test_a_proposal_is_accepted_when_the_listeners_agree(at: At):
     desk = at("start > t:user(native=yes, completing=c) > b:job > end")
-    desk.engine._do(AnswerTaskProposal(propose(desk), READ, ProposalState.ACCEPTED, "", {"x": "1"}, ADA))
+    desk.engine.do(AnswerTaskProposal(propose(desk), READ, ProposalState.ACCEPTED, "", {"x": "1"}, ADA))
     assert proposal(desk).state is ProposalState.OPEN
     complete_listener(desk)
     assert (proposal(desk).state, proposal(desk).answered_by) == (ProposalState.ACCEPTED, "ada")
@@ -250,16 +250,16 @@ def test_a_proposal_is_accepted_when_the_listeners_agree(at: At):
 def test_a_proposal_whose_acceptance_is_denied_can_be_answered_again(at: At):
     desk = at("start > t:user(native=yes, completing=c) > b:job > end")
     made = propose(desk)
-    desk.engine._do(AnswerTaskProposal(made, READ, ProposalState.ACCEPTED, "", {"x": "1"}, ADA))
+    desk.engine.do(AnswerTaskProposal(made, READ, ProposalState.ACCEPTED, "", {"x": "1"}, ADA))
     complete_listener(desk, TaskListenerResult(True, "no"))
     assert proposal(desk) == made
     assert [action for _, action, _, _ in desk.history("t")] == ["propose"]
-    desk.engine._do(AnswerTaskProposal(made, READ, ProposalState.IGNORED, "", {}, ADA))
+    desk.engine.do(AnswerTaskProposal(made, READ, ProposalState.IGNORED, "", {}, ADA))
     assert proposal(desk).state is ProposalState.IGNORED
 
 
 def answer(desk: Desk, made: TaskProposal, state: ProposalState, read_key: int = READ, by: Actor = ADA) -> None:
-    desk.engine._do(AnswerTaskProposal(made, read_key, state, "no", {}, by))
+    desk.engine.do(AnswerTaskProposal(made, read_key, state, "no", {}, by))
 
 
 @pytest.mark.parametrize("second", [ProposalState.ACCEPTED, ProposalState.EDITED, ProposalState.IGNORED])
@@ -293,7 +293,7 @@ def test_an_answer_that_is_forgotten_is_found_by_who_reads_again(at: At, monkeyp
     monkeypatch.setattr(answered, "ANSWERS_MAX", 0)
     desk = at("start > t:user(native=yes) > b:job > end")
     first = propose(desk)
-    desk.engine._do(ProposeForUserTask(desk.task("t").key, '{"x":2}', actor=Actor("bot")))
+    desk.engine.do(ProposeForUserTask(desk.task("t").key, '{"x":2}', actor=Actor("bot")))
     second = desk._noted(TaskProposal)[1]
     read_key = second.key + 2  # behind the step that proposes it
     answer(desk, first, ProposalState.EDITED, read_key)

@@ -24,7 +24,8 @@ from osmia_broker.state.rows import (
     Timer,
     Variable,
 )
-from tests.doors import Door, FakeClock
+from tests.clock import FakeClock
+from tests.doors import Door
 from tests.partition.opened import activate, complete, create, deploy, opened, steps_only
 
 Play = Callable[..., None]

@@ -32,7 +32,7 @@ def at() -> Iterator[At]:
 def answer(desk: Desk, *, denied: bool = False, reason: str = "", **corrections: Any) -> None:
     """Complete the open job of a listener."""
     result = TaskListenerResult(denied, reason, corrections)
-    desk.engine._do(CompleteJob(desk.listener_key(), {}, task_result=result))
+    desk.engine.do(CompleteJob(desk.listener_key(), {}, task_result=result))
 
 
 def key(desk: Desk) -> int:
@@ -123,7 +123,7 @@ def test_a_task_takes_nothing_else_while_listeners_work(at: At, act: Any):
 def test_a_caller_waits_no_longer_than_they_said_and_the_change_goes_on(at: At):
     desk = at("assigning=check")
     with pytest.raises(OsmiaError, match="but they still work; the change goes on") as found:
-        desk.engine._runner.run(desk.calls().assign(key(desk), "ada", caller=person(), wait_ms=1))
+        desk.engine.runner.run(desk.calls().assign(key(desk), "ada", caller=person(), wait_ms=1))
     assert found.value.status == "DEADLINE_EXCEEDED"
     answer(desk)
     assert desk.shown("t", "assignee", "state") == ("ada", "CREATED")
@@ -171,7 +171,7 @@ def test_later_corrections_win_and_all_are_seen_by_the_next_listener(at: At):
     desk = at('assigning="a b"')
     call = desk.begin(lambda calls: calls.assign(key(desk), "ada", caller=person("boss")))
     answer(desk, assignee="ben", priority=10, candidateGroups=["it"])
-    [job] = [job for job in desk.engine._living(Job, desk.instance) if job.kind == "TASK_LISTENER"]
+    [job] = [job for job in desk.engine.living(Job, desk.instance) if job.kind == "TASK_LISTENER"]
     headers = desk.engine.jobs(desk.instance)[0].headers
     assert headers["io.camunda.zeebe:assignee"] == "ben"
     assert headers["io.camunda.zeebe:candidateGroups"] == '["it"]'
@@ -295,7 +295,7 @@ def test_a_creating_listener_that_cannot_be_evaluated_is_an_incident(at: At):
 def test_a_canceled_task_refuses_those_who_wait(at: At):
     desk = at("completing=check")
     call = desk.begin(lambda calls: calls.complete(key(desk), caller=person()))
-    desk.engine._do(CancelProcessInstance(desk.instance))
+    desk.engine.do(CancelProcessInstance(desk.instance))
     assert desk.outcome(call).startswith("NOT_FOUND: Expected user task")
     assert desk.shown("t", "state") == "CANCELED"
     assert desk.listener_jobs() == []
@@ -334,9 +334,9 @@ def test_canceling_listeners_of_several_tasks_work_side_by_side(at: At):
     desk = at(line='start > t:user(native=yes, canceling=a, items="=[1,2,3]", item=i) > end')
     desk.play("cancel")
     assert desk.listener_jobs() == ["canceling a"] * 3
-    for job in [job for job in desk.engine._living(Job, desk.instance) if job.kind == "TASK_LISTENER"]:
+    for job in [job for job in desk.engine.living(Job, desk.instance) if job.kind == "TASK_LISTENER"]:
         desk.play("running")
-        desk.engine._do(CompleteJob(job.key, {}))
+        desk.engine.do(CompleteJob(job.key, {}))
     desk.play("completed")
     assert {str(task.state) for task in desk.tasks()} == {"CANCELED"}
 

@@ -9,7 +9,7 @@ import pytest
 from osmia_proto import gateway
 from osmia_proto.methods import GATEWAY, QUERIES
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker, running_broker
+from tests.running_broker import RunningBroker, running_broker
 
 
 class Wire:

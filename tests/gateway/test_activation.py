@@ -5,9 +5,9 @@ import asyncio
 import grpc
 import pytest
 
-from tests.doors import RunningBroker
 from tests.gateway.conftest import Wire
 from tests.patience import ANSWER_S
+from tests.running_broker import RunningBroker
 
 
 async def process(wire: Wire, type: str) -> None:

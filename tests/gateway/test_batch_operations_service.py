@@ -15,7 +15,7 @@ from osmia_proto import queries
 from osmia_proto.methods import METHODS
 from tests.bpmn import bpmn
 from tests.dmn.models import decision, definitions, literal
-from tests.doors import RunningBroker, running_broker
+from tests.running_broker import RunningBroker, running_broker
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 from osmia_broker.rpc.grpcio_server import options
 from osmia_proto import gateway
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker
 from tests.gateway.conftest import Wire
 from tests.harness import example
+from tests.running_broker import RunningBroker
 
 INVALID, MISSING = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
 

@@ -8,7 +8,7 @@ import pytest
 from osmia import InvalidArgument, SyncClient
 from osmia.results import DeploymentPlan, PlannedDefinition
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker
+from tests.running_broker import RunningBroker
 
 File = tuple[str, bytes]
 FRAME = re.compile(r"^Command '\w+' rejected with code '\w+': ")  # of a command; a check is none

@@ -8,7 +8,7 @@ import pytest
 import osmia
 from osmia_proto.methods import METHODS
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker
+from tests.running_broker import RunningBroker
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 from osmia_proto import gateway
 from tests.bpmn import bpmn
 from tests.dmn.models import menu
-from tests.doors import RunningBroker
 from tests.gateway.conftest import Asking, Wire
+from tests.running_broker import RunningBroker
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 

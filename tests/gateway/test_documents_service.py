@@ -12,7 +12,7 @@ import pytest
 import osmia
 from osmia_broker.gateway.documents_service import PART_BYTES_MAX
 from osmia_broker.store.read.search.values import LATEST_MS
-from tests.doors import RunningBroker
+from tests.running_broker import RunningBroker
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from osmia_broker.calls.batch_items import history_of
 from osmia_broker.engine.commands import CompleteJob
 from osmia_proto import gateway
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker, running_broker
 from tests.gateway.conftest import Wire
+from tests.running_broker import RunningBroker, running_broker
 
 INVALID, MISSING, EXISTS, STATE = (
     grpc.StatusCode.INVALID_ARGUMENT,

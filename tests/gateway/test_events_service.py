@@ -12,7 +12,7 @@ from osmia.results import EventKind
 from osmia_proto import queries
 from osmia_proto.methods import EVENTS
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker, running_broker
+from tests.running_broker import RunningBroker, running_broker
 
 MODEL = "start > ask:user > end"
 

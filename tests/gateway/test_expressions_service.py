@@ -7,7 +7,7 @@ import pytest
 import osmia
 from osmia_broker.calls.evaluation import EXPRESSION_CHARACTERS
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker
+from tests.running_broker import RunningBroker
 
 LINE = "start > outer:sub { start > inner:job(type=none) > end } > end"
 

@@ -27,7 +27,7 @@ from osmia_broker.state.rows import ElementInstance, Incident, Job
 from osmia_broker.state.task_rows import UserTask
 from osmia_proto.methods import METHODS, Method
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker, running_broker
+from tests.running_broker import RunningBroker, running_broker
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "40"))
 LONGEST_S = 0.05  # a poll, a stream or an awaited result is left after this; leaving is an answer too

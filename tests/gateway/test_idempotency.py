@@ -7,7 +7,7 @@ import pytest
 
 import osmia
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker
+from tests.running_broker import RunningBroker
 
 DAY_MS = 24 * 3_600_000
 

@@ -4,7 +4,7 @@ import pytest
 
 import osmia
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker
+from tests.running_broker import RunningBroker
 
 LINE = "start:start(initiator=starter) > a:job > end"
 

@@ -28,9 +28,9 @@ from osmia_proto import queries
 from osmia_proto.methods import EVENTS
 from tests import postgres
 from tests.bpmn import bpmn
-from tests.doors import ANSWER_MS, RunningBroker, running_broker
 from tests.gateway.conftest import Wire
-from tests.patience import ANSWER_S
+from tests.patience import ANSWER_MS, ANSWER_S
+from tests.running_broker import RunningBroker, running_broker
 
 MODEL = "start > ask:job > end"
 OLDEST = re.compile(r'osmia_outbox_oldest_seconds\{partition="(\d)"\} (\S+)')

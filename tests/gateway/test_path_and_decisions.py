@@ -6,8 +6,8 @@ import grpc
 import pytest
 
 from osmia_proto import gateway
+from tests.clock import START_MS
 from tests.dmn.models import decision, definitions, literal, menu
-from tests.doors import START_MS
 from tests.gateway.conftest import Asking, Wire
 
 

@@ -12,7 +12,7 @@ from osmia_broker.model import USER_TASK_JOB_TYPE
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.search import cursors
 from osmia_proto import queries
-from tests.doors import START_MS
+from tests.clock import START_MS
 from tests.gateway.conftest import Asking, Wire
 from tests.store.reading import ENDLESS
 

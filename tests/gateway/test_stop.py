@@ -21,9 +21,9 @@ from osmia_broker.calls.broker_identity import BrokerIdentity
 from osmia_broker.gateway.server import Server
 from osmia_broker.metrics import GatewayCounters
 from tests.calls.scripted import ScriptedPartition
-from tests.doors import running_broker
 from tests.gateway.conftest import Wire
 from tests.patience import ANSWER_S
+from tests.running_broker import running_broker
 
 GRACE = timedelta(hours=1)
 POLL = {"type": "ask", "worker": "w", "timeout": 60_000, "maxJobsToActivate": 1, "requestTimeout": 3_600_000}

@@ -20,7 +20,7 @@ from osmia_broker.engine.task_commands import CompleteHeldTask
 from osmia_broker.http.web.person import packed
 from osmia_broker.store.read.task_proposals import HELD
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker, running_broker
+from tests.running_broker import RunningBroker, running_broker
 
 LINE = "start > ask:user(name=Ask, native=yes, assignee=ada) > end"
 JOB_LINE = "start > ask:user(name=Ask, assignee=ada) > end"

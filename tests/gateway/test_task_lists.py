@@ -8,7 +8,7 @@ import pytest
 import osmia
 from osmia.errors import InvalidArgument, NotFound
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker, running_broker
+from tests.running_broker import RunningBroker, running_broker
 
 DAY_MS = 86_400_000
 

@@ -9,8 +9,8 @@ import pytest
 from osmia_proto import gateway
 from osmia_proto.methods import GATEWAY
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker, running_broker
 from tests.rest.conftest import Rest
+from tests.running_broker import RunningBroker, running_broker
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 HEADERS = {"traceparent": PARENT}

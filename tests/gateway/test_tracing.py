@@ -24,9 +24,9 @@ from osmia_broker.running.broker import Broker
 from osmia_broker.settings.config import ConfigError, Settings
 from osmia_proto.methods import GATEWAY
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker, running_broker
 from tests.patience import ANSWER_S
 from tests.rest.conftest import Rest
+from tests.running_broker import RunningBroker, running_broker
 
 ROOT, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PARENT = f"00-{ROOT}-{SPAN}-01"

@@ -15,7 +15,7 @@ from osmia_broker.gateway.user_tasks_service import _changes, _task
 from osmia_proto.methods import USER_TASKS
 from tests.activiti import extension_file, variable
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker, running_broker
+from tests.running_broker import RunningBroker, running_broker
 
 DIALECTS = {
     "job": ("zeebe", "groups=family", "assignee=demo"),

@@ -23,7 +23,7 @@ from osmia_broker.partition import (
 )
 from osmia_broker.state.rows import Resource
 from osmia_broker.state.store_protocol import Changes, Start, Wanted, Written
-from tests.doors import FakeClock
+from tests.clock import FakeClock
 from tests.links.wire import CLUSTER
 from tests.memory_store import MemoryStore
 from tests.partition.opened import compile_now, steps_only

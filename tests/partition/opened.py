@@ -13,7 +13,7 @@ from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Listener, Partition
 from osmia_broker.state.store_protocol import Changes, Start, Wanted, Written
 from tests.bpmn import bpmn
-from tests.doors import FakeClock
+from tests.clock import FakeClock
 from tests.memory_store import MemoryStore
 
 ONE_INSTANCE = 3_500  #: bytes of an instance that waits at one job

@@ -11,7 +11,7 @@ from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Following, OlderIds, OutboxDelivery, Partition, Router
 from osmia_broker.state.partitioning import partition_of_text
 from osmia_broker.state.rows import BusinessId, Resource
-from tests.doors import FakeClock
+from tests.clock import FakeClock
 from tests.partition.opened import WatchedStore, compile_now, steps_only
 
 

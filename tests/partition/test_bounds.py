@@ -15,7 +15,7 @@ from osmia_broker.partition.serving import Serving, _Recipient
 from osmia_broker.state.rows import Timer
 from osmia_broker.state.state import State
 from osmia_broker.state.store_protocol import Due
-from tests.doors import FakeClock
+from tests.clock import FakeClock
 from tests.links.wire import SECRET, identity
 
 

@@ -14,7 +14,7 @@ from osmia_broker.base.errors import NotFound, Unavailable
 from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.state.rows import ElementInstance, FollowUp
-from tests.doors import FakeClock
+from tests.clock import FakeClock
 from tests.partition.opened import WatchedStore, activate, compile_now, complete, create, deploy, steps_only
 from tests.partition.processes import Processes, processes
 from tests.patience import ANSWER_S

@@ -16,7 +16,7 @@ from osmia_broker.partition import NOBODY, awaited_moves, following, news
 from osmia_broker.state.awaited import TICKET_SHIFT
 from osmia_broker.state.partitioning import partition_of_key
 from osmia_broker.state.rows import ElementInstance, FollowUp, ProcessDefinition, RemoteSubscription, Subscription
-from tests.doors import FakeClock
+from tests.clock import FakeClock
 from tests.partition.opened import Heard, WatchedStore, activate, compile_now, complete, create, deploy, steps_only
 from tests.partition.processes import Process, Processes, processes
 from tests.patience import ANSWER_S

@@ -8,8 +8,8 @@ import pytest
 from osmia import SyncClient
 from osmia_broker.running.child import ChildBroker
 from tests.bpmn import bpmn
-from tests.doors import running_broker
 from tests.process.program import osmia
+from tests.running_broker import running_broker
 
 pytestmark = pytest.mark.process
 

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker, running_broker
 from tests.patience import ANSWER_S
+from tests.running_broker import RunningBroker, running_broker
 
 
 class Rest:

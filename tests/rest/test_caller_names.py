@@ -12,9 +12,9 @@ import osmia
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.gateway.door import GrpcCaller
 from osmia_proto import queries
-from tests.doors import running_broker
 from tests.patience import ANSWER_S
 from tests.rest.conftest import Rest
+from tests.running_broker import running_broker
 
 Given = list[tuple[str, bytes]]
 #: The answer of the broker: a status, and who it takes the caller for, or why not.

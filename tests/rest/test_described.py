@@ -9,8 +9,8 @@ import pytest
 from osmia_broker.http import api
 from osmia_broker.http.openapi import document
 from osmia_broker.http.operation import BASE, BASES, OPERATIONS, Operation
-from tests.doors import running_broker
 from tests.rest.conftest import Rest
+from tests.running_broker import running_broker
 
 api.load()
 DOCUMENTS: dict[str, Any] = {base: msgspec.json.decode(document("1", base)) for base in BASES}

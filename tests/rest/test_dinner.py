@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.doors import running_broker
 from tests.rest.conftest import Rest
+from tests.running_broker import running_broker
 
 MODEL = """<?xml version="1.0" encoding="UTF-8"?>
 <bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL" {spaces} targetNamespace="t" id="d">

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.doors import RunningBroker, running_broker
 from tests.rest.conftest import Rest
+from tests.running_broker import RunningBroker, running_broker
 
 HOUR_MS = 3_600_000
 

@@ -12,8 +12,8 @@ from osmia_broker.gateway import items as items_of_gateway
 from osmia_broker.http import api
 from osmia_broker.http.operation import OPERATIONS, Operation
 from osmia_broker.http.searching import name_of_list
-from tests.doors import running_broker
 from tests.rest.conftest import Rest
+from tests.running_broker import running_broker
 
 api.load()
 LINE = """

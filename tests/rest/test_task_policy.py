@@ -11,8 +11,8 @@ import pytest
 
 import osmia
 from osmia_broker.http.web.person import COOKIE, Person
-from tests.doors import running_broker
 from tests.rest.conftest import Rest
+from tests.running_broker import running_broker
 
 TASKS = {
     "hr": "native=yes, groups=hr",

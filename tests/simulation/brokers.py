@@ -19,7 +19,7 @@ from osmia_broker.running.share import Share
 from osmia_broker.settings.config import Settings
 from osmia_broker.state.rows import Resource
 from osmia_broker.store.postgres.sharing import SharedLease, SharedLife
-from tests.doors import START_MS
+from tests.clock import START_MS
 from tests.simulation.database import Database, MemoryServer, SimulatedStore
 from tests.simulation.network import Network
 from tests.simulation.virtual import WORLD, Machine, VirtualLoop, passing

@@ -7,7 +7,7 @@ from typing import Any
 
 from osmia_broker.base.errors import OsmiaError, Rejection
 from osmia_broker.engine import commands
-from tests.doors import START_MS
+from tests.clock import START_MS
 from tests.simulation.brokers import Cluster, SimulatedBroker
 from tests.simulation.virtual import Machine, passing
 

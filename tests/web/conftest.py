@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker, running_broker
 from tests.patience import ANSWER_S, PAGE_MS
+from tests.running_broker import RunningBroker, running_broker
 from tests.web.forms import form
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

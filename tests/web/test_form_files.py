@@ -12,7 +12,7 @@ from osmia_broker.base.errors import Forbidden
 from osmia_broker.calls.user_tasks import UserTaskCalls
 from osmia_broker.http.web.person import COOKIE, Person
 from osmia_broker.store.documents import Documents
-from tests.doors import running_broker
+from tests.running_broker import running_broker
 from tests.web.conftest import Work
 from tests.web.forms import (
     DOT,

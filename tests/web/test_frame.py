@@ -5,7 +5,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.bpmn import bpmn
-from tests.doors import running_broker
+from tests.running_broker import running_broker
 
 
 def test_an_unknown_address_says_so_and_leads_back(page):

@@ -13,8 +13,8 @@ from osmia_broker.state.rows import InstanceOrigin, Job
 from osmia_broker.state.store_protocol import Changes
 from osmia_broker.state.task_rows import TaskComment, UserTask
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker, running_broker
 from tests.patience import ANSWER_S
+from tests.running_broker import RunningBroker, running_broker
 
 
 def values(row_type: type, **given: int) -> tuple[object, ...]:

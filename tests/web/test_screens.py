@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker, running_broker
+from tests.running_broker import RunningBroker, running_broker
 from tests.web.conftest import Watched, sync_api
 from tests.web.forms import FIELDS, form
 

@@ -15,7 +15,7 @@ from osmia_broker.settings.config import Settings
 from tests.auth.conftest import ANNA, store
 from tests.auth.provider import CLIENT, SECRET, FakeProvider
 from tests.bpmn import bpmn
-from tests.doors import RunningBroker, running_broker
+from tests.running_broker import RunningBroker, running_broker
 
 REQUEST = re.compile("Request [0-9a-f]{8}")
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.doors import running_broker
+from tests.running_broker import running_broker
 
 
 def rows(page):

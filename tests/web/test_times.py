@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from osmia_broker.http.web.rendering import duration, relative
-from tests.doors import START_MS
+from tests.clock import START_MS
 
 NOW = datetime.fromtimestamp(START_MS / 1000, UTC)
 SPANS = (
