@@ -1,8 +1,10 @@
 """The form of requests and answers at the HTTP door, whatever the operation (user-tasks.md, section 7)."""
 
+import gzip
 import json
 import re
 import socket
+from codecs import BOM_UTF8
 
 import msgspec
 import pytest
@@ -146,6 +148,33 @@ def test_a_body_must_say_that_it_is_json(rest: Rest, media_type: str | None):
     problem = rest.refusal("POST", "/process-instances", content=b"{}", headers=headers)
     assert (problem["status"], problem["title"]) == (415, "Unsupported Media Type")
     assert "'application/json'" in problem["detail"]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip"])
+def test_a_compressed_body_is_refused_as_one(rest: Rest, unique: str, coding: str):
+    rest.deploy("start > end", unique)
+    headers = {"content-type": "application/json", "content-encoding": coding}
+    content = gzip.compress(json.dumps({"processDefinitionId": unique}).encode())
+    problem = rest.refusal("POST", "/process-instances", content=content, headers=headers)
+    assert (problem["status"], problem["title"]) == (415, "Unsupported Media Type")
+    assert problem["detail"] == f"Expected a body without a content encoding, but found '{coding}'"
+
+
+@pytest.mark.parametrize("coding", ["", "identity", "Identity"])
+def test_a_content_encoding_may_say_that_there_is_none(rest: Rest, unique: str, coding: str):
+    rest.deploy("start > end", unique)
+    headers = {"content-type": "application/json", "content-encoding": coding}
+    content = json.dumps({"processDefinitionId": unique})
+    assert rest.ask("POST", "/process-instances", content=content, headers=headers).status_code == 200
+
+
+def test_a_body_may_begin_with_a_byte_order_mark(rest: Rest, unique: str):
+    rest.deploy("start > end", unique)
+    headers = {"content-type": "application/json"}
+    content = BOM_UTF8 + json.dumps({"processDefinitionId": unique}).encode()
+    assert rest.ask("POST", "/process-instances", content=content, headers=headers).status_code == 200
+    for bad in (BOM_UTF8, BOM_UTF8 + content, content + BOM_UTF8):
+        assert rest.refusal("POST", "/process-instances", content=bad, headers=headers)["status"] == 400
 
 
 def test_the_media_type_may_have_a_charset(rest: Rest):

@@ -96,7 +96,7 @@ class App:
         arguments = operation.arguments(values)
         most = min(self._body_bytes_max, OPEN_BODY_BYTES_MAX) if operation.is_open else self._body_bytes_max
         content = await self._content(headers, receive, most)
-        await self._take_body(operation, content, headers.get("content-type", ""), call, arguments)
+        await self._take_body(operation, content, headers, call, arguments)
         carried_out = operation.handler(call, **arguments)
         answer = await (_while_connected(carried_out, caller, receive) if operation.waits else carried_out)
         if isinstance(answer, Reply):
@@ -125,20 +125,20 @@ class App:
 
     @staticmethod
     async def _take_body(
-        operation: Operation, content: bytes, media_type: str, call: Call, arguments: dict[str, Any]
+        operation: Operation, content: bytes, headers: dict[str, str], call: Call, arguments: dict[str, Any]
     ) -> None:
         """Add the body to the call, or to the arguments of the operation."""
         if operation.body_type is None and operation.takes != MULTIPART:
             return
         if not operation.needs_body and content.strip() in (b"", b"null"):
             return
+        media_type = headers.get("content-type", "")
         found = media_type.partition(";")[0].strip().lower()
         if found != operation.takes:
-            raise HttpRefusal(
-                415,
-                "Unsupported Media Type",
-                f"Expected the content type '{operation.takes}', but found '{found or 'none'}'",
-            )
+            raise _unsupported(f"the content type '{operation.takes}', but found '{found or 'none'}'")
+        coding = headers.get("content-encoding", "").strip().lower()
+        if coding not in ("", "identity"):
+            raise _unsupported(f"a body without a content encoding, but found '{coding}'")
         if operation.takes == MULTIPART:
             call.uploads = read_parts(content, media_type)
         elif len(content) > LARGE_BODY_BYTES:
@@ -160,6 +160,10 @@ class App:
 
 def _too_large(most: int, found: str) -> HttpRefusal:
     return HttpRefusal(413, "Payload Too Large", f"Expected a body of at most {most} bytes, but found {found}")
+
+
+def _unsupported(expected: str) -> HttpRefusal:
+    return HttpRefusal(415, "Unsupported Media Type", f"Expected {expected}")
 
 
 def _text(header: tuple[bytes, bytes]) -> tuple[str, str]:

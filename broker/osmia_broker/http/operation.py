@@ -11,6 +11,7 @@ the request may come without a body. The answer is a struct, which is sent as JS
 
 import inspect
 import re
+from codecs import BOM_UTF8
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import NoneType
@@ -195,6 +196,7 @@ class Operation:
             HttpRefusal: it is no JSON, or has a member of a wrong type.
 
         """
+        content = content.removeprefix(BOM_UTF8)  # tools of Windows write it before a file's text
         if not content.strip():
             raise bad_request("Failed to read request: expected JSON, but found an empty body")
         try:
