@@ -2,14 +2,15 @@
 
 import pytest
 
-from tests.activiti import extension_file, properties, variable
+from tests.activiti import extension_file, properties, started_by, variable
 from tests.bpmn import bpmn
-from tests.doors import Door
+from tests.doors import Door, EngineDoor
 from tests.harness import Scenario
 
 IN = '<activiti:in source="x" target="px"/>'
 OUT = '<activiti:out source="z" target="res"/>'
 INHERIT = 'activiti:inheritVariables="true"'
+INNER = "start > b:user > end"
 
 
 @pytest.fixture
@@ -17,18 +18,21 @@ def door(alone_door: Door) -> Door:
     return alone_door
 
 
-def called(door: Door, extensions: str, attributes: str = "", **mappings: object) -> Scenario:
+def called(
+    door: Door, extensions: str, attributes: str = "", *, inner: str = INNER, id: str = "inner", **mappings: object
+) -> Scenario:
     """A process that calls another, in which a person works."""
     plain = bpmn("start > k:call(called=inner) > a:user > end", dialect="activiti").decode()
     inside = f"<bpmn:extensionElements>{extensions}</bpmn:extensionElements>"
     opening = '<bpmn:callActivity id="k" calledElement="inner">'
     assert opening in plain
-    text = plain.replace(opening, opening.replace(">", f" {attributes}>") + inside)
+    written = f'<bpmn:callActivity id="k" calledElement="{id}" {attributes}>'
+    text = plain.replace(opening, written + inside)
     files = [("process.bpmn", text.encode())]
     if mappings:
         files.append(("process-extensions.json", extension_file(**mappings)))
     door.deploy(*files)
-    door.deploy(("inner.bpmn", bpmn("start > b:user > end", id="inner", dialect="activiti")))
+    door.deploy(("inner.bpmn", bpmn(inner, id="inner", dialect="activiti")))
     return Scenario(door)
 
 
@@ -81,3 +85,72 @@ def test_an_extension_file_says_what_comes_back_beside_it(door: Door):
     scenario.play("instance inner; complete b z=3")
     scenario.instance = outer
     scenario.play("at a; variables x=1 r=3")
+
+
+# --- the business key of the called instance (measured on Activiti 7.1.0.M6, which has these attributes)
+
+BY_X = "activiti:businessKey=' v${x} '"
+KEYED = 'start > b:user(assignee="${execution.processInstanceBusinessKey}") > end'
+AS_IT_IS = "activiti:businessKey='${x}'"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "variables", "seen"),
+    [
+        (BY_X, '{"x":1}', "v1"),
+        (BY_X + " activiti:inheritBusinessKey='true'", '{"x":1}', "v1"),
+        ("activiti:businessKey='fix'", "{}", "fix"),
+        ("activiti:businessKey='${execution.processInstanceBusinessKey}-2'", "{}", "order-7-2"),
+        (AS_IT_IS, '{"x":5}', "5"),
+        (AS_IT_IS, '{"x":true}', "true"),
+        (AS_IT_IS, '{"x":""}', "None"),
+        ("activiti:businessKey=''", "{}", "order-7"),
+        ("activiti:inheritBusinessKey='true'", "{}", "order-7"),
+        ("activiti:inheritBusinessKey='false'", "{}", "None"),
+        ("", "{}", "order-7"),  # ours: without a word, that of the caller
+        (AS_IT_IS, f'{{"x":"{"a" * 256}"}}', "a" * 256),
+    ],
+)
+def test_a_call_names_the_business_key_of_what_it_calls(door: EngineDoor, attributes: str, variables: str, seen: str):
+    called(door, "", attributes, inner=KEYED)
+    scenario = started_by(door, "", variables, business_id="order-7")
+    scenario.play(f"instance inner; waits b assignee={seen}")
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        ("null", "Expected '${x}' to give a business key, but found null"),
+        (f'"{"a" * 257}"', "Expected '${x}' to give a business key of at most 256 characters, but found 257"),
+    ],
+)
+def test_a_call_without_a_fitting_business_key_waits_for_one(door: EngineDoor, x: str, message: str):
+    called(door, "", AS_IT_IS, inner=KEYED)
+    scenario = started_by(door, "", f'{{"x":{x}}}')
+    scenario.play(
+        f"incident k EXTRACT_VALUE_ERROR {message}; set x=order-8; resolve k; instance inner; waits b assignee=order-8"
+    )
+
+
+@pytest.mark.parametrize(("called_element", "key"), [("${x}", ""), ("inner", "activiti:businessKey='${x}'")])
+def test_attributes_of_a_call_do_not_see_what_goes_in(door: EngineDoor, called_element: str, key: str):
+    mapped = '<activiti:in source="y" target="x"/>'
+    called(door, mapped, key, inner=KEYED, id=called_element)
+    scenario = started_by(door, "", '{"x":"inner","y":"other"}', business_id="order-7")
+    scenario.play(f"instance inner; variables x=other; waits b assignee={'inner' if key else 'order-7'}")
+
+
+def test_calls_of_a_loop_have_each_its_own_even_the_same(door: EngineDoor):
+    line = "start > k:call(called=inner, collection=l, element=x) > a:user > end"
+    plain = bpmn(line, dialect="activiti").decode()
+    opening = '<bpmn:callActivity id="k" calledElement="inner">'
+    assert opening in plain
+    written = opening.replace(">", f" {AS_IT_IS}><bpmn:extensionElements>{IN}</bpmn:extensionElements>")
+    text = plain.replace(opening, written).encode()
+    door.deploy(("process.bpmn", text), ("inner.bpmn", bpmn(KEYED, id="inner", dialect="activiti")))
+    scenario = started_by(door, "", '{"l":["p","q","p"]}', business_id="order-7")
+    outer = scenario.instance
+    for key in ("p", "q", "p"):
+        scenario.play(f"instance inner; waits b assignee={key}; complete b")
+    scenario.instance = outer
+    scenario.play("at a")

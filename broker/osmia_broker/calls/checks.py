@@ -5,11 +5,11 @@ from collections.abc import Collection, Sized
 
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.state.json_text import Digits
+from osmia_broker.state.rows import BUSINESS_ID_CHARACTERS
 from osmia_broker.state.storable import INT64, NUL, half_pair
 
 INT32 = range(-(2**31), 2**31)
 DEFAULT_TENANT = "<default>"  #: the only tenant while multi-tenancy is off
-BUSINESS_ID_CHARACTERS = 256  # of a business id
 NAME_CHARACTERS = 32_768  # of a message name or a key: it is part of an index
 LIST_ITEMS_MAX = 2_000  # of one call: instructions, mappings, names; one of them costs up to 50 µs of everybody's time
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9_\-:.]*")

@@ -8,6 +8,7 @@ from osmia_broker.calls.base import CallGroup
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine.answers import ConditionalsEvaluated, Correlated
 from osmia_broker.engine.commands import BroadcastSignal, CorrelateAtOnce, EvaluateConditional, PublishMessage
+from osmia_broker.state.rows import BUSINESS_ID_CHARACTERS
 
 
 class EventCalls(CallGroup):
@@ -32,7 +33,7 @@ class EventCalls(CallGroup):
                 checks.int64("timeToLive", time_to_live_ms),
                 checks.name("messageId", message_id),
                 parse_variables(variables),
-                checks.at_most("businessId", business_id, checks.BUSINESS_ID_CHARACTERS),
+                checks.at_most("businessId", business_id, BUSINESS_ID_CHARACTERS),
                 traceparent,
             )
         )
@@ -51,7 +52,7 @@ class EventCalls(CallGroup):
                 _message_name(name),
                 checks.name("correlationKey", correlation_key),
                 parse_variables(variables),
-                checks.at_most("businessId", business_id, checks.BUSINESS_ID_CHARACTERS),
+                checks.at_most("businessId", business_id, BUSINESS_ID_CHARACTERS),
                 traceparent,
             )
         )

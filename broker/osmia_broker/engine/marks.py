@@ -23,7 +23,7 @@ RETENTION_MS = 24 * 3_600_000  # how long a creation is remembered: longer than 
 def taken_by(turn: Turn, process_id: str, business_id: str) -> int:
     """Return the key of the living root instance of a process with this business id, where these are unique; else 0.
 
-    Called instances do not count: they have the business id of their caller.
+    Called instances do not count: they have the business id of their caller, or the one that the call names.
     """
     after, has_more = 0, turn.unique_business_ids
     while has_more:

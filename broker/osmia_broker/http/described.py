@@ -11,6 +11,7 @@ from msgspec import Meta, Raw
 from osmia_broker.calls import checks
 from osmia_broker.calls.new_instance import TAG_CHARACTERS
 from osmia_broker.http.types import Body, Long, Text
+from osmia_broker.state.rows import BUSINESS_ID_CHARACTERS
 
 
 def schema(**keywords: Any) -> Meta:
@@ -55,7 +56,7 @@ Positive32 = Annotated[int, schema(format="int32", minimum=1, maximum=2**31 - 1)
 Name = Annotated[Text, schema(minLength=1)]
 LongName = Annotated[Text, schema(maxLength=checks.NAME_CHARACTERS)]
 Tag = Annotated[Text, schema(minLength=1, maxLength=TAG_CHARACTERS)]
-BusinessId = Annotated[Text, schema(minLength=1, maxLength=checks.BUSINESS_ID_CHARACTERS)]
+BusinessId = Annotated[Text, schema(minLength=1, maxLength=BUSINESS_ID_CHARACTERS)]
 Moment = Annotated[Text, schema(anyOf=[MOMENT, {"const": ""}])]
 OperationReference = Annotated[
     Long, schema(description="A number of the caller's own, from 1. It is taken and not kept.")

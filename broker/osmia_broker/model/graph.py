@@ -173,6 +173,9 @@ class CallDefinition:
     version_tag: str = ""
     propagates_parent_variables: bool = True  # into the called process, beside the input mappings
     propagates_child_variables: bool = True  # back to the caller; without effect beside output mappings
+    business_id: Expression | None = None  # of the called instance; empty for none. None: that of the caller
+    # Whether these expressions see the variables around the call, and not what its inputs have made.
+    reads_around: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local, visible
 from osmia_broker.model.graph import CallDefinition, Element, ElementType
 from osmia_broker.state.rows import (
+    BUSINESS_ID_CHARACTERS,
     BusinessId,
     CalledInstance,
     ElementInstance,
@@ -74,7 +75,7 @@ class CallActivity(Processor):
             initiator="" if caller is None else caller.initiator,
             traceparent="" if caller is None else caller.traceparent,
         )
-        if business_id := business_id_of(turn, instance.process_instance_key):
+        if business_id := _business_id(turn, instance, call):
             mark = BusinessId(turn.next_key(), process.key, process.key, process.element_id, business_id)
             turn.business_ids.insert(mark)
         turn.called.insert(CalledInstance(turn.next_key(), instance.process_instance_key, instance.key, process.key))
@@ -114,8 +115,26 @@ def _passed_on(turn: Turn, instance: ElementInstance, call: CallDefinition, defi
         raise IncidentRaised(ErrorType.CALLED_ELEMENT_ERROR, str(refused)) from refused
 
 
+def _business_id(turn: Turn, instance: ElementInstance, call: CallDefinition) -> str:
+    """Return the business id of the called instance: the one that the call names, or that of the caller; empty for none."""
+    if call.business_id is None:
+        return business_id_of(turn, instance.process_instance_key)
+    business_id = evaluate_text(turn, call.business_id, _seen_from(instance, call))
+    if len(business_id) > BUSINESS_ID_CHARACTERS:
+        raise IncidentRaised(
+            ErrorType.EXTRACT_VALUE_ERROR,
+            f"Expected '{call.business_id.text}' to give a business key of at most {BUSINESS_ID_CHARACTERS} characters, but found {len(business_id)}",
+        )
+    return business_id
+
+
+def _seen_from(instance: ElementInstance, call: CallDefinition) -> int:
+    """Return the scope whose variables the expressions of the call see. In a loop that is always its own, where the item is."""
+    return instance.scope_key if call.reads_around and not instance.loop_counter else instance.key
+
+
 def _called(turn: Turn, instance: ElementInstance, call: CallDefinition) -> ProcessDefinition:
-    process_id = evaluate_text(turn, call.process_id, instance.key)
+    process_id = evaluate_text(turn, call.process_id, _seen_from(instance, call))
     definition = find_process(turn, instance, Binding(process_id, call.binding, call.version_tag))
     if turn.definitions.process(definition.key).root.start is None:
         raise IncidentRaised(

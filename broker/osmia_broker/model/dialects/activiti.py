@@ -43,7 +43,7 @@ USER_TASK = TASK | {
     "owner",
 }
 START_EVENT = frozenset({"initiator", "formKey", "formFieldValidation"})
-CALL_ACTIVITY = frozenset({"inheritVariables", "inheritBusinessKey"})
+CALL_ACTIVITY = frozenset({"inheritVariables", "businessKey", "inheritBusinessKey"})
 #: Who may start a process is decided by the broker's own rules.
 PROCESS = frozenset({"candidateStarterUsers", "candidateStarterGroups", "versionTag"})
 #: The extension elements of each kind of element. Form properties become a form for people; the broker itself does not read them.
@@ -77,7 +77,6 @@ INSTEAD = {
     "exclude": _RULES,
     "businessCalendarName": "give 'activiti:dueDate' a date or a period",
     "customResource": "name people by 'activiti:candidateUsers' and 'activiti:candidateGroups'",
-    "businessKey": "pass it as a variable, with 'activiti:in'",
     "calledElementType": "name the called process by its id",
     "formProperty": "only a start event and a user task have a form",
     "in": "only a call activity passes variables so",
@@ -195,7 +194,15 @@ def call(source: Source) -> CallDefinition | None:
         compiled,
         propagates_parent_variables=inherits or not chooses,
         propagates_child_variables=not (inherits or chooses),
+        business_id=_business_id(source),
+        reads_around=chooses,
     )
+
+
+def _business_id(source: Source) -> Expression | None:
+    """Read `activiti:businessKey` of a call activity. Only where the file says that it is not inherited, there is none."""
+    inherited = source.node.get(name(ACTIVITI, "inheritBusinessKey"), "true").strip() in TRUE
+    return _value(source, "businessKey", convert=_as_business_id) or (None if inherited else Static(""))
 
 
 def call_mappings(source: Source) -> tuple[tuple[VariableMapping, ...], tuple[VariableMapping, ...]]:
@@ -349,6 +356,14 @@ def _as_text(value: Any) -> str | None:
     from osmia_broker import juel  # loaded with the first expression only, as in expressions.juel
 
     return None if value is None else juel.to_text(value)
+
+
+def _as_business_id(value: Any) -> str:
+    """Convert as Activiti does for a business key: anything but null becomes its text."""
+    text = _as_text(value)
+    if text is None:
+        raise ValueError("a business key, but found null")
+    return text
 
 
 def _as_integer(value: Any) -> int | None:

@@ -239,8 +239,10 @@ def call(source: Source) -> CallDefinition | None:
     binding, tag = _binding(source, node)
     if process_id is None:
         return None
-    flags = [node.get(f"propagateAll{whose}Variables", "true").strip() != "false" for whose in ("Parent", "Child")]
-    return CallDefinition(process_id, binding, tag, *flags)
+    parent, child = (
+        node.get(f"propagateAll{whose}Variables", "true").strip() != "false" for whose in ("Parent", "Child")
+    )
+    return CallDefinition(process_id, binding, tag, parent, child)
 
 
 def multi_instance(
