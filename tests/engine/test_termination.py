@@ -4,10 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from osmia_broker.engine.commands import AdHocResult, CompleteJob, ElementToActivate
 from osmia_broker.engine.lifecycle import scopes
-from osmia_broker.state.rows import Job
-from tests.partition.opened import Opened, complete, create, deploy, opened
 
 Play = Callable[..., None]
 MANY = 'deploy start > s:sub { start > m:job(items="=[1,2,3,4,5,6]", item=x) > end } > after:job > end & b:boundary(on=s, message=stop, key="=k") > stopped:job > e2:end'
@@ -105,27 +102,3 @@ def test_a_message_is_kept_for_an_event_that_still_takes_it(play: Play):
         resolve  s
         completed
     """)
-
-
-async def job_at(it: Opened, element_id: str) -> Job:
-    """The only open job, which is at this element."""
-    await it.settled()
-    [job] = it.store.living(Job)
-    assert job.element_id == element_id
-    return job
-
-
-@pytest.mark.parametrize("listener", ["", ", canceling=l"])  # what ends is held by a listener, or too much for one step
-async def test_a_worker_that_has_completed_an_ad_hoc_subprocess_is_not_asked_again(listener: str):
-    async with opened() as it:
-        inside = f'a:user(native=yes{listener}) & b:job & c:user(native=yes, items="=[1,2,3]", item=i)'
-        await it.do(deploy(f"start > h:adhoc(type=decide) {{ {inside} }} > z:job > end"))
-        await it.do(create())
-        first = AdHocResult(tuple(ElementToActivate(id, {}) for id in "abc"))
-        await it.do(CompleteJob((await job_at(it, "h")).key, {}, result=first))
-        await it.do(complete(await job_at(it, "b")))
-        last = AdHocResult(is_completion_condition_fulfilled=True, cancels_remaining_instances=True)
-        await it.do(CompleteJob((await job_at(it, "h")).key, {}, result=last))
-        if listener:
-            await it.do(complete(await job_at(it, "a")))
-        await job_at(it, "z")

@@ -9,6 +9,7 @@ from msgspec.structs import astuple, replace
 from osmia_broker.state.batch_rows import BatchItem, BatchOperation, BatchType, ClusterVariable
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import (
+    AdHocCompletion,
     BusinessId,
     CalledInstance,
     Compensation,
@@ -64,6 +65,7 @@ subscription = Subscription(BASE + 17, PROCESS, BASE + 1, TASK, "paid", "p", Sub
 origin = InstanceOrigin(BASE + 18, PROCESS, PROCESS, "p", correlation_key=TEXT, tags='["a"]')
 business_id = BusinessId(BASE + 19, PROCESS, PROCESS, "p", TEXT)
 called = CalledInstance(BASE + 20, PROCESS, TASK, BASE + 1_000_010)
+ad_hoc_completion = AdHocCompletion(BASE + 32, PROCESS, TASK)
 loop = Loop(BASE + 21, PROCESS, TASK, "[1,2]", 2, 1, 1)
 evaluation = DecisionEvaluation(BASE + 27, PROCESS, TASK, BASE + 3, "dish", '"stew"', "", "", "[]")
 user_task = UserTask(
@@ -93,6 +95,7 @@ OF_EVENTS: tuple[Any, ...] = (
     origin,
     business_id,
     called,
+    ad_hoc_completion,
     loop,
     loop_result,
     evaluation,

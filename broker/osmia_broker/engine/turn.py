@@ -122,6 +122,7 @@ class Turn:
         "_moment",
         "_moment_ms",
         "_notes",
+        "ad_hoc_completions",
         "agenda",
         "allowance",
         "awaited",
@@ -194,7 +195,7 @@ class Turn:
         self.called, self.compensations = state.called, state.compensations
         self.remote_subscriptions, self.received = state.remote_subscriptions, state.received
         self.loops, self.loop_results = state.loops, state.loop_results
-        self.decision_evaluations = state.decision_evaluations
+        self.ad_hoc_completions, self.decision_evaluations = state.ad_hoc_completions, state.decision_evaluations
         self.user_tasks, self.task_transitions = state.user_tasks, state.task_transitions
         self.notes, self.global_listeners = state.notes, state.global_listeners
         self.definitions, self.awaited = state.definitions, state.awaited

@@ -357,6 +357,16 @@ class LoopResult(StoredRow):
     ended_ms: Changing[int] = 0
 
 
+@stored("ad_hoc_completions", of_instance=True, lookups=("element_instance_key",))
+class AdHocCompletion(StoredRow):
+    """The decision of a worker that an ad-hoc subprocess completes with the last that lives in it."""
+
+    key: int
+    process_instance_key: int
+    element_instance_key: int  # the ad-hoc subprocess
+    ended_ms: Changing[int] = 0
+
+
 @stored("decision_evaluations", of_instance=True)
 class DecisionEvaluation(StoredRow):
     """An evaluation of a decision, by a business rule task or for a caller. It is history: its row ends in the commit that writes it."""

@@ -31,6 +31,7 @@ from osmia_broker.state.notes import Notes
 from osmia_broker.state.residency import MEMORY_BYTES, Residency
 from osmia_broker.state.rows import (
     INSTANCE_KINDS,
+    AdHocCompletion,
     BusinessId,
     CalledInstance,
     Compensation,
@@ -136,6 +137,7 @@ class State:
         self.called: Table[CalledInstance] = Table(CalledInstance, *of_all)
         self.loops: Table[Loop] = Table(Loop, *of_all)
         self.loop_results: Table[LoopResult] = Table(LoopResult, *of_all)
+        self.ad_hoc_completions: Table[AdHocCompletion] = Table(AdHocCompletion, *of_all)
         self.decision_evaluations: Table[DecisionEvaluation] = Table(DecisionEvaluation, *of_all)
         self.remote_subscriptions: Table[RemoteSubscription] = Table(RemoteSubscription, *of_all)
         self.compensations: Table[Compensation] = Table(Compensation, *of_all)
@@ -151,10 +153,7 @@ class State:
         self.batch_items: Table[BatchItem] = Table(BatchItem, *of_all)
         self.cluster_variables = ClusterVariables(self.journal)
         self.received: WholeTable[Received] = WholeTable(Received, self.journal, key="sender")
-        self.tables: dict[type, Table[Any]] = {
-            table.kind.row_type: table for table in vars(self).values() if isinstance(table, Table)
-        }
-        assert {kind.row_type for kind in INSTANCE_KINDS} == {*self.tables, Variable}, "every kind of row has its table"
+        self.tables = self._tables_of_instances()
         self._sources = [(row_type, one.changed, one.take_changes) for row_type, one in self._tables_of_all().items()]
         self._deletable = [(row_type, table) for row_type, table in self.tables.items() if not table.kind.ends]
         self.awaited = Awaited()
@@ -167,6 +166,11 @@ class State:
         self._absent: set[int] = set()
         self._matched: dict[MatchWanted, list[int]] = {}  # rows that the last load found, by question
         self._unreadable: dict[int, str] = {}  # keys of corrupt rows and of all rows of their instance, with the reason
+
+    def _tables_of_instances(self) -> dict[type, Table[Any]]:
+        tables = {table.kind.row_type: table for table in vars(self).values() if isinstance(table, Table)}
+        assert {kind.row_type for kind in INSTANCE_KINDS} == {*tables, Variable}, "every kind of row has its table"
+        return tables
 
     def _tables_of_all(self) -> dict[type, Source]:
         return {

@@ -15,7 +15,7 @@ from osmia_broker.state.store_protocol import PARTITION_BITS
 from osmia_broker.store import schema
 from osmia_broker.store.dialects import sql
 
-HEAD = "0030"  #: the newest revision in migrations/versions
+HEAD = "0031"  #: the newest revision in migrations/versions
 
 
 def bring_up_to_date(db: sqlite3.Connection, path: Path, partition_id: int) -> None:

@@ -1,7 +1,8 @@
 """The ad-hoc subprocess: its elements are activated by themselves, in any number, until its completion condition is true (BPMN 2.0, 13.3.5).
 
 A collection in the model says which elements are activated first, or a worker decides: then it gets a job at the beginning and after each
-element that has completed. Every activated element lives in an inner instance of its own, with all that follows it.
+element that has completed, until it decides that the subprocess completes. Every activated element lives in an inner instance of its own, with
+all that follows it.
 """
 
 from osmia_broker import feel
@@ -24,7 +25,7 @@ from osmia_broker.engine.new_jobs import cancel_jobs, create_task_job
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import merge, put_local
 from osmia_broker.model.graph import AdHocDefinition, Element, ElementType, SequenceFlow
-from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType, Job, JobKind
+from osmia_broker.state.rows import AdHocCompletion, ElementInstance, ElementState, ErrorType, Job, JobKind
 
 
 @processes(ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE)
@@ -74,27 +75,19 @@ class AdHocSubprocess(Processor):
 
     def has_more(self, turn: Turn, scope: ElementInstance) -> bool:
         """Return whether a worker decides how to go on."""
-        return model_of(turn, scope).job is not None
+        return model_of(turn, scope).job is not None and not _is_decided(turn, scope)
 
     def child_left(self, turn: Turn, scope: ElementInstance) -> None:
         """Complete the subprocess when nothing is left to do, or let the worker decide again."""
         if scope.state is not ElementState.ACTIVATED:
             return
         element = model_of(turn, scope)
-        if element.job is not None:
+        if self.has_more(turn, scope):
             _ask_again(turn, scope, element)
         elif is_empty(turn, scope):
             rules = _rules(element)
-            if rules.completion_condition is None or _is_complete(turn, scope.key, rules):
+            if element.job is not None or rules.completion_condition is None or _is_complete(turn, scope.key, rules):
                 _finish(turn, scope, rules)
-
-    def emptied(self, turn: Turn, scope: ElementInstance) -> None:
-        """Complete the subprocess, as its worker has decided, unless something was activated since."""
-        if scope.state is ElementState.ACTIVATED and is_empty(turn, scope):
-            cancel_jobs(turn, scope.key)
-            _finish(turn, scope, _rules(model_of(turn, scope)))
-        else:
-            self.child_left(turn, scope)
 
 
 def _rules(element: Element) -> AdHocDefinition:
@@ -135,6 +128,8 @@ def _collect(turn: Turn, scope: ElementInstance, rules: AdHocDefinition, value: 
 
 
 def _finish(turn: Turn, scope: ElementInstance, rules: AdHocDefinition) -> None:
+    for row in turn.ad_hoc_completions.by("element_instance_key", scope.key):
+        turn.ad_hoc_completions.end(row, turn.now_ms)
     if rules.output_collection:
         results = turn.variables.of_scope(scope.key)[rules.output_collection].value
         merge(turn, turn.elements[scope.scope_key], {rules.output_collection: results})
@@ -142,6 +137,10 @@ def _finish(turn: Turn, scope: ElementInstance, rules: AdHocDefinition) -> None:
 
 
 # --- decided by a worker
+
+
+def _is_decided(turn: Turn, scope: ElementInstance) -> bool:
+    return turn.ad_hoc_completions.has_any("element_instance_key", scope.key)
 
 
 def _ask_again(turn: Turn, scope: ElementInstance, element: Element) -> None:
@@ -153,7 +152,7 @@ def _ask_again(turn: Turn, scope: ElementInstance, element: Element) -> None:
 
 @completes(JobKind.AD_HOC_SUB_PROCESS)
 def decided(turn: Turn, job: Job, scope: ElementInstance, command: CompleteJob) -> None:
-    """Do what the worker has decided: activate elements, or complete the subprocess.
+    """Do what the worker has decided: activate elements, or complete the subprocess with the last that lives in it.
 
     Raises:
         InvalidArgument: an element cannot be activated; the job is as it was.
@@ -169,11 +168,13 @@ def decided(turn: Turn, job: Job, scope: ElementInstance, command: CompleteJob) 
             check_activatable(element, one.element_id)
         except IncidentRaised as fault:
             raise InvalidArgument(f"Expected to complete job with key '{job.key}', but: {fault}") from fault
-    is_complete = result.is_completion_condition_fulfilled and not result.activate
     if result.cancels_remaining_instances:
-        terminate_inside(turn, scope, is_last=is_complete)
-    if is_complete and is_empty(turn, scope):
-        _finish(turn, scope, _rules(element))
-        return
+        terminate_inside(turn, scope)
     for one in result.activate:
         activate_inside(turn, scope, element, one.element_id, one.variables)
+    if not result.is_completion_condition_fulfilled or result.activate:
+        return
+    if is_empty(turn, scope):
+        _finish(turn, scope, _rules(element))
+    else:
+        turn.ad_hoc_completions.insert(AdHocCompletion(turn.next_key(), scope.process_instance_key, scope.key))

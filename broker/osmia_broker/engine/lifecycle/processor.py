@@ -41,10 +41,6 @@ class Processor:
         elif turn.tokens.has_any("scope_key", scope.key):
             open_joins(turn, scope)
 
-    def emptied(self, turn: Turn, scope: ElementInstance) -> None:
-        """Handle that everything in *scope* was terminated as the last that it had to do."""
-        self.child_left(turn, scope)
-
     def has_more(self, turn: Turn, scope: ElementInstance) -> bool:
         """Return whether *scope* still has something to do although nothing lives in it: it is not ended with the last that was terminated."""
         return False

@@ -144,19 +144,14 @@ def _end_empty(turn: Turn, scope: ElementInstance | None) -> None:
         scope = outer
 
 
-def terminate_inside(
-    turn: Turn, scope: ElementInstance, spared: ElementInstance | None = None, *, is_last: bool = False
-) -> None:
-    """End everything that lives in *scope*, but not the scope itself and not *spared*; in slices as `terminate`.
-
-    If *is_last*, and all of it cannot end at once, the scope is `emptied` when it has; otherwise the caller goes on.
-    """
+def terminate_inside(turn: Turn, scope: ElementInstance, spared: ElementInstance | None = None) -> None:
+    """End everything that lives in *scope*, but not the scope itself and not *spared*; in slices as `terminate`."""
     children = [child for child in turn.elements.by("scope_key", scope.key) if child is not spared]
     if not _end_at_once(turn, children):
         for child in children:
             if child.state is not TERMINATING:
                 advance(turn, child, TERMINATING)
-        turn.follow(scope.process_instance_key, ContinueTermination(scope.key, is_last=is_last))
+        turn.follow(scope.process_instance_key, ContinueTermination(scope.key))
     for token in turn.tokens.by("scope_key", scope.key):
         turn.tokens.end(token, turn.now_ms)
 
@@ -203,8 +198,6 @@ def continue_termination(turn: Turn, command: ContinueTermination) -> None:
     scope = turn.elements.get(instance.scope_key) if is_whole else instance
     if command.ends_scopes:
         _end_empty(turn, scope)
-    elif scope is not None and command.is_last:
-        PROCESSORS[scope.type].emptied(turn, scope)
     elif scope is not None:
         PROCESSORS[scope.type].child_left(turn, scope)
 
@@ -262,7 +255,8 @@ def _clear(turn: Turn, instance: ElementInstance) -> None:
     cancel_tasks_of(turn, instance)
     for token in turn.tokens.by("scope_key", instance.key):
         turn.tokens.end(token, turn.now_ms)
-    for table in (turn.incidents, turn.timers, turn.subscriptions, turn.called, turn.loops, turn.loop_results):
+    waiting = (turn.incidents, turn.timers, turn.subscriptions, turn.called)
+    for table in (*waiting, turn.loops, turn.loop_results, turn.ad_hoc_completions):
         for row in table.by("element_instance_key", instance.key):
             table.end(row, turn.now_ms)
     for compensation in turn.compensations.by("scope_key", instance.key):
