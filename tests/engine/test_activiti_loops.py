@@ -45,6 +45,41 @@ def test_one_after_the_other_sees_how_many_have_completed(door: Door):
     scenario.play("at rest; variables")
 
 
+@pytest.mark.parametrize("sequential", ["true", "false"])
+@pytest.mark.parametrize(
+    ("loop", "given", "played_out"),
+    [
+        ("cardinality=2, element=x", "", "complete m; complete m; at rest"),
+        ('cardinality="${n}", element=x', "n=1.9", "waits m assignee=ada; complete m; at rest"),
+        ("cardinality=0, element=x", "people=5", "at rest"),  # then nobody looks at the collection
+        (
+            "cardinality=4, element=x",
+            "",
+            "incident m EXTRACT_VALUE_ERROR Expected '${people}' to give an item for each of 4 instances, but found 3",
+        ),
+        ("cardinality=2, element=x", "people=null", "incident m EXTRACT_VALUE_ERROR to be 'ARRAY'"),
+        ("cardinality=-1, element=x", "", "incident m EXTRACT_VALUE_ERROR a number from 0"),
+        ("cardinality=4", "x=eve", "waits m assignee=eve; complete m; complete m; complete m; complete m; at rest"),
+    ],
+)
+def test_beside_a_cardinality_the_collection_gives_the_items_only(
+    door: Door, sequential: str, loop: str, given: str, played_out: str
+):
+    task = f'm:user(collection=people, {loop}, sequential={sequential}, assignee="${{x}}")'
+    played(door, f"start > {task} {REST}", f"{PEOPLE} {given}; {played_out}")
+
+
+@pytest.mark.parametrize("sequential", ["true", "false"])
+def test_the_items_and_the_counters_of_such_a_loop_are_of_the_first_so_many(door: Door, sequential: str):
+    line = f"start > m:user(collection=people, element=x, cardinality=2, sequential={sequential}) {REST}"
+    scenario = played(door, line, PEOPLE)
+    seen = jobs(door)
+    if sequential == "true":
+        scenario.do_complete("m")
+        seen += jobs(door)
+    assert [(one["x"], one["nrOfInstances"]) for one in seen] == [("ada", 2), ("bob", 2)]
+
+
 @pytest.mark.parametrize(
     ("condition", "completed"),
     [

@@ -220,7 +220,7 @@ ACTIVITI_LOOP = LoopNames(
 
 @dataclass(frozen=True, slots=True)
 class MultiInstance:
-    """An activity that runs once per item of a collection, or a number of times (exactly one of *collection*, *cardinality*)."""
+    """An activity that runs once per item of *collection*, or *cardinality* times; with both, once per item of the first so many."""
 
     is_sequential: bool
     collection: Expression | None = None

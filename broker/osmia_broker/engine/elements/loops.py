@@ -151,20 +151,32 @@ def continue_loop(turn: Turn, command: ContinueLoop) -> None:
 
 def _size_of(turn: Turn, body: ElementInstance, loop: MultiInstance) -> tuple[str, int]:
     """Return the items as a JSON array (empty without a collection), and how many instances there will be."""
-    if loop.collection is not None:
-        result = evaluate(turn, loop.collection, body.key)
-        if not isinstance(result.value, list | tuple):
-            raise wrong_type(loop.collection, result, "'ARRAY'")
-        items, size = feel.to_json(result.value), len(result.value)
+    size = None if loop.cardinality is None else _cardinality(turn, loop.cardinality, body)
+    if loop.collection is None or size == 0:
+        assert size is not None, "a multi-instance has a collection or a cardinality"
+        items = ""
     else:
-        assert loop.cardinality is not None, "a multi-instance has a collection or a cardinality"
-        items, size = "", _cardinality(turn, loop.cardinality, body)
+        values = _collection(turn, loop.collection, body, size)
+        items, size = feel.to_json(values), len(values)
     if size > INSTANCES_MAX:
         raise IncidentRaised(
             ErrorType.EXTRACT_VALUE_ERROR,
             f"Expected a loop to have at most {INSTANCES_MAX} instances, but found {size}",
         )
     return items, size
+
+
+def _collection(turn: Turn, expression: Expression, body: ElementInstance, size: int | None) -> list[Any]:
+    """Return the items of a loop: all of the collection, or as many as *size* says."""
+    result = evaluate(turn, expression, body.key)
+    if not isinstance(result.value, list | tuple):
+        raise wrong_type(expression, result, "'ARRAY'")
+    if size is not None and size > len(result.value):
+        raise IncidentRaised(
+            ErrorType.EXTRACT_VALUE_ERROR,
+            f"Expected '{expression.text}' to give an item for each of {size} instances, but found {len(result.value)}",
+        )
+    return list(result.value[:size])
 
 
 def _cardinality(turn: Turn, expression: Expression, body: ElementInstance) -> int:
