@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from osmia_broker.model import timers
 from osmia_broker.model.quartz import from_quartz
 from osmia_broker.model.timers import next_of_interval, read_cycle
 
@@ -64,10 +65,30 @@ def moments(cron: str, number: int) -> list[str]:
         ("0 0 9 15W 1 ? 2028", ["2028-01-14T09", "none"]),
         ("0 0 9 15 1 ? 2020", ["none"]),
         ("0 0 9 29 2 ? 2027", ["none"]),
+        ("0 0 9 29 2 ? 2027,2029-2031,2032", ["2032-02-29T09", "none"]),
+        ("0 0 9 ? 2 2#5 2027-2043/4", ["none"]),
+        ("0 0 9 ? 2 3#5 2028/4", ["2028-02-29T09", "2056-02-29T09", "2084-02-29T09", "none"]),
     ],
 )
 def test_a_seventh_field_names_the_years(cron: str, expected: list[str]):
     assert moments(cron, len(expected)) == expected
+
+
+def test_years_that_have_no_such_day_are_not_looked_at_one_by_one(monkeypatch: pytest.MonkeyPatch):
+    looks = []
+    every_year = timers._every_year
+    monkeypatch.setattr(timers, "_every_year", lambda *given: looks.append(given) or every_year(*given))
+    assert moments("0 0 9 ? 2 2#5 2027-2043", 1) == ["none"]  # the next is in 2044
+    assert (
+        len(looks) == 3
+    )  # the deployment looks whether there are any; then once for the fields, once for the first year
+
+
+@pytest.mark.parametrize(
+    "years", ["1969", "2100", "2027-2100", "0000-9999", ",".join(["2027"] * 131)], ids=["", "", "", "", "too many"]
+)
+def test_years_are_those_of_quartz_and_each_is_named_once_at_most(years: str):
+    assert read_cycle(f"0 0 9 15 1 ? {years}", lenient=True) is None
 
 
 @pytest.mark.parametrize(

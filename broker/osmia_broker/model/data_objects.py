@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from osmia_broker.model.dates import full_date_time
@@ -12,6 +13,7 @@ from osmia_broker.model.text import trimmed
 from osmia_broker.model.xml import ACTIVITI, name, text
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,19})?")
 
 
 def read_data_object(source: Source) -> tuple[str, Any] | None:
@@ -38,12 +40,8 @@ def _whole(bits: int) -> Callable[[str], int | None]:
     return read
 
 
-def _decimal(text: str) -> Decimal | None:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
+def _double(text: str) -> Decimal | None:
+    return Decimal(text) if _NUMBER.fullmatch(text) and isfinite(float(text)) else None
 
 
 def _date(text: str) -> str | None:
@@ -56,6 +54,6 @@ _TYPES: dict[str, Callable[[str], Any]] = {
     "boolean": lambda text: text.lower() == "true",
     "int": _whole(32),
     "long": _whole(64),
-    "double": _decimal,
+    "double": _double,
     "datetime": _date,
 }

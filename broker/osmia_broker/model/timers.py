@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from itertools import takewhile
+from itertools import chain, takewhile
 
 from osmia_broker.model.dates import Period, full_date_time, read_period, zoned_date_time
 from osmia_broker.model.quartz import from_quartz
@@ -26,7 +26,7 @@ _ENDING = re.compile(r"(?P<cycle>R[^/]*/[^/]+)/(?P<end>[^/P]+)")
 _UNTIL = " until "  # between an interval and the moment (epoch milliseconds) that ends it
 _CRON_FIELDS = 6
 _YEARS = re.compile(r"(?P<first>[0-9]{4})(?:-(?P<last>[0-9]{4}))?(?:/(?P<step>[1-9][0-9]?))?")
-_LAST_YEAR_OF_QUARTZ = 2099
+_YEARS_OF_QUARTZ = range(1970, 2100)
 _DAY, _DAY_OF_WEEK = 3, 5  # places among them
 _NEAREST_WEEKDAY = re.compile(r"(?P<day>[1-9]|[12][0-9]|3[01])[Ww]")
 _MONTHS_MAX = 12 * 12  # to look at: a 29 February comes within eight years, or twelve around 2100
@@ -151,21 +151,35 @@ def _cron(text: str, after_ms: int = 0) -> Iterator[datetime] | None:
 
 
 def _years(field: str) -> set[int] | None:
+    """Return the years of a list, which may name each year once at most."""
+    parts = field.split(",")
+    if len(parts) > len(_YEARS_OF_QUARTZ):
+        return None
     found: set[int] = set()
-    for part in field.split(","):
+    for part in parts:
         match = _YEARS.fullmatch(part)
         if match is None:
             return None
         first = int(match["first"])
-        last = int(match["last"]) if match["last"] else _LAST_YEAR_OF_QUARTZ if match["step"] else first
+        last = int(match["last"]) if match["last"] else _YEARS_OF_QUARTZ[-1] if match["step"] else first
+        if first not in _YEARS_OF_QUARTZ or last not in _YEARS_OF_QUARTZ:
+            return None
         found.update(range(first, last + 1, int(match["step"] or 1)))
     return found
 
 
 def _in_years(years: set[int], fields: list[str], after: datetime) -> Iterator[datetime]:
-    for year in sorted(one for one in years if one >= after.year):
+    """Yield the moments that lie in *years*. A year is looked at only if it, or an earlier one, has a moment."""
+    earliest = after.year
+    while year := min((one for one in years if one >= earliest), default=0):
         begin = max(after, datetime(year, 1, 1, tzinfo=UTC) - timedelta(seconds=1))
-        yield from takewhile(partial(_is_of_year, year), _every_year(fields, begin) or ())
+        moments = _every_year(fields, begin) or iter(())
+        first = next(moments, None)
+        if first is None:
+            return
+        if first.year == year:
+            yield from takewhile(partial(_is_of_year, year), chain((first,), moments))
+        earliest = max(first.year, year + 1)
 
 
 def _is_of_year(year: int, moment: datetime) -> bool:
