@@ -65,6 +65,8 @@ def test_a_mistake_names_what_was_meant(capsys, line, mend):
         ("instance migrate 1", "Error: Expected the option --to, but found none."),
         ("instance variables 1 --var", "Error: Expected a value behind --var, but found none."),
         ("task lst", "Error: There is no command 'lst'."),
+        ("task cla", "Error: There is no command 'cla'. Did you mean 'claim' or 'unclaim'?"),
+        ("task comp", "Error: There is no command 'comp'. Did you mean 'complete'?"),
         ("message publish paid 7", "Error: There is no place for '7'."),
     ],
 )

@@ -55,6 +55,11 @@ def _empty(found: "re.Match[str]") -> str:
     return f"Expected {f'a value behind {name}' if name.startswith('-') else name.upper()}, but found an empty word."
 
 
+def _no_command(found: "re.Match[str]") -> str:
+    name, meant = found.groups()
+    return f"There is no command {name}.{meant.replace(', ', ' or ')}"
+
+
 EMPTY = "an empty word"
 NARROWING = {"process", "type"}  #: options that say which of all; an empty word behind them would stand for all
 CHOICE = re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Value error, '(.*)' is not one of (.*?)\.?$")
@@ -74,7 +79,7 @@ SENTENCES = (
     (re.compile(r"^Option '([^']+)' requires an argument\.$"), r"Expected a value behind \1, but found none."),
     (re.compile(r"^Missing option '([^']+)'.*$"), r"Expected the option \1, but found none."),
     (re.compile(r"^Missing argument '([^']+)'.*$"), _missing),
-    (re.compile(r"^No such command (\S+)\.(.*)$"), r"There is no command \1.\2"),
+    (re.compile(r"^No such command (\S+)\.(.*)$"), _no_command),
     (re.compile(r"^Got unexpected extra arguments?(?:\(s\))? \((.*)\)$"), r"There is no place for '\1'."),
 )
 UNKNOWN_OPTION = re.compile(r"^No such option: ([^\s.]+)")
