@@ -51,14 +51,23 @@ _RULES: dict[Any, _Rule] = {
 _WORDS = _Rule(tuple, _are_names, "a list")  #: of words that have a type of their own: `Iterable[JobState | str]`
 
 
-def checks_arguments(calls: Class) -> Class:
-    """Let each public method of *calls* check its arguments that are texts, bytes, integers and lists of names. None passes where it is allowed."""
-    for name, method in list(vars(calls).items()):
-        if inspect.isfunction(method) and not name.startswith("_"):
-            rules = _rules_of(method)
-            if rules:
-                setattr(calls, name, _checking(method, rules))
-    return calls
+def calls_of(place: str) -> Callable[[Class], Class]:
+    """Return a decorator for a class of calls that people reach at *place*, such as `Client.user_tasks`.
+
+    Each public method checks its arguments that are texts, bytes, integers and lists of names. None passes where it is allowed.
+    Python's own errors name the method by its place too: whoever calls it does not know the class.
+    """
+
+    def dress(calls: Class) -> Class:
+        for name, method in list(vars(calls).items()):
+            if inspect.isfunction(method) and not name.startswith("_"):
+                method.__qualname__ = f"{place}.{name}"
+                rules = _rules_of(method)
+                if rules:
+                    setattr(calls, name, _checking(method, rules))
+        return calls
+
+    return dress
 
 
 def _rules_of(method: Callable[..., Any]) -> dict[str, _Rule]:

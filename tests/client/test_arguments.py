@@ -34,6 +34,33 @@ async def test_a_wrong_argument_is_named(call: Any, text: str) -> None:
             await call(client)
 
 
+@pytest.mark.parametrize(
+    ("call", "place"),
+    [
+        (lambda c: c.search_variables(), "Client.search_variables()"),
+        (lambda c: c.complete_job(), "Client.complete_job()"),
+        (lambda c: c.topology(1), "Client.topology()"),
+        (lambda c: c.events(nothing=1), "Client.events()"),
+        (lambda c: c.user_tasks.claim(), "Client.user_tasks.claim()"),
+        (lambda c: c.batches.cancel(), "Client.batches.cancel()"),
+    ],
+)
+async def test_a_missing_or_surplus_argument_is_told_of_the_call_as_people_know_it(call: Any, place: str) -> None:
+    async with Client("127.0.0.1:1") as client:
+        with pytest.raises(TypeError, match=rf"^{re.escape(place)} "):
+            await call(client)
+
+
+def test_every_call_is_named_by_its_place() -> None:
+    client = Client("127.0.0.1:1")
+    groups = {name: group for name, group in vars(client).items() if not name.startswith("_")}
+    assert "batches" in groups
+    for place, calls in {"Client": client, **{f"Client.{name}": group for name, group in groups.items()}}.items():
+        methods = [name for name in dir(calls) if not name.startswith("_") and callable(getattr(calls, name))]
+        assert methods, place
+        assert {getattr(calls, name).__qualname__ for name in methods} == {f"{place}.{name}" for name in methods}
+
+
 class Whole:
     """A whole number of another library."""
 

@@ -16,7 +16,7 @@ from typing import Any
 from grpc import StatusCode
 
 from osmia import variables as variables_json
-from osmia.arguments import checks_arguments
+from osmia.arguments import calls_of
 from osmia.backoff import Backoff
 from osmia.calls.call import Calls
 from osmia.calls.fields import fields_of, numbers_of
@@ -107,7 +107,7 @@ class BatchItem:
     end_ms: int
 
 
-@checks_arguments
+@calls_of("Client.batches")
 class BatchCalls(Calls):
     """Begin batch operations, look at them, and stop them.
 

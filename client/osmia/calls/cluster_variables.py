@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from osmia import variables as variables_json
-from osmia.arguments import checks_arguments
+from osmia.arguments import calls_of
 from osmia.calls.call import Calls
 from osmia.calls.fields import value_of
 from osmia.results import Page
@@ -30,7 +30,7 @@ class ClusterVariable:
     metadata: Metadata
 
 
-@checks_arguments
+@calls_of("Client.cluster_variables")
 class ClusterVariableCalls(Calls):
     """Create, update, delete and find cluster variables."""
 

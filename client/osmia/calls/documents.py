@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from osmia import variables as variables_json
-from osmia.arguments import checks_arguments
+from osmia.arguments import calls_of
 from osmia.calls.call import Calls
 from osmia.calls.fields import fields_of
 from osmia_proto import queries
@@ -58,7 +58,7 @@ class DocumentLink:
     expires_ms: int
 
 
-@checks_arguments
+@calls_of("Client.documents")
 class DocumentCalls(Calls):
     """Store, read, delete and link documents."""
 

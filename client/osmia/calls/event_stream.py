@@ -9,7 +9,7 @@ from typing import Any, Self
 import msgspec
 
 from osmia import variables as variables_json
-from osmia.arguments import checks_arguments
+from osmia.arguments import calls_of
 from osmia.backoff import Backoff
 from osmia.calls.call import Calls
 from osmia.errors import Unavailable
@@ -105,7 +105,7 @@ class EventStream:
             return response
 
 
-@checks_arguments
+@calls_of("Client")
 class EventStreamCalls(Calls):
     """Follow events, and look which are kept."""
 

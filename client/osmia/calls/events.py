@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from osmia import variables as variables_json
-from osmia.arguments import checks_arguments
+from osmia.arguments import calls_of
 from osmia.calls.call import Calls
 from osmia_proto import gateway, queries
 
@@ -24,7 +24,7 @@ class Correlation:
     process_instance_key: int
 
 
-@checks_arguments
+@calls_of("Client")
 class EventCalls(Calls):
     """Publish and correlate messages, broadcast signals, evaluate conditions."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from osmia._channel import Channel
-from osmia.arguments import checks_arguments
+from osmia.arguments import calls_of
 from osmia.calls.call import Calls
 from osmia.calls.items import ItemCalls
 from osmia.results import Page
@@ -32,7 +32,7 @@ class GlobalTaskListener:
     priority: int
 
 
-@checks_arguments
+@calls_of("Client.global_task_listeners")
 class GlobalTaskListenerCalls(Calls):
     """Create, update, delete and find global task listeners."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from osmia import variables as variables_json
-from osmia.arguments import checks_arguments
+from osmia.arguments import calls_of
 from osmia.calls.call import ANSWER_SLACK_MS, Calls
 from osmia.results import CompletedInstance, CreatedInstance
 from osmia_proto import gateway, queries
@@ -42,7 +42,7 @@ class Move:
     use_source_parent: bool = False
 
 
-@checks_arguments
+@calls_of("Client")
 class InstanceCalls(Calls):
     """Start process instances, change them and end them."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from osmia.arguments import checks_arguments
+from osmia.arguments import calls_of
 from osmia.calls.call import Calls, json_text, who
 from osmia_proto import queries
 
@@ -32,7 +32,7 @@ class ItemPage:
     next: str
 
 
-@checks_arguments
+@calls_of("Client")
 class ItemCalls(Calls):
     """Read lists. *user* and *groups* name the acting person while the broker asks for no sign-in: who they are decides which tasks they see."""
 

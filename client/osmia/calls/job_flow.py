@@ -1,6 +1,6 @@
 """Calls about the flow of jobs: pause and limit job types, and list the workers. Osmia's broker alone has them."""
 
-from osmia.arguments import checks_arguments
+from osmia.arguments import calls_of
 from osmia.calls.call import Calls
 from osmia.results import FairBy, JobFlow, WorkerInfo
 from osmia_proto import queries
@@ -8,7 +8,7 @@ from osmia_proto import queries
 _FAIR_BY = "FAIR_BY_"
 
 
-@checks_arguments
+@calls_of("Client")
 class JobFlowCalls(Calls):
     """Control which jobs are handed out, how fast and to whom."""
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 
 from osmia import variables as variables_json
-from osmia.arguments import checks_arguments
+from osmia.arguments import calls_of
 from osmia.calls.call import ANSWER_SLACK_MS, Calls
 from osmia.job import AdHocResult, Job, TaskListenerResult, job_from_wire
 from osmia_proto import gateway
@@ -11,7 +11,7 @@ from osmia_proto import gateway
 LONG_POLL_MS = 10_000  # the time that gateways wait by default
 
 
-@checks_arguments
+@calls_of("Client")
 class JobCalls(Calls):
     """Take jobs and report their outcome. A `Worker` does all of this by itself."""
 

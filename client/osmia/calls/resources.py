@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from osmia import variables as variables_json
-from osmia.arguments import checks_arguments
+from osmia.arguments import calls_of
 from osmia.calls.call import Calls
 from osmia.calls.fields import fields_of, value_of
 from osmia.results import (
@@ -58,7 +58,7 @@ class Form:
     schema: str
 
 
-@checks_arguments
+@calls_of("Client")
 class ResourceCalls(Calls):
     """Deploy and delete resources, evaluate decisions, list the brokers."""
 

@@ -6,7 +6,7 @@ Only Osmia answers these calls. A Zeebe gateway raises `Unimplemented`.
 from collections.abc import Iterable
 
 from osmia import variables as variables_json
-from osmia.arguments import checks_arguments
+from osmia.arguments import calls_of
 from osmia.calls.call import Calls
 from osmia.calls.fields import fields_of, numbers_of, value_of
 from osmia.history import DecisionEvaluation, DecisionEvaluationState, TakenFlow
@@ -44,7 +44,7 @@ _SUBSCRIPTION = "SUBSCRIPTION_STATE_"
 _EVALUATION = "DECISION_EVALUATION_STATE_"
 
 
-@checks_arguments
+@calls_of("Client")
 class SearchCalls(Calls):
     """Search instances, jobs, incidents, definitions, variables, timers, subscriptions, messages and evaluated decisions.
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from osmia import variables as variables_json
 from osmia._channel import Channel
-from osmia.arguments import checks_arguments
+from osmia.arguments import calls_of
 from osmia.calls.call import ANSWER_SLACK_MS, json_text, who
 from osmia.calls.task_lists import UserTaskFilter, UserTaskProposal, UserTaskSnooze
 from osmia_proto import queries
@@ -112,7 +112,7 @@ class UserTaskChange:
     task: Mapping[str, Any]
 
 
-@checks_arguments
+@calls_of("Client.user_tasks")
 class UserTaskCalls:
     """The calls on user tasks."""
 
