@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -50,6 +51,10 @@ SDK_MAY_IMPORT = {"osmia", "osmia_proto", "grpc", "msgspec", "google"} | sys.std
 SDK_USERS = ("child", "cli", "loadtest", "testing")  # the broker's own parts never talk to a broker
 
 FUNCTION_LINES_MAX = 60
+NEVER_ONE = {
+    "osmia_broker.engine.modification",
+    "osmia_broker.store.refused",
+}  # they tell of too many, and write numbers as all refusals do
 LEVELS_MAX = 3  # of blocks in blocks
 PROSE_CHARACTERS_MAX = 150  # of a line of a docstring or a comment; a text that is shown stays whole
 FILE_LINES_MAX = 500
@@ -349,6 +354,29 @@ def test_nothing_is_left_that_nobody_uses():
         for name in made_in(TREES[module])
         if name not in used and not name.startswith(("pytest_", "__"))
     )
+
+
+def test_a_number_of_things_is_written_with_counted():
+    """`{len(keys)} tasks` says "1 tasks" one day. Where one thing has words of its own, `... if len(keys) == 1 else ...`, the plural is right."""
+    none(
+        f"{module}:{text.lineno} counts without osmia_broker.base.counted"
+        for module in BROKER
+        if module not in NEVER_ONE
+        for text in texts_for_several(TREES[module])
+        for value, behind in pairwise(text.values)
+        if isinstance(value, ast.FormattedValue) and ast.unparse(value.value).startswith("len(")
+        if isinstance(behind, ast.Constant) and re.match(r" [a-z]+s\b", str(behind.value))
+    )
+
+
+def texts_for_several(node: ast.AST) -> Iterator[ast.JoinedStr]:
+    """The texts with values in them, but for those that are chosen when a length is not 1."""
+    if isinstance(node, ast.JoinedStr):
+        yield node
+    for child in ast.iter_child_nodes(node):
+        is_told_apart = isinstance(node, ast.IfExp) and child is node.orelse and " == 1" in ast.unparse(node.test)
+        if not is_told_apart:
+            yield from texts_for_several(child)
 
 
 def test_no_test_sleeps_to_wait():

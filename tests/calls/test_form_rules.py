@@ -67,6 +67,7 @@ def test_values_that_pass(one: dict[str, Any], value: Any):
         (field("checkbox", required=True), False, "is required"),
         (field("checklist", values=CHOICE, required=True), [], "is required"),
         (field(minLength=2), " a ", "is shorter than 2 characters"),
+        (field(maxLength=1), "ab", "is longer than 1 character"),
         (field(maxLength=2), "abc", "is longer than 2 characters"),
         (field(pattern="^[a-c]+$"), "abd", "does not match its pattern"),
         (field(validationType="email"), "ada", "is no e-mail address"),

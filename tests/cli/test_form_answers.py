@@ -160,6 +160,7 @@ TEXT, NUMBER = {"type": "textfield"}, {"type": "number"}
     ("part", "answer", "expected"),
     [
         (TEXT | {"validate": {"minLength": 3}}, "Al", "expected at least 3 characters, but found 2"),
+        (TEXT | {"validate": {"maxLength": 1}}, "Al", "expected at most 1 character, but found 2"),
         (TEXT | {"validate": {"minLength": 3}}, "Ali", ""),
         ({"type": "textarea", "validate": {"maxLength": 3}}, "Alim", "expected at most 3 characters, but found 4"),
         (TEXT | {"validate": {"validationType": "email"}}, "nomail", "expected an e-mail address, but found 'nomail'"),

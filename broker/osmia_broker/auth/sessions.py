@@ -17,6 +17,7 @@ from osmia_broker.auth.signing import Signer
 from osmia_broker.auth.spent import SpentIds
 from osmia_broker.auth.user import User
 from osmia_broker.auth.users_file import StoredUser, UsersFile
+from osmia_broker.base.counted import counted
 from osmia_broker.base.errors import Unauthenticated
 
 SESSION_S = 12 * 3600  # a working day
@@ -62,7 +63,7 @@ class Sessions:
         cookie = self._signer.sign(self._purpose, zlib.compress(msgspec.json.encode(session)))
         if len(cookie) > COOKIE_CHARACTERS_MAX:
             raise Unauthenticated(
-                f"Expected a user whose groups fit into a cookie, but found {len(user.groups)} groups; "
+                f"Expected a user whose groups fit into a cookie, but found {counted(len(user.groups), 'group')}; "
                 "another oidc_groups_claim may name fewer"
             )
         return cookie

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from osmia_broker import feel
+from osmia_broker.base.counted import counted
 from osmia_broker.model.expressions import UnreadableExpression
 from osmia_broker.model.expressions import feel as compile_feel
 from osmia_broker.state.json_text import Digits
@@ -209,9 +210,9 @@ def _fault_of_text(rules: dict[str, Any], value: str) -> str:
     length, least, most = len(value.strip()), _number(rules.get("minLength")), _number(rules.get("maxLength"))
     pattern, kind = rules.get("pattern"), rules.get("validationType")
     if least is not None and length < least:
-        return f"is shorter than {least} characters"
+        return f"is shorter than {counted(least, 'character')}"
     if most is not None and length > most:
-        return f"is longer than {most} characters"
+        return f"is longer than {counted(most, 'character')}"
     if kind == "email" and not _EMAIL.fullmatch(value):
         return "is no e-mail address"
     if kind == "phone" and not _PHONE.fullmatch(re.sub(r"[ ()/.-]", "", value)):

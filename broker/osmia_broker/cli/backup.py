@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from osmia_broker.base.cluster_id import BROKER_FILE
+from osmia_broker.base.counted import counted
 from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.cli.progress import progress_bar
 from osmia_broker.cli.session import Session, with_session
@@ -93,7 +94,7 @@ def report(session: Session, made: "Backup", place: Path, done: str) -> None:
         "files": len(made.files),
         "bytes": made.bytes,
     }
-    session.one(row, key="directory", text=f"{done}: {len(made.files)} files, {size}")
+    session.one(row, key="directory", text=f"{done}: {counted(len(made.files), 'file')}, {size}")
 
 
 @contextmanager

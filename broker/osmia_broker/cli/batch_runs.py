@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from osmia_broker.base.counted import counted
 from osmia_broker.cli.batches import batch_row
 from osmia_broker.cli.failures import Exit, Failure, telling_end, usage
 from osmia_broker.cli.items import together
-from osmia_broker.cli.output import counted
 from osmia_broker.cli.processes import missing_process
 from osmia_broker.cli.progress import progress_bar
 from osmia_broker.cli.session import TIMEOUT, Session, milliseconds, spelt
@@ -85,7 +85,7 @@ def carry_out(
             session.say(f"To follow it: osmia batch show {begun.key} --follow")
             return
         batch = followed(session, client, begun.key, wait=session.timeout)
-        told = f"{batch.completed} of {counted(batch.items, run.noun)} {run.done}"
+        told = f"{batch.completed:,} of {counted(batch.items, run.noun)} {run.done}"
         session.one(batch_row(batch), key="batchOperationKey", text=told)
         expect_all_done(client, batch, told)
 

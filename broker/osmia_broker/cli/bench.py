@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from osmia_broker.base.counted import counted
 from osmia_broker.base.whole_numbers import INT32_MAX
 from osmia_broker.cli.failures import Exit, Failure, from_call, from_child
 from osmia_broker.cli.output import Output
@@ -145,7 +146,7 @@ def _print(session: Session, plan: "Plan", report: "Report") -> None:
         return
     load = f"{plan.rate:g}/s open loop" if plan.rate else f"{plan.in_flight} in flight"
     lines = {
-        "load": f"{load}, {plan.lanes} clients, {plan.workers} workers ({plan.mode}), {plan.seconds:g} s",
+        "load": f"{load}, {counted(plan.lanes, 'client')}, {counted(plan.workers, 'worker')} ({plan.mode}), {plan.seconds:g} s",
         "instances": f"{report.instances}, {report.instances_per_s:g}/s",
         "latency ms": f"p50 {report.p50_ms}  p95 {report.p95_ms}  p99 {report.p99_ms}  max {report.max_ms}",
         "broker CPU": f"{report.broker_cpu_ms_per_instance} ms an instance"

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from osmia_broker.base import private_files
+from osmia_broker.base.counted import counted
 from osmia_broker.cli.demo_broker import PROCESS, print_step, write
 from osmia_broker.cli.failures import Exit, Failure, from_child
 
@@ -212,7 +213,10 @@ class ClusterDemo:
         lost = [key for key, state in there.items() if state != "COMPLETED"]
         twice = [key for key, number in books.completed.items() if number > 1]
         tasks, known = TASKS * len(there), sum(instance in there for instance, _ in books.completed)
-        print_step("books", f"{len(there)} instances were acknowledged, {len(there) - len(lost)} have completed")
+        print_step(
+            "books",
+            f"{counted(len(there), 'instance was', 'instances were')} acknowledged, {len(there) - len(lost)} have completed",
+        )
         print_step("", f"{known} of their {tasks} tasks were acknowledged as completed, {len(twice)} of them twice")
         if known < tasks:
             print_step("", f"(of {tasks - known}, the acknowledgement was lost with the broker)")

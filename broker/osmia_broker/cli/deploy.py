@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from osmia_broker.base.counted import counted
 from osmia_broker.base.system_errors import in_words
 from osmia_broker.cli.deploy_faults import refused
 from osmia_broker.cli.failures import Exit, Failure, from_call, report, until_interrupted, usage
-from osmia_broker.cli.output import Column, Output, Row, counted
+from osmia_broker.cli.output import Column, Output, Row
 from osmia_broker.cli.session import Session, with_session
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ A broker that leaves the places out does not matter: the files are at hand here.
 
 from collections.abc import Sequence
 
+from osmia_broker.base.counted import counted
 from osmia_broker.base.deployment_problems import HEAD, Problem, in_words, problems_in
 from osmia_broker.cli.failures import Exit, Failure
 
@@ -53,7 +54,7 @@ def refused(details: str, files: Sequence[tuple[str, bytes]]) -> Failure:
     if len(lines) <= 1:
         what = f"Nothing was deployed: {lines[0]}" if lines else "The broker refused, and nothing was deployed."
         return Failure(Exit.REFUSED, what, mend=mend, code="INVALID_ARGUMENT")
-    what = f"Nothing was deployed, because of {len(lines)} problems:"
+    what = f"Nothing was deployed, because of {counted(len(lines), 'problem')}:"
     return Failure(Exit.REFUSED, what, details=lines, mend=mend, code="INVALID_ARGUMENT")
 
 

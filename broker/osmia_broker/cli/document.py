@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from osmia_broker.base.counted import counted
 from osmia_broker.base.system_errors import in_words
 from osmia_broker.base.whole_numbers import INT64_MAX
 from osmia_broker.cli.failures import unwritten, usage
@@ -61,7 +62,7 @@ def upload(
             expires_ms=now_ms() + milliseconds(keep) if keep else 0,
             process_instance_key=instance,
         )
-    text = f"Stored {stored.file_name or 'a document'} ({stored.size} bytes) as {stored.id}"
+    text = f"Stored {stored.file_name or 'a document'} ({counted(stored.size, 'byte')}) as {stored.id}"
     session.one(_row(stored), key="documentId", text=text)
 
 
@@ -91,7 +92,9 @@ def download(
         except OSError as error:
             raise unwritten(error) from error
     session.one(
-        {"documentId": id, "file": str(file), "size": size}, key="documentId", text=f"Wrote {size} bytes to {file}"
+        {"documentId": id, "file": str(file), "size": size},
+        key="documentId",
+        text=f"Wrote {counted(size, 'byte')} to {file}",
     )
 
 

@@ -9,6 +9,8 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
+from osmia_broker.base.counted import counted
+
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 _PHONE = re.compile(r"(\+|00)[1-9][0-9 ()/-]{3,20}")
 
@@ -50,9 +52,9 @@ def _broken(part: dict[str, Any], answer: str) -> Iterator[str]:
 def _of_text(rules: dict[str, Any], answer: str) -> Iterator[str]:
     least, most, pattern = (rules.get(name) for name in ("minLength", "maxLength", "pattern"))
     if type(least) is int and len(answer) < least:
-        yield f"expected at least {least} characters, but found {len(answer)}"
+        yield f"expected at least {counted(least, 'character')}, but found {len(answer)}"
     if type(most) is int and len(answer) > most:
-        yield f"expected at most {most} characters, but found {len(answer)}"
+        yield f"expected at most {counted(most, 'character')}, but found {len(answer)}"
     kind = rules.get("validationType")
     if kind == "email" and not _EMAIL.fullmatch(answer):
         yield f"expected an e-mail address, but found '{answer}'"

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from osmia_broker.base.counted import counted
 from osmia_broker.base.whole_numbers import INT32_MAX, INT64_MAX
 from osmia_broker.cli import offers
 from osmia_broker.cli.failures import Exit, Failure, from_call, usage
 from osmia_broker.cli.incidents import kind_of_incident
 from osmia_broker.cli.options import Key, Process
-from osmia_broker.cli.output import counted
 from osmia_broker.cli.rows import every, incident_row
 from osmia_broker.cli.session import Session, with_session
 from osmia_broker.cli.several import Deed, do_each

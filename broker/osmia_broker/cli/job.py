@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from osmia_broker.base.counted import counted
 from osmia_broker.base.whole_numbers import INT32_MAX
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.cli.options import JobType, Key, Var, Vars
-from osmia_broker.cli.output import Column, counted, moment
+from osmia_broker.cli.output import Column, moment
 from osmia_broker.cli.rows import every
 from osmia_broker.cli.session import Session, as_duration, duration_option, milliseconds, spelt, with_session
 

@@ -5,10 +5,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from osmia_broker.base.counted import counted
 from osmia_broker.base.whole_numbers import INT32_MAX
 from osmia_broker.cli.failures import usage
 from osmia_broker.cli.options import Instance, JobType, Limit, OfJobType
-from osmia_broker.cli.output import Column, counted, moment
+from osmia_broker.cli.output import Column, moment
 from osmia_broker.cli.rows import JOB_COLUMNS, PAGE, every, first, job_row
 from osmia_broker.cli.session import Session, with_session
 

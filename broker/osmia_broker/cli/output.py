@@ -32,11 +32,6 @@ class Output(StrEnum):
     KEY = "key"
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """Return *number* with its noun: `1 job`, `2 jobs`. *many* is the plural where it is not *one* with an s."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
-
-
 @dataclass(frozen=True, slots=True)
 class Column:
     """One field of a list, and its title in a table. The first column is the key."""

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from osmia_broker.base.counted import counted
 from osmia_broker.cli.failures import usage
-from osmia_broker.cli.output import Column, counted
+from osmia_broker.cli.output import Column
 from osmia_broker.cli.profiles import LIST, Profile, changing, load
 from osmia_broker.cli.session import Session, with_session
 

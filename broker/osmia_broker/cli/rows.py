@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from osmia_broker.cli.output import Column, Row, counted, moment
+from osmia_broker.base.counted import counted
+from osmia_broker.cli.output import Column, Row, moment
 from osmia_broker.cli.session import Session
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from osmia_broker.base.counted import counted
 from osmia_broker.cli.failures import Exit, Failure, from_call
-from osmia_broker.cli.output import counted
 from osmia_broker.cli.progress import progress_bar
 from osmia_broker.cli.session import Session
 
@@ -43,7 +43,7 @@ def do_each(session: Session, address: str, keys: Sequence[int], act: Callable[[
         more = f"; and {len(failures) - TOLD_MAX} more" if len(failures) > TOLD_MAX else ""
         raise Failure(
             Exit.PARTLY,
-            f"{len(keys) - len(failures)} of {counted(len(keys), deed.noun)} {deed.done}.",
+            f"{len(keys) - len(failures):,} of {counted(len(keys), deed.noun)} {deed.done}.",
             why="; ".join(failures[:TOLD_MAX]) + more,
             mend=deed.mend,
             code="PARTLY",

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from osmia_broker.base.counted import counted
 from osmia_broker.cli.failures import Exit, Failure
-from osmia_broker.cli.output import Row, counted
+from osmia_broker.cli.output import Row
 from osmia_broker.cli.session import Session, with_session
 
 if TYPE_CHECKING:

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from osmia_broker.base.counted import counted
 from osmia_broker.cli.jobs import OPEN
-from osmia_broker.cli.output import counted, moment
+from osmia_broker.cli.output import moment
 from osmia_broker.cli.rows import every
 
 if TYPE_CHECKING:

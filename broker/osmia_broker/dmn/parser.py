@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from lxml import etree
 
 from osmia_broker import feel
+from osmia_broker.base.counted import counted
 from osmia_broker.dmn import requirements
 from osmia_broker.dmn.document import attribute, child, children, local_name, read, text_of, vocabulary_of
 from osmia_broker.dmn.errors import Fault, InvalidModel, shorten
@@ -268,7 +269,7 @@ class _Builder:
             cells = tuple(self._entry(cell) for cell in children(row) if _is_logic(cell))
             if len(cells) != len(columns):
                 self.expressions.fault(
-                    row, f"Expected {len(columns)} cells, one for each column, but found {len(cells)}"
+                    row, f"Expected {counted(len(columns), 'cell')}, one for each column, but found {len(cells)}"
                 )
             rows.append(cells)
         return Relation(columns, tuple(rows))

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from lxml import etree
 
 from osmia_broker import feel
+from osmia_broker.base.counted import counted
 from osmia_broker.dmn import hit_policy
 from osmia_broker.dmn.column_index import ColumnIndex
 from osmia_broker.dmn.document import attribute, child, children, one_line, text_of
@@ -90,7 +91,9 @@ def _check_row(
     row: etree._Element, entries: Sequence[etree._Element], columns: int, name: str, expressions: Expressions
 ) -> None:
     if len(entries) != columns:
-        expressions.fault(row, f"Expected {columns} elements '{name}', one for each column, but found {len(entries)}")
+        expressions.fault(
+            row, f"Expected {counted(columns, 'element')} '{name}', one for each column, but found {len(entries)}"
+        )
 
 
 def _rule(row: etree._Element, cells: Sequence[etree._Element], columns: int, expressions: Expressions) -> Rule:

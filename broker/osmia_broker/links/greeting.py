@@ -15,6 +15,7 @@ import secrets
 from dataclasses import dataclass
 from hashlib import sha256
 
+from osmia_broker.base.counted import counted
 from osmia_broker.links.messages import (
     PROTOCOL,
     Hello,
@@ -119,7 +120,7 @@ class Handshake:
             raise LinkRefused(f"Expected a broker of cluster {me.cluster}, but found one of {_short(peer.cluster)}")
         if peer.partitions != me.partitions:
             raise LinkRefused(
-                f"Expected a cluster of {me.partitions} partitions, but found {peer.partitions} at process {peer.process}"
+                f"Expected a cluster of {counted(me.partitions, 'partition')}, but found {peer.partitions} at process {peer.process}"
             )
         if peer.process == me.process:
             raise LinkRefused(f"Expected another process, but found process {me.process}, which is this one")

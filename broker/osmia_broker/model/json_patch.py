@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from osmia_broker.base.counted import counted
 from osmia_broker.base.whole_numbers import whole_number
 from osmia_broker.model.faults import quote
 from osmia_broker.model.templates import CHARACTERS_MAX, characters_of
@@ -164,7 +165,9 @@ def _put_into_list(items: list[Any], path: Pointer, value: Any, *, replaces: boo
         return [*items, value]
     index = whole_number(name, most=len(items) + appends - 1)
     if index is None:
-        raise PatchFailed(f"Expected '{name}' to be an index of a list of {len(items)} items, but found none such")
+        raise PatchFailed(
+            f"Expected '{name}' to be an index of a list of {counted(len(items), 'item')}, but found none such"
+        )
     if appends:
         return [*items[:index], value, *items[index:]]
     return [*items[:index], _put(items[index], rest, value, replaces=replaces), *items[index + 1 :]]

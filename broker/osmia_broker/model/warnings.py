@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from osmia_broker.base.counted import counted
 from osmia_broker.model.dialects.zeebe_words import ATTRIBUTES, OUTER, WITHOUT_EFFECT
 from osmia_broker.model.faults import Fault, meant, quote
 from osmia_broker.model.foreign import foreign_names
@@ -144,8 +145,7 @@ def _about(name: str, count: int) -> str:
     from osmia_broker.feel import PROCESS_FUNCTIONS
 
     if name in PROCESS_FUNCTIONS:
-        arguments = "1 argument" if count == 1 else f"{count} arguments"
-        return f"No FEEL function '{quote(name)}' takes {arguments}; this call gives null"
+        return f"No FEEL function '{quote(name)}' takes {counted(count, 'argument')}; this call gives null"
     near = get_close_matches(name, PROCESS_FUNCTIONS, n=1, cutoff=0.6)
     suggestion = f"; did you mean '{near[0]}'?" if near else ""
     return f"There is no FEEL function '{quote(name)}'; this call gives null{suggestion}"

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from osmia_broker.base import cluster_id, private_files, system_errors
 from osmia_broker.base.addresses import without_password
+from osmia_broker.base.counted import counted
 from osmia_broker.base.errors import StoreFailed
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.settings.config import Settings
-from osmia_broker.state.partitioning import COUNT_FILE, in_words
+from osmia_broker.state.partitioning import COUNT_FILE
 from osmia_broker.state.store_protocol import Leadership, Store
 from osmia_broker.store.sqlite import SqliteStore
 
@@ -78,8 +79,8 @@ def _sqlite(settings: Settings, counters: Mapping[int, PartitionCounters]) -> Da
     _fix_count(data_dir, count)
     paths = {number: path_of(data_dir, number) for number in range(1, count + 1)}
     stores = {number: SqliteStore(paths[number], partition_id=number) for number in counters}
-    for number, counted in counters.items():
-        gauges = counted.gauges
+    for number, own in counters.items():
+        gauges = own.gauges
         gauges.store_bytes = partial(_size_of, paths[number])
         gauges.free_disk_bytes = lambda: shutil.disk_usage(data_dir).free
         gauges.epoch = partial(getattr, stores[number], "epoch")
@@ -131,7 +132,7 @@ def _fix_count(data_dir: Path, count: int) -> None:
         private_files.replace(file, f"{count}\n".encode())
     elif found and found != count:
         raise StoreFailed(
-            f"Expected {data_dir} to have {in_words(count)}, but found {found}: the number is fixed when the directory is made."
+            f"Expected {data_dir} to have {counted(count, 'partition')}, but found {found}: the number is fixed when the directory is made."
             f" Set partitions to {found}"
         )
     missing = [number for number in range(1, count + 1) if is_used and not path_of(data_dir, number).exists()]
@@ -154,9 +155,9 @@ def _postgresql(
     server, count = Server(url), settings.partitions
     shared = _shared_leases(server, broker_id, count) if settings.links_secret and count > 1 else {}
     leases = shared or _leases(server, broker_id, count)
-    for number, counted in counters.items():
-        counted.gauges.epoch = partial(getattr, leases[number], "epoch")
-        counted.gauges.held_snapshot_seconds = partial(getattr, leases[1].life.held, "seconds")
+    for number, own in counters.items():
+        own.gauges.epoch = partial(getattr, leases[number], "epoch")
+        own.gauges.held_snapshot_seconds = partial(getattr, leases[1].life.held, "seconds")
 
     def announce(address: str) -> None:
         leases[1].life.address = address

@@ -26,8 +26,3 @@ def partition_of_message(name: str, correlation_key: str, partitions: int) -> in
     Messages without a key are spread by their names: with an empty text for all of them, one partition would have them all.
     """
     return partition_of_text(correlation_key or name, partitions)
-
-
-def in_words(partitions: int) -> str:
-    """Return a number of partitions in words."""
-    return "1 partition" if partitions == 1 else f"{partitions} partitions"

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from osmia_broker import feel
+from osmia_broker.base.counted import counted
 from osmia_broker.model import ElementType
 from osmia_broker.state.rows import Decision, DecisionEvaluation, Subscription
 from osmia_broker.state.task_rows import UserTask, UserTaskState
@@ -43,7 +44,8 @@ async def _element_instance(broker: "Broker", it: Instruction) -> None:
     amount, state = it.get("amount", 1), it["state"]
     found = _count(instance, element, state)
     if found != amount:
-        _fail(broker, instance, f"{amount} visits of '{element}' that {state.lower().replace('_', ' ')}", f"{found}")
+        expected = f"{counted(amount, 'visit')} of '{element}' that {state.lower().replace('_', ' ')}"
+        _fail(broker, instance, expected, f"{found}")
 
 
 async def _element_instances(broker: "Broker", it: Instruction) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from osmia_broker.base.counted import counted
 from osmia_broker.model import Process
 from osmia_broker.state.rows import ElementInstance, Incident, Job, JobState
 from osmia_broker.state.task_rows import UserTask
@@ -80,7 +81,7 @@ def short(value: Any) -> str:
         text = msgspec.json.encode(value).decode()
     except (TypeError, ValueError):
         text = repr(value)
-    return text if len(text) <= VALUE_CHARACTERS else f"{text[:VALUE_CHARACTERS]}… ({len(text)} characters)"
+    return text if len(text) <= VALUE_CHARACTERS else f"{text[:VALUE_CHARACTERS]}… ({counted(len(text), 'character')})"
 
 
 def names_of(model: Process) -> dict[str, str]:

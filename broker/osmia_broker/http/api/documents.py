@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from osmia_broker.base.counted import counted
 from osmia_broker.base.errors import OsmiaError
 from osmia_broker.calls.stored_documents import LINK_MS_MAX, require_store
 from osmia_broker.http.described import KEY, MOMENT, NUMBER, TEXT, FreeObject, properties, schema
@@ -111,7 +112,7 @@ async def create_documents(call: Call) -> Stored | Reply:
     if not files:
         raise invalid("No files provided.")
     if given and len(given) != len(files):
-        raise invalid(f"Expected metadata for each of {len(files)} files, but found {len(given)}.")
+        raise invalid(f"Expected metadata for each of {counted(len(files), 'file')}, but found {len(given)}.")
     stored = Stored(created_documents=[], failed_documents=[])
     for file, metadata in zip(files, given or [Metadata() for _ in files], strict=True):
         try:

@@ -7,6 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from osmia_broker import __version__
+from osmia_broker.base.counted import counted
 from osmia_broker.store.read.search import values
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -35,7 +36,7 @@ def environment() -> Environment:
     )
     made.globals["version"] = __version__
     made.filters["relative"] = relative
-    made.filters["plural"] = plural
+    made.filters["counted"] = counted
     made.filters["duration"] = duration
     made.filters["word"] = word
     made.filters["iso"] = values.moment
@@ -58,7 +59,7 @@ def relative(text: str, now_ms: int) -> str:
     count, name = _nearest(abs(seconds))
     if not count:
         return "just now"
-    return f"{plural(count, name)} ago" if seconds > 0 else f"in {plural(count, name)}"
+    return f"{counted(count, name)} ago" if seconds > 0 else f"in {counted(count, name)}"
 
 
 def _nearest(seconds: float) -> tuple[int, str]:
@@ -84,11 +85,6 @@ def duration(begin: str, end: str | None, now_ms: int) -> str:
 def word(name: str) -> str:
     """Write a constant as a word: `TIMED_OUT` becomes `Timed out`."""
     return name.replace("_", " ").capitalize()
-
-
-def plural(number: int, noun: str, many: str = "") -> str:
-    """Write a number of things: `1 task`, `2 tasks`."""
-    return f"{number:,} {noun if number == 1 else many or noun + 's'}"
 
 
 def render(templates: Environment, name: str, values: dict[str, Any]) -> str:

@@ -7,8 +7,8 @@ Alembic is imported only when there is something to migrate.
 from uuid import uuid4
 
 from osmia_broker.base.addresses import without_password
+from osmia_broker.base.counted import counted
 from osmia_broker.base.errors import OtherPartitions, StoreFailed
-from osmia_broker.state.partitioning import in_words
 from osmia_broker.state.store_protocol import PARTITION_BITS
 from osmia_broker.store import schema
 from osmia_broker.store.creation import HEAD
@@ -81,7 +81,7 @@ async def _fix_count(connection: Connection, server: Server, partitions: int) ->
             found = (await connection.row(count))["found"]
     if found != partitions:
         raise OtherPartitions(
-            f"Expected {without_password(server.url)} to have {in_words(partitions)}, but found {found}: the number is fixed when the"
+            f"Expected {without_password(server.url)} to have {counted(partitions, 'partition')}, but found {found}: the number is fixed when the"
             f" database is made. Set partitions to {found}",
             found,
         )

@@ -4,6 +4,7 @@ import re
 
 from starlette.responses import Response
 
+from osmia_broker.base.counted import counted
 from osmia_broker.base.errors import NotFound, OsmiaError
 from osmia_broker.http.web.instance_view import model_of
 from osmia_broker.http.web.numbers import number_in, numbers_in
@@ -188,7 +189,7 @@ async def resolve_chosen(visit: Visit) -> Response:
         except OsmiaError as error:
             refused.append(f"{key}: {str(error).rstrip('.')}")
     asked = min(len(keys), CHOSEN_MAX)
-    text = f"{asked - len(refused)} of {asked} {'incident' if asked == 1 else 'incidents'} resolved."
+    text = f"{asked - len(refused):,} of {counted(asked, 'incident')} resolved."
     if not refused:
         return visit.go("/incidents", status=text)
     more = f" And {len(refused) - REASONS_SHOWN} more." if len(refused) > REASONS_SHOWN else ""

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from starlette.responses import Response
 
+from osmia_broker.base.counted import counted
 from osmia_broker.base.errors import InvalidArgument, NotFound, OsmiaError
 from osmia_broker.http.web.choices import told_apart
 from osmia_broker.http.web.exports import csv_file, csv_lines
@@ -98,7 +99,7 @@ async def _each(visit: Visit, done: str, act: Callable[[int], Awaitable[object]]
         except OsmiaError as error:
             refused.append(f"{key}: {_reason(error)}")
     number = len(keys) - len(refused)
-    text = f"{number} of {len(keys)} {'instance' if len(keys) == 1 else 'instances'} {done}."
+    text = f"{number:,} of {counted(len(keys), 'instance')} {done}."
     if not refused:
         return visit.go(back, status=text)
     more = f" and {len(refused) - REASONS_SHOWN} more" if len(refused) > REASONS_SHOWN else ""

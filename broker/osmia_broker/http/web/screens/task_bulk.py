@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
+from osmia_broker.base.counted import counted
 from osmia_broker.calls.many_tasks import TASKS_MAX, Doing, Outcome, do_with_many
 from osmia_broker.http.web.numbers import numbers_in
 from osmia_broker.http.web.refusals import in_words
@@ -47,8 +48,10 @@ async def do_with_selected(visit: Visit) -> Response:
     )
     results = _results(outcomes, f"{DONE[what]} to {user}" if assignee else DONE[what])
     refused = [(one.title, one.text) for one in results if not one.is_done]
-    done = f"{DONE[what]} {len(keys) - len(refused)} of {len(keys)} tasks."
-    said = {"alert": f"{done} {_reasons(refused)}"} if refused else {"done": _done(what, len(keys))}
+    done = f"{DONE[what]} {len(keys) - len(refused):,} of {counted(len(keys), 'task')}."
+    said = (
+        {"alert": f"{done} {_reasons(refused)}"} if refused else {"done": f"{DONE[what]} {counted(len(keys), 'task')}."}
+    )
     return await _list_with(visit, results, said, back)
 
 
@@ -72,10 +75,6 @@ def _results(outcomes: Iterable[Outcome], done: str) -> list[Result]:
         Result(one.key, one.name or str(one.key), one.is_done, in_words(one.reason).rstrip(".") if one.reason else done)
         for one in outcomes
     ]
-
-
-def _done(what: str, count: int) -> str:
-    return f"{DONE[what]} {count} {'task' if count == 1 else 'tasks'}."
 
 
 def _reasons(refused: list[tuple[str, str]]) -> str:
