@@ -5,7 +5,7 @@ import json
 import pytest
 
 from osmia_broker.cli.app import run
-from osmia_broker.cli.deploy_faults import refused
+from osmia_broker.cli.deploy_faults import CUT, refused
 
 MANY = b"""<?xml version="1.0"?>
 <bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL" id="d" targetNamespace="x">
@@ -73,6 +73,30 @@ def test_an_answer_that_was_cut_says_that_there_may_be_more():
     told = refused((HEAD + text)[:1_000], [("many.bpmn", MANY)])
     assert told.details[-1].endswith("there may be more problems)")
     assert "more" not in told.details[-2]
+
+
+@pytest.mark.parametrize("begun", ["- El", "- Element: t2", "    - ERR", "'other.bpmn': - Ele", "'oth", ""])
+def test_a_line_that_was_only_begun_is_not_told(begun):
+    text = (
+        "'many.bpmn': - Element: t\n    - ERROR: Must have one\n    - ERROR: Must have two (line 5)\n".rjust(1_000)
+        + begun
+    )
+    told = refused(HEAD + text, [("many.bpmn", MANY)])
+    assert told.details == ['many.bpmn:5 t "Charge": Must have one', f"many.bpmn:5 t: Must have two{CUT}"]
+    assert told.mend == "osmia lint FILE   (it names all problems)"
+
+
+def test_half_of_a_reason_is_told():
+    text = "'many.bpmn': - Element: t\n    - ERROR: Must have one\n    - ERROR: Must ha".rjust(1_000)
+    assert refused(HEAD + text, [("many.bpmn", MANY)]).details[-1].endswith(f"Must ha{CUT}")
+
+
+def test_what_was_found_here_is_never_cut():
+    text = "'many.bpmn': - Element: t\n" + "    - ERROR: Must have one\n" * 100
+    told = refused(HEAD + text, [("many.bpmn", MANY)], is_answer=False)
+    assert len(told.details) == 100
+    assert told.details[-1].endswith("Must have one")
+    assert told.mend == ""
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def _plan(session: Session, client: "SyncClient", files: list[str]) -> None:
         check(session, files, "osmia deploy --dry-run")
         return
     except InvalidArgument as error:
-        raise _undeployable(error.details, resources) from error
+        raise _undeployable(refused(error.details, resources), len(resources)) from error
     for warning in plan.warnings:
         session.say(f"Warning: {warning}")
     rows = [
@@ -134,9 +134,8 @@ def _plan(session: Session, client: "SyncClient", files: list[str]) -> None:
         session.list(rows, PLANNED_COLUMNS, empty="")
 
 
-def _undeployable(details: str, resources: list[tuple[str, bytes]]) -> Failure:
-    failure = refused(details, resources)
-    whose = "The file" if len(resources) == 1 else "The files"
+def _undeployable(failure: Failure, files: int) -> Failure:
+    whose = "The file" if files == 1 else "The files"
     failure.what = failure.what.replace("Nothing was deployed", f"{whose} cannot be deployed")
     return failure
 
@@ -190,7 +189,7 @@ def check(session: Session, files: list[str], command: str, *, is_strict: bool =
     try:
         compiled = compile_resources(resources)
     except InvalidArgument as error:
-        raise _undeployable(str(error), resources) from error
+        raise _undeployable(refused(str(error), resources, is_answer=False), len(resources)) from error
     warnings = warnings_of(compiled)
     for warning in warnings:
         session.say(f"Warning: {warning}")
@@ -341,7 +340,7 @@ def read(paths: list[Path]) -> list[tuple[str, bytes]]:
     try:
         return list(dict.fromkeys(unpacked(named)))
     except InvalidArgument as error:
-        raise _undeployable(str(error), named) from error
+        raise _undeployable(refused(str(error), named, is_answer=False), len(named)) from error
 
 
 def _named(paths: list[Path]) -> list[tuple[str, bytes]]:

@@ -38,24 +38,39 @@ REMEDIES = (
 
 ANSWER_CHARACTERS_MAX = 1_000  # the broker cuts longer texts; its frame around them counts, too
 CUT = "… (the answer of the broker ends here; there may be more problems)"
+ALL = "osmia lint FILE   (it names all problems)"
+_BEGINNINGS = ("- Element: ", "- ERROR: ", "- WARNING: ")
 
 
-def refused(details: str, files: Sequence[tuple[str, bytes]]) -> Failure:
-    """Return the failure for a refusal of *files* with the text *details*. A single problem stands in the first line."""
+def refused(details: str, files: Sequence[tuple[str, bytes]], *, is_answer: bool = True) -> Failure:
+    """Return the failure for a refusal of *files* with the text *details*. A single problem stands in the first line.
+
+    An answer of a broker may be cut; what was found here (*is_answer* False) never is.
+    """
     from osmia.errors import unframed
 
-    is_cut = len(details) >= ANSWER_CHARACTERS_MAX
+    is_cut = is_answer and len(details) >= ANSWER_CHARACTERS_MAX
     details = unframed(details)
+    if is_cut:
+        details = _without_begun_line(details)
     lines = [_line(in_words(problem), files) for problem in problems_in(details)]
     lines = lines or list(filter(None, [" ".join(details.removeprefix(HEAD).split())]))
     if is_cut and lines:
         lines[-1] = f"{lines[-1].rstrip()}{CUT}"
-    mend = next((mend for reason, mend in REMEDIES if any(reason in line for line in lines)), "")
+    mend = next((mend for reason, mend in REMEDIES if any(reason in line for line in lines)), ALL if is_cut else "")
     if len(lines) <= 1:
         what = f"Nothing was deployed: {lines[0]}" if lines else "The broker refused, and nothing was deployed."
         return Failure(Exit.REFUSED, what, mend=mend, code="INVALID_ARGUMENT")
     what = f"Nothing was deployed, because of {counted(len(lines), 'problem')}:"
     return Failure(Exit.REFUSED, what, details=lines, mend=mend, code="INVALID_ARGUMENT")
+
+
+def _without_begun_line(details: str) -> str:
+    """Return *details* without a last line that says nothing yet: `'dinner.bpmn': - El`."""
+    whole, _, last = details.rpartition("\n")
+    begun = last.rpartition("': ")[2].rstrip("…").strip()
+    says_nothing = begun.startswith((_BEGINNINGS[0], "'")) or any(one.startswith(begun) for one in _BEGINNINGS)
+    return whole if says_nothing else details
 
 
 def _line(problem: Problem, files: Sequence[tuple[str, bytes]]) -> str:
