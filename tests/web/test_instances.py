@@ -159,6 +159,16 @@ def test_an_unknown_state_is_named_at_its_field(page, work, unique):
     expect(page.get_by_role("link", name=str(key))).to_be_visible()
 
 
+def test_two_faults_of_a_filter_do_not_contradict_each_other(page, work, unique):
+    work.deploy(ASK, unique)
+    work.create(unique)
+    page.goto(f"/instances?process={unique}&state=foo&variable=abc")
+    expect(page.get_by_text("There is no state “foo”.", exact=True)).to_be_visible()
+    expect(page.get_by_text("Expected name=value, such as amount=12 or city=Bern.")).to_be_visible()
+    expect(page.get_by_text("Nothing is shown, because the filter cannot be read.")).to_be_visible()
+    expect(page.get_by_text("active instances are shown")).to_have_count(0)
+
+
 @pytest.mark.parametrize("list", ["instances", "tasks"])
 def test_a_place_that_a_list_does_not_have_is_told_in_words(site, list):
     answer = httpx.get(f"{site}/{list}?after=garbage")
