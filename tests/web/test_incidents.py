@@ -25,7 +25,7 @@ def rows(page, text: str):
 def test_an_incident_is_listed_with_its_place(page, work, unique):
     (key,) = stopped(work, unique, f"boom {unique}")
     page.goto("/incidents")
-    names = ["", "Error type", "Message", "Process", "Element", "Instance", "Age"]
+    names = ["Select all", "Error type", "Message", "Process", "Element", "Instance", "Age"]
     expect(page.get_by_role("table", name="Incidents").get_by_role("columnheader")).to_have_text(names)
     row = rows(page, f"boom {unique}")
     expect(row).to_contain_text("JOB_NO_RETRIES")
@@ -207,3 +207,10 @@ def test_the_kind_of_an_incident_breaks_at_its_underscores_only(page, work, uniq
         }"""
     )
     assert lines == [1, 1, 1]  # JOB_, NO_ and RETRIES stand in one line each
+
+
+def test_on_a_tablet_a_message_is_read_in_lines(page, work, unique):
+    stopped(work, unique, f"boom {unique} " + "a sentence of short words " * 6)
+    page.set_viewport_size({"width": 768, "height": 800})
+    page.goto("/incidents")
+    assert rows(page, f"boom {unique}").get_by_role("cell").nth(2).bounding_box()["width"] >= 200

@@ -27,7 +27,7 @@ def test_the_columns_say_what_runs(page, work, unique):
     key = work.create(unique)
     page.goto(f"/instances?process={unique}")
     table = page.get_by_role("table", name="Instances")
-    names = ["", "Key", "Process", "Version", "State", "Started", "Ended", "Parent"]
+    names = ["Select all", "Key", "Process", "Version", "State", "Started", "Ended", "Parent"]
     expect(table.get_by_role("columnheader")).to_have_text(names)
     expect(row(page, key)).to_contain_text("Dinner")
     expect(row(page, key)).to_contain_text("Active")

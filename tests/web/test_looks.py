@@ -401,3 +401,18 @@ def test_a_long_label_of_a_form_is_whole_on_a_phone(open_form: Any):
     page.set_viewport_size({"width": 360, "height": 740})
     shown = page.locator(".fjs-form-field-label", has_text="Amount in euro")
     assert shown.evaluate("(label) => label.scrollWidth <= label.clientWidth && label.clientHeight > 25")
+
+
+def test_on_a_phone_a_list_has_a_box_for_all_of_its_rows(page: Any, work: Any, unique: str):
+    work.deploy(ASK, unique)
+    work.create(unique)
+    work.create(unique)
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.goto(f"/instances?process={unique}")
+    page.get_by_text("Select all", exact=True).click()
+    expect(page.get_by_text("2 selected")).to_be_visible()
+    expect(page.get_by_role("columnheader", name="Started")).to_have_css("clip-path", "inset(50%)")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    page.set_viewport_size({"width": 768, "height": 800})
+    expect(page.get_by_text("Select all", exact=True)).to_be_hidden()
+    expect(page.get_by_role("checkbox", name="Select all rows")).to_be_checked()
