@@ -33,7 +33,7 @@ def test_a_process_is_deployed_started_and_shown(page, unique):
     choose(page, (f"{unique}.bpmn", bpmn("start > ask:user > end", id=unique)))
     page.get_by_role("button", name="Deploy").click()
     result = page.get_by_role("region", name="Deployment result")
-    expect(result).to_contain_text(f"Deployed {unique} (version 1)")
+    expect(result).to_contain_text(f"Deployed process {unique} (version 1)")
     result.get_by_role("link", name="Start instance").click()
     page.get_by_role("button", name="Start instance").click()
     expect(page.get_by_role("status")).to_contain_text("started.")
@@ -44,7 +44,7 @@ def test_a_process_is_deployed_started_and_shown(page, unique):
 
 def test_the_same_file_again_is_unchanged(page, unique):
     file = (f"{unique}.bpmn", bpmn("start > ask:user > end", id=unique))
-    for expected in (f"Deployed {unique} (version 1)", f"Unchanged {unique} (version 1)"):
+    for expected in (f"Deployed process {unique} (version 1)", f"Unchanged process {unique} (version 1)"):
         page.goto("/deploy")
         choose(page, file)
         page.get_by_role("button", name="Deploy").click()
@@ -68,7 +68,7 @@ def test_what_a_model_says_in_vain_is_told_before_and_after_it_is_deployed(page,
     expect(form).not_to_contain_text("No problem was found.")
     page.get_by_role("button", name="Deploy").click()
     result = page.get_by_role("region", name="Deployment result")
-    expect(result).to_contain_text(f"Deployed {unique} (version 1)")
+    expect(result).to_contain_text(f"Deployed process {unique} (version 1)")
     expect(result).to_contain_text("There is no FEEL function 'sume'")
     choose(page, (f"{unique}.bpmn", bpmn('start > ask:user(assignee="=sum(1, 2)") > end', id=unique)))
     expect(form).to_contain_text("No problem was found.")
@@ -85,9 +85,37 @@ def test_one_bad_file_refuses_all_and_says_where(page, work, unique):
     expect(alert).to_contain_text("Nothing was deployed.")
     expect(alert).to_contain_text("bad.bpmn")
     expect(alert).to_contain_text("ask, line 8: Elements of type 'complexGateway' are currently not supported")
+    expect(alert).to_contain_text("Draw this part with other elements.")
     expect(alert).to_contain_text("worse.bpmn")
     page.goto("/processes")
     expect(page.get_by_text(f"{unique}-good")).to_have_count(0)
+
+
+def test_a_problem_that_says_its_remedy_gets_no_other_one(page, unique):
+    script = (
+        bpmn("start > ask:user > end", id=unique)
+        .replace(
+            b'<bpmn:userTask id="ask">', b'<bpmn:scriptTask id="ask" scriptFormat="groovy"><bpmn:script>1</bpmn:script>'
+        )
+        .replace(b"</bpmn:userTask>", b"</bpmn:scriptTask>")
+        .replace(b'xmlns:zeebe="http://camunda.org/schema/zeebe/1.0"', b'xmlns:activiti="http://activiti.org/bpmn"')
+    )
+    page.goto("/deploy")
+    choose(page, ("bad.bpmn", script))
+    page.get_by_role("button", name="Deploy").click()
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("is currently not supported; use a service task instead")
+    expect(alert).not_to_contain_text("Draw this part")
+
+
+def test_a_form_is_told_from_a_process_of_its_name(page, unique):
+    form = b'{"id": "%s", "components": []}' % unique.encode()
+    page.goto("/deploy")
+    choose(page, (f"{unique}.bpmn", bpmn("start > end", id=unique)), ("ask.form", form))
+    page.get_by_role("button", name="Deploy").click()
+    result = page.get_by_role("region", name="Deployment result")
+    for kind in ("process", "form"):
+        expect(result).to_contain_text(f"Deployed {kind} {unique} (version 1)")
 
 
 def test_a_zip_stands_for_the_models_in_it(page, unique):
@@ -101,8 +129,8 @@ def test_a_zip_stands_for_the_models_in_it(page, unique):
     choose(page, ("all.zip", content.getvalue()))
     page.get_by_role("button", name="Deploy").click()
     result = page.get_by_role("region", name="Deployment result")
-    expect(result).to_contain_text(f"Deployed {unique}-1 (version 1)")
-    expect(result).to_contain_text(f"Deployed {unique}-2 (version 1)")
+    expect(result).to_contain_text(f"Deployed process {unique}-1 (version 1)")
+    expect(result).to_contain_text(f"Deployed process {unique}-2 (version 1)")
 
 
 @pytest.mark.parametrize(

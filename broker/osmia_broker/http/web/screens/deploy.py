@@ -23,7 +23,7 @@ REMEDIES = (
         "unknown resource type",
         "Choose files whose names end in .bpmn, .xml, .dmn, .form or -extensions.json, or a .zip of them.",
     ),
-    ("currently not supported", "Draw this part with other elements; docs/differences.md names what is not there."),
+    ("currently not supported", "Draw this part with other elements."),
     ("failed to parse expression", "Correct the expression in the modeler."),
     ("Duplicated ", "Keep one of the two, or give one of them another id."),
     ("file ends before", "Its end is missing; save it in the modeler again."),
@@ -47,6 +47,7 @@ EXTENSIONS_REMEDY = "Correct this extension file, and deploy all files again."  
 class Line:
     """One resource of an answer."""
 
+    kind: str  # in words
     name: str
     version: int
     is_new: bool
@@ -118,6 +119,9 @@ def _shown(details: str) -> list[dict[str, Any]]:
 
 
 def _remedy(problem: Problem) -> str:
+    """Say how a problem is mended; nothing where its reason says so itself, behind a semicolon."""
+    if "; " in problem.reason:
+        return ""
     other = EXTENSIONS_REMEDY if problem.file.endswith(extension_files.SUFFIX) else DEFAULT_REMEDY
     return next((text for reason, text in REMEDIES if reason in problem.reason), other)
 
@@ -125,11 +129,18 @@ def _remedy(problem: Problem) -> str:
 def _lines(deployed: Deployed) -> list[Line]:
     """Say of each resource whether it is new. One that was there already kept the key of its own deployment."""
     lines = [
-        Line(row.name or row.bpmn_process_id, row.version, row.deployment_key == deployed.key, row.bpmn_process_id)
+        Line(
+            "process",
+            row.name or row.bpmn_process_id,
+            row.version,
+            row.deployment_key == deployed.key,
+            row.bpmn_process_id,
+        )
         for row in deployed.processes
     ]
     lines += [
-        Line(row.name or row.decision_id, row.version, row.deployment_key == deployed.key) for row in deployed.decisions
+        Line("decision", row.name or row.decision_id, row.version, row.deployment_key == deployed.key)
+        for row in deployed.decisions
     ]
-    lines += [Line(row.form_id, row.version, row.deployment_key == deployed.key) for row in deployed.forms]
+    lines += [Line("form", row.form_id, row.version, row.deployment_key == deployed.key) for row in deployed.forms]
     return lines
