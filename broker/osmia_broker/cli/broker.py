@@ -25,6 +25,7 @@ FORMS = {
     "http_port": "PORT",
     "management_port": "PORT",
     "advertised_address": "HOST:PORT",
+    "public_url": "URL",
     "max_message_size": "SIZE",
     "memory_limit": "SIZE",
     "queue_limit": "NUMBER",

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import SplitResult
 
 import uvicorn
 from uvicorn.server import ServerState
@@ -14,7 +15,7 @@ from osmia_broker.base.open_files import connections_max
 from osmia_broker.http.api import load
 from osmia_broker.http.app import App, Receive, Scope, Send
 from osmia_broker.http.operation import OPERATIONS, Router, Services, base_of
-from osmia_broker.http.origin import is_this_machine
+from osmia_broker.http.origin import is_this_machine, split
 from osmia_broker.http.protocol import BoundedProtocol, Connections
 from osmia_broker.http.web.live import Live
 from osmia_broker.metrics import HttpCounters
@@ -37,6 +38,7 @@ class HttpServer:
     """The HTTP door of a broker.
 
     Its calls are those of *services*, which must be stopped before the door; *wrap* puts something around each request.
+    Browsers find the door at *public_url*, if a proxy is between.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class HttpServer:
         now_ms: Callable[[], int],
         *,
         body_bytes_max: int,
+        public_url: str = "",
         tls: TlsFiles | None = None,
         is_open: bool = False,
         wrap: Callable[[Answer], Answer] | None = None,
@@ -57,6 +60,7 @@ class HttpServer:
         self._services, self._counters, self._live, self._now_ms = services, counters, live, now_ms
         self._api = App(Router(OPERATIONS), services, counters, body_bytes_max=body_bytes_max)
         self._page: WebApp | None = None
+        self._public = split(public_url)
         self._is_open = is_open  # nothing protects it but that it can be reached from this machine alone
         for name in ("uvicorn.error", "uvicorn.access", "python_multipart"):
             logging.getLogger(name).setLevel(logging.ERROR)  # requests are counted; refusals are answers, not news
@@ -80,9 +84,11 @@ class HttpServer:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Give a request to the API or to the page, which is loaded for its first visitor."""
-        if self._is_open and not all(map(is_this_machine, _hosts(scope))):
+        if self._is_open and not all(map(self._is_own_name, _hosts(scope))):
             await _refuse_name(scope, send)
             return
+        if self._public.netloc:
+            scope = _as_sent(scope, self._public)
         if base_of(scope["path"]):
             await self._api(scope, receive, send)
             return
@@ -91,6 +97,9 @@ class HttpServer:
 
             self._page = WebApp(self._services, self._counters, self._live, self._now_ms)
         await self._page(scope, receive, send)
+
+    def _is_own_name(self, host: str) -> bool:
+        return is_this_machine(host) or host.lower() == self._public.netloc
 
     async def start(self, host: str, port: int) -> int:
         """Listen at *host* and *port* (0 for a free one), and return the real port.
@@ -152,6 +161,12 @@ class HttpServer:
         return [one for one in self._state.connections if isinstance(one, BoundedProtocol)]
 
 
+def _as_sent(scope: Scope, public: SplitResult) -> Scope:
+    """Return a request as the browser has sent it to *public*: a proxy may ask over another scheme, and by another name."""
+    others = [(name, value) for name, value in scope["headers"] if name != b"host"]
+    return {**scope, "scheme": public.scheme, "headers": [(b"host", public.netloc.encode()), *others]}
+
+
 def _hosts(scope: Scope) -> list[str]:
     return _values(scope, b"host")
 
@@ -162,7 +177,7 @@ def _values(scope: Scope, header: bytes) -> list[str]:
 
 OTHER_NAME = (
     "Expected the host localhost or 127.0.0.1, but found another name: without sign-in, this broker answers to this machine alone. "
-    "Turn on sign-in, or start it with --insecure if something else protects it."
+    "Turn on sign-in, or start it with --insecure if something else protects it; --public-url says by which name a proxy is asked."
 )
 OTHER_NAME_PAGE = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'

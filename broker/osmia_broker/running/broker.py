@@ -274,6 +274,7 @@ class Broker:
             live,
             self._clock.now_ms,
             body_bytes_max=settings.max_message_size,
+            public_url=settings.public_url,
             tls=entrance.tls,
             is_open=entrance.access is None and entrance.tls is None and not settings.insecure,
             wrap=tracing.app if tracing else None,

@@ -115,6 +115,9 @@ class Settings:
     advertised_address: str = _setting(
         "", setting_values.host_and_port, "HOST:PORT that Topology names; else where gRPC listens."
     )
+    public_url: str = _setting(
+        "", setting_values.site, "The address of the HTTP door for browsers, if a proxy has one."
+    )
     gateway_version: str = _setting(
         setting_values.GATEWAY_VERSION,
         setting_values.version,

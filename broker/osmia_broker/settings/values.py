@@ -17,6 +17,7 @@ EXAMPLES = {
     "oidc_client_secret_file": "/run/secrets/osmia-client-secret",
     "host": "127.0.0.1",
     "advertised_address": "broker.example.org:26500",
+    "public_url": "https://osmia.example.org",
     "max_message_size": "4MiB",
     "memory_limit": "24MiB",
     "task_policy": "candidates",
@@ -98,6 +99,22 @@ def http_url(value: object) -> str:
     if parts is not None and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query):
         raise ValueError("a URL such as http://127.0.0.1:4318")
     return text
+
+
+SITE = re.compile(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?/?", re.IGNORECASE)
+PORTS = {"http": 80, "https": 443}  # that browsers do not write
+
+
+def site(value: object) -> str:
+    """Read a scheme, a host and maybe a port, or nothing; return them as browsers write them."""
+    text = optional_text(value).strip()
+    parts = SITE.fullmatch(text)
+    if text and (parts is None or not 1 <= int(parts[3] or 1) <= 65535):
+        raise ValueError("an address without a path, such as https://osmia.example.org")
+    if parts is None:
+        return ""
+    scheme, host, port = parts[1].lower(), parts[2].lower(), int(parts[3] or 0)
+    return f"{scheme}://{host}:{port}" if port not in (0, PORTS[scheme]) else f"{scheme}://{host}"
 
 
 VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}")  # clients split it at the dots and compare the numbers

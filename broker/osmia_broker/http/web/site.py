@@ -39,6 +39,7 @@ EVENTS = "/events"
 LOGIN = "/login"
 NOBODY = Person("")  # at the door
 FOREVER = "public, max-age=31536000, immutable"
+EVENT_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}  # nginx gathers an answer, unless this says no
 KEY_MAX = INT64_MAX
 STRANGER_BYTES_MAX = 65_536  # of a body of somebody who has not signed in: a name and a password
 
@@ -177,7 +178,7 @@ class WebApp:
         topics = read_topics(request.query_params.get("topics", ""))
         last = request.headers.get("last-event-id", request.query_params.get("after", ""))
         events = self._site.live.follow(topics, last)
-        return StreamingResponse(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
+        return StreamingResponse(events, media_type="text/event-stream", headers=EVENT_HEADERS)
 
 
 def _sent(asset: Asset, *, accepts_gzip: bool) -> Response:
