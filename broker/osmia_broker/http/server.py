@@ -14,6 +14,7 @@ from uvicorn.server import ServerState
 from osmia_broker.base.open_files import connections_max
 from osmia_broker.http.api import load
 from osmia_broker.http.app import App, Receive, Scope, Send
+from osmia_broker.http.last_word import LastWord, ends_with_answer
 from osmia_broker.http.operation import OPERATIONS, Router, Services, base_of
 from osmia_broker.http.origin import is_this_machine, split
 from osmia_broker.http.protocol import BoundedProtocol, Connections
@@ -89,6 +90,9 @@ class HttpServer:
             return
         if self._public.netloc:
             scope = _as_sent(scope, self._public)
+        if ends_with_answer(scope):
+            last = LastWord(receive, send)
+            receive, send = last.receive, last.send
         if base_of(scope["path"]):
             await self._api(scope, receive, send)
             return
