@@ -35,7 +35,7 @@ def grace_s(settings: Settings) -> float:
 
 def answers(path: str) -> bool:
     server = ManagementServer("127.0.0.1", 0, ready=lambda: (True, ""), metrics=Metrics())
-    return server.answer("GET", path, "").status == 200
+    return server.answer("GET", path, "", b"").status == 200
 
 
 # --- systemd
