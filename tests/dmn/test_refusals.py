@@ -123,7 +123,7 @@ def test_what_is_no_model_at_all(content: bytes, reason: str) -> None:
         (
             [decision("a", table("UNIQUE: x => out\n1 => 1 | 2"))],
             "rule1",
-            "Expected 1 elements 'outputEntry', one for each column, but found 2",
+            "Expected 1 element 'outputEntry', one for each column, but found 2",
         ),
         (
             [decision("a", '<decisionTable><input id="i"/><output id="o"/></decisionTable>')],
