@@ -141,7 +141,7 @@ def _option(one: Any) -> tuple[str, str]:
 
 def settings() -> str:
     """Describe every setting of the broker."""
-    from osmia_broker.cli.config import typed
+    from osmia_broker.cli.commands.config import typed
     from osmia_broker.settings import config
 
     rows = []

@@ -453,7 +453,7 @@ def test_every_command_that_is_listed_is_there_and_has_an_example():
     from osmia_broker.cli.app import COMMANDS
 
     for name in COMMANDS:
-        tree = TREES[f"osmia_broker.cli.{name.replace('-', '_')}"]
+        tree = TREES[f"osmia_broker.cli.commands.{name.replace('-', '_')}"]
         commands = [
             node
             for node in ast.walk(tree)

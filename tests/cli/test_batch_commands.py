@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from osmia_broker.cli import batch_runs
+from osmia_broker.cli.commands import batch_runs
 from tests.dmn.models import decision, definitions, literal
 
 STRANGER = 999

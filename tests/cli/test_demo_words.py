@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from osmia.results import Event
-from osmia_broker.cli import demo, demo_live
-from osmia_broker.cli.demo_broker import next_steps, port_options, program, python
-from osmia_broker.cli.demo_live import LiveDemo
+from osmia_broker.cli.commands import demo
+from osmia_broker.cli.demo import live as demo_live
+from osmia_broker.cli.demo.broker import next_steps, port_options, program, python
+from osmia_broker.cli.demo.live import LiveDemo
 from osmia_broker.running.child import ChildBroker
 
 

@@ -7,8 +7,8 @@ import pytest
 from grpc import StatusCode
 
 from osmia import SyncClient, Unimplemented
-from osmia_broker.cli import deploy
 from osmia_broker.cli.app import run
+from osmia_broker.cli.commands import deploy
 from tests.bpmn import bpmn
 
 

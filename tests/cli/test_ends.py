@@ -328,7 +328,7 @@ def test_completion_prints_a_script(shell, capsys):
 # --- Ctrl-C
 
 
-@pytest.mark.parametrize("module", ["streams", "app", "session", "failures", "feel"])
+@pytest.mark.parametrize("module", ["streams", "app", "session", "failures", "commands.feel"])
 def test_ctrl_c_during_an_import_shows_no_traceback(module):
     code = f"""
 import sys
@@ -354,8 +354,8 @@ def interrupted(*_arguments, **_options):
 def ctrl_c(monkeypatch):
     """Press Ctrl-C where commands wait."""
     monkeypatch.setattr("osmia.SyncClient.events", interrupted)
-    monkeypatch.setattr("osmia_broker.cli.deploy.saved", interrupted)
-    monkeypatch.setattr("osmia_broker.cli.mcp._serve", AsyncMock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr("osmia_broker.cli.commands.deploy.saved", interrupted)
+    monkeypatch.setattr("osmia_broker.cli.commands.mcp._serve", AsyncMock(side_effect=KeyboardInterrupt))
     monkeypatch.setattr("osmia.SyncClient.get_instance", lambda *_: next(interrupted()))
 
 

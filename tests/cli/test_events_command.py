@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from osmia_broker.cli import events
+from osmia_broker.cli.commands import events
 from tests.cli.conftest import Osmia
 from tests.running_broker import running_broker
 

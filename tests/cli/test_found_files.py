@@ -1,6 +1,6 @@
 import pytest
 
-from osmia_broker.cli.deploy import found, read, resources_of
+from osmia_broker.cli.commands.deploy import found, read, resources_of
 from osmia_broker.cli.failures import Failure
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import osmia as sdk
-from osmia_broker.cli.agent_tools import NAMES, READING, AgentTools, as_key
-from osmia_broker.cli.mcp import server
+from osmia_broker.cli.agent.tools import NAMES, READING, AgentTools, as_key
+from osmia_broker.cli.commands.mcp import server
 from tests.patience import ANSWER_S
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from osmia import JobFailure, testing
-from osmia_broker.cli import follow, work
-from osmia_broker.cli.deploy import saved
+from osmia_broker.cli import follow
+from osmia_broker.cli.commands import work
+from osmia_broker.cli.commands.deploy import saved
 from tests.bpmn import bpmn
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

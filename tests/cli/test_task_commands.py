@@ -6,7 +6,7 @@ import pytest
 
 from osmia import Password, SyncClient
 from osmia.calls.user_tasks import UserTaskPage
-from osmia_broker.cli import tasks
+from osmia_broker.cli.commands import tasks
 from osmia_broker.cli.session import Session
 from tests.auth.conftest import ANNA, store
 from tests.bpmn import bpmn

@@ -8,8 +8,8 @@ from typing import Any, Self
 import pytest
 
 from osmia_broker.base import embedded_postgres
-from osmia_broker.cli import demo_database
-from osmia_broker.cli.demo_cluster import PARTITIONS, Books, ClusterDemo, brokers_on
+from osmia_broker.cli.demo import database as demo_database
+from osmia_broker.cli.demo.cluster import PARTITIONS, Books, ClusterDemo, brokers_on
 from osmia_broker.cli.failures import Failure
 from tests import postgres
 from tests.process.program import osmia

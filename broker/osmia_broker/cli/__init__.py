@@ -1,4 +1,4 @@
-"""The command line `osmia`: one file per command, loaded only when it is called.
+"""The command line `osmia`: a file in `commands/` per command, loaded only when it is called.
 
 This file imports nothing but the standard library, because the thin SDK installs the script too. `app` lists the commands,
 `session` holds what all of them share (address, output, errors), `output` prints lists, `streams` guards standard output.

@@ -34,7 +34,7 @@ from osmia_broker.cli.session import (
     Yes,
 )
 
-#: Each command, a module of that name too, with its line of the help; without text, it shares the line above.
+#: Each command, a module of `commands` too, with its line of the help; without text, it shares the line above.
 COMMANDS = {
     "demo": "Show a broker, a process and a person's task in a minute",
     "broker": "Run the broker in the foreground, until SIGTERM or Ctrl-C",
@@ -139,7 +139,7 @@ class Commands(TyperGroup):
 
 
 def _module_of(name: str) -> Any:
-    return importlib.import_module(f"osmia_broker.cli.{name.replace('-', '_')}")
+    return importlib.import_module(f"osmia_broker.cli.commands.{name.replace('-', '_')}")
 
 
 @cache

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from osmia_broker.base.counted import counted
-from osmia_broker.cli.jobs import OPEN
+from osmia_broker.cli.commands.jobs import OPEN
 from osmia_broker.cli.output import moment
 from osmia_broker.cli.rows import every
 

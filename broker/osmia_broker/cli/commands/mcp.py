@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from osmia_broker.cli.agent_tools import NAMES, READING, AgentTools
+from osmia_broker.cli.agent.tools import NAMES, READING, AgentTools
 from osmia_broker.cli.failures import Exit, until_interrupted, usage
 from osmia_broker.cli.options import Groups, User, names
 from osmia_broker.cli.session import Session, with_session
@@ -68,7 +68,7 @@ def server(tools: AgentTools) -> "MCPServer[Any]":
     from mcp_types import ToolAnnotations
 
     from osmia_broker import __version__
-    from osmia_broker.cli.agent_server import AgentServer, closed_tool
+    from osmia_broker.cli.agent.server import AgentServer, closed_tool
 
     made = [
         closed_tool(

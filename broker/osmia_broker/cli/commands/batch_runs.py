@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from osmia_broker.base.counted import counted
-from osmia_broker.cli.batches import batch_row
+from osmia_broker.cli.commands.batches import batch_row
+from osmia_broker.cli.commands.items import together
+from osmia_broker.cli.commands.processes import missing_process
 from osmia_broker.cli.failures import Exit, Failure, telling_end, usage
-from osmia_broker.cli.items import together
-from osmia_broker.cli.processes import missing_process
 from osmia_broker.cli.progress import progress_bar
 from osmia_broker.cli.session import TIMEOUT, Session, milliseconds, spelt
 from osmia_broker.cli.variables import json_text

@@ -5,7 +5,7 @@ from textwrap import indent
 from typing import TYPE_CHECKING
 
 from osmia_broker.base.surroundings import wants_color
-from osmia_broker.cli.demo_broker import write
+from osmia_broker.cli.demo.broker import write
 
 if TYPE_CHECKING:
     from osmia import SyncClient

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from osmia_broker.cli.demo_broker import deploy_dinner, print_step, ready_after, write
-from osmia_broker.cli.demo_picture import Picture
+from osmia_broker.cli.demo.broker import deploy_dinner, print_step, ready_after, write
+from osmia_broker.cli.demo.picture import Picture
 from osmia_broker.cli.failures import Exit, Failure
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from osmia_broker.base import private_files
 from osmia_broker.base.counted import counted
-from osmia_broker.cli.demo_broker import PROCESS, print_step, write
+from osmia_broker.cli.demo.broker import PROCESS, print_step, write
 from osmia_broker.cli.failures import Exit, Failure, from_child
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class ClusterDemo:
     async def _deploy(self, broker: str) -> None:
         from osmia import Client
 
-        model = resources.files("osmia_broker.cli").joinpath("dinner.bpmn").read_bytes()
+        model = resources.files("osmia_broker.cli.demo").joinpath("dinner.bpmn").read_bytes()
         async with Client(self._brokers[broker].address) as client:
             await client.deploy(("dinner.bpmn", model))
 

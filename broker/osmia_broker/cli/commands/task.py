@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from osmia_broker.cli import task_lists, task_proposals
 from osmia_broker.cli import variables as typed
+from osmia_broker.cli.commands import task_lists, task_proposals
 from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.cli.form_answers import Unasked, answers, form_fields, unasked
 from osmia_broker.cli.options import Action, Element, Groups, Key, Process, User, Var, Vars, acting, names

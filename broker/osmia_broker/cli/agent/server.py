@@ -10,7 +10,7 @@ from mcp.server.mcpserver.tools import Tool
 from pydantic import ConfigDict, ValidationError
 
 from osmia_broker.calls.checks import kind_of
-from osmia_broker.cli.agent_tools import NAMES
+from osmia_broker.cli.agent.tools import NAMES
 
 if TYPE_CHECKING:
     from mcp_types import ToolAnnotations

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from osmia_broker.cli import foreground
-from osmia_broker.cli.config import typed
+from osmia_broker.cli.commands.config import typed
 from osmia_broker.settings import config
 
 app = typer.Typer(add_completion=False)

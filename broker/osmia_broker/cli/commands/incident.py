@@ -7,8 +7,8 @@ import typer
 from osmia_broker.base.counted import counted
 from osmia_broker.base.whole_numbers import INT32_MAX, INT64_MAX
 from osmia_broker.cli import offers
+from osmia_broker.cli.commands.incidents import kind_of_incident
 from osmia_broker.cli.failures import Exit, Failure, from_call, usage
-from osmia_broker.cli.incidents import kind_of_incident
 from osmia_broker.cli.options import Key, Process
 from osmia_broker.cli.rows import every, incident_row
 from osmia_broker.cli.session import Session, with_session

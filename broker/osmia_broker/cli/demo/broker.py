@@ -66,7 +66,7 @@ def ready_after(broker: "ChildBroker") -> float:
 
 def deploy_dinner(client: "SyncClient") -> str:
     """Deploy the process, say whether it is new, and return its id."""
-    model = resources.files("osmia_broker.cli").joinpath("dinner.bpmn").read_bytes()
+    model = resources.files("osmia_broker.cli.demo").joinpath("dinner.bpmn").read_bytes()
     deployment = client.deploy(("dinner.bpmn", model))
     deployed = deployment.processes[0]
     name = client.search_definitions(bpmn_process_id=PROCESS, latest_only=True).items[0].name

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from osmia_broker.cli.demo_broker import (
+from osmia_broker.cli.demo.broker import (
     PROCESS,
     address_option,
     deploy_dinner,
@@ -24,7 +24,7 @@ from osmia_broker.cli.demo_broker import (
     python,
     write,
 )
-from osmia_broker.cli.demo_picture import Picture, heading
+from osmia_broker.cli.demo.picture import Picture, heading
 from osmia_broker.cli.failures import Exit, Failure
 
 if TYPE_CHECKING:

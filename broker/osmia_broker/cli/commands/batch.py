@@ -9,11 +9,11 @@ import typer
 
 from osmia_broker.base.whole_numbers import INT32_MAX
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.batch_runs import LIST, Filter, Run, carry_out, filter_with, followed, living
-from osmia_broker.cli.batches import ITEM_COLUMNS, batch_row, item_row
+from osmia_broker.cli.commands.batch_runs import LIST, Filter, Run, carry_out, filter_with, followed, living
+from osmia_broker.cli.commands.batches import ITEM_COLUMNS, batch_row, item_row
+from osmia_broker.cli.commands.processes import find_process
 from osmia_broker.cli.failures import usage
 from osmia_broker.cli.options import Key, Keys, Limit, OfJobType, Process
-from osmia_broker.cli.processes import find_process
 from osmia_broker.cli.rows import every, first
 from osmia_broker.cli.session import (
     TIMEOUT,

@@ -1,0 +1,1 @@
+"""The parts of `osmia mcp`: the tools that an agent gets, and the server that speaks its protocol."""
