@@ -449,6 +449,16 @@ def test_every_command_of_the_engine_can_be_carried_out():
     none(f"{one.__name__} has no handler" for one in of_engine - roots - carried_out)
 
 
+def test_what_commands_share_knows_no_command():
+    none(
+        f"{module} imports {imported}"
+        for module in BROKER
+        if module.startswith("osmia_broker.cli.") and not module.startswith("osmia_broker.cli.commands")
+        for imported in imports(TREES[module])
+        if imported.startswith("osmia_broker.cli.commands")
+    )
+
+
 def test_every_command_that_is_listed_is_there_and_has_an_example():
     from osmia_broker.cli.app import COMMANDS
 

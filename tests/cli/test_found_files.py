@@ -1,7 +1,7 @@
 import pytest
 
-from osmia_broker.cli.commands.deploy import found, read, resources_of
 from osmia_broker.cli.failures import Failure
+from osmia_broker.cli.model_files import found, read, resources_of
 
 
 @pytest.fixture

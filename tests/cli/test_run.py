@@ -11,7 +11,7 @@ import pytest
 from osmia import JobFailure, testing
 from osmia_broker.cli import follow
 from osmia_broker.cli.commands import work
-from osmia_broker.cli.commands.deploy import saved
+from osmia_broker.cli.model_files import saved
 from tests.bpmn import bpmn
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -94,3 +94,10 @@ def _place(id: str, content: bytes) -> tuple[int, str]:
         if node.get("id") == id:
             return line(node), node.get("name") or ""
     return 0, ""
+
+
+def undeployable(failure: Failure, files: int) -> Failure:
+    """Say of a failure that the *files* cannot be deployed, because nobody wanted to deploy them yet."""
+    whose = "The file" if files == 1 else "The files"
+    failure.what = failure.what.replace("Nothing was deployed", f"{whose} cannot be deployed")
+    return failure

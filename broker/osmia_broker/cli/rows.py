@@ -12,6 +12,7 @@ from osmia_broker.cli.session import Session
 
 if TYPE_CHECKING:
     from osmia import UserTask
+    from osmia.calls.batches import BatchItem, BatchOperation
     from osmia.history import DecisionEvaluation
     from osmia.results import (
         BufferedMessage,
@@ -382,3 +383,53 @@ def rule_rows(rules: "list[MatchedRule]") -> list[Row]:
 
 def _key(key: int) -> str | None:
     return str(key) if key else None
+
+
+BATCH_COLUMNS = (
+    Column("batchOperationKey", "KEY"),
+    Column("batchOperationType", "TYPE", is_long=True),
+    Column("state", "STATE"),
+    Column("operationsTotalCount", "ITEMS"),
+    Column("operationsCompletedCount", "DONE"),
+    Column("operationsFailedCount", "FAILED"),
+    Column("startDate", "STARTED", is_moment=True),
+    Column("endDate", "ENDED", is_wide=True, is_moment=True),
+    Column("actorId", "BY", is_wide=True, is_long=True),
+)
+
+
+BATCH_ITEM_COLUMNS = (
+    Column("itemKey", "KEY"),
+    Column("state", "STATE"),
+    Column("processInstanceKey", "INSTANCE"),
+    Column("errorMessage", "WHY", is_long=True),
+    Column("processedDate", "AT", is_wide=True, is_moment=True),
+    Column("batchOperationKey", "BATCH", is_wide=True),
+)
+
+
+def batch_row(batch: "BatchOperation") -> Row:
+    """Return the row of a batch operation."""
+    return {
+        "batchOperationKey": str(batch.key),
+        "batchOperationType": str(batch.type),
+        "state": str(batch.state),
+        "operationsTotalCount": batch.items,
+        "operationsCompletedCount": batch.completed,
+        "operationsFailedCount": batch.failed,
+        "startDate": moment(batch.start_ms),
+        "endDate": moment(batch.end_ms),
+        "actorId": batch.user or None,
+    }
+
+
+def batch_item_row(item: "BatchItem") -> Row:
+    """Return the row of an item of a batch operation."""
+    return {
+        "itemKey": str(item.item_key),
+        "state": str(item.state),
+        "processInstanceKey": str(item.process_instance_key) if item.process_instance_key else None,
+        "errorMessage": item.error_message or None,
+        "processedDate": moment(item.end_ms),
+        "batchOperationKey": str(item.batch_operation_key),
+    }

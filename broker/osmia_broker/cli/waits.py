@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from osmia_broker.base.counted import counted
-from osmia_broker.cli.commands.jobs import OPEN
 from osmia_broker.cli.output import moment
 from osmia_broker.cli.rows import every
 
@@ -12,6 +11,7 @@ if TYPE_CHECKING:
     from osmia.results import JobInfo
 
 Waits = dict[int, list[str]]  #: by the key of the element instance: a line for each thing that it waits for
+OPEN_JOB = ("ACTIVATABLE", "ACTIVATED", "FAILED", "ERROR_THROWN", "SUSPENDED")
 OPEN_TASK = ["CREATING", "CREATED", "ASSIGNING", "UPDATING", "COMPLETING", "CANCELING"]
 TASKS_MAX = 200  # of one instance; a loop may have thousands, and nobody reads so many lines
 
@@ -30,7 +30,7 @@ def waits_of(client: "SyncClient", key: int) -> tuple[Waits, dict[int, str]]:
     ).items:
         waits.setdefault(task.element_instance_key, []).append(_task(task))
         names[task.element_instance_key] = task.name
-    for job in every(client.search_jobs, process_instance_key=key, states=[JobState(one.upper()) for one in OPEN]):
+    for job in every(client.search_jobs, process_instance_key=key, states=[JobState(one) for one in OPEN_JOB]):
         if job.element_instance_key not in names:  # the job of a user task is the task
             waits.setdefault(job.element_instance_key, []).append(_job(job))
     for timer in every(client.search_timers, process_instance_key=key, states=[TimerState.WAITING]):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from osmia_broker.cli.commands.items import Filter, filter_in, listed, together
+from osmia_broker.cli.item_lists import Filter, filter_in, listed, together
 from osmia_broker.cli.options import Groups, Instance, Limit, Process, User, acting
 from osmia_broker.cli.output import Column
 from osmia_broker.cli.session import Session, with_session

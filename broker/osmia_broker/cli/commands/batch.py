@@ -10,11 +10,10 @@ import typer
 from osmia_broker.base.whole_numbers import INT32_MAX
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.commands.batch_runs import LIST, Filter, Run, carry_out, filter_with, followed, living
-from osmia_broker.cli.commands.batches import ITEM_COLUMNS, batch_row, item_row
-from osmia_broker.cli.commands.processes import find_process
 from osmia_broker.cli.failures import usage
+from osmia_broker.cli.known_processes import find_process
 from osmia_broker.cli.options import Key, Keys, Limit, OfJobType, Process
-from osmia_broker.cli.rows import every, first
+from osmia_broker.cli.rows import BATCH_ITEM_COLUMNS, batch_item_row, batch_row, every, first
 from osmia_broker.cli.session import (
     TIMEOUT,
     Session,
@@ -111,8 +110,10 @@ def items(
     with session.client(found_by=LIST) as client:
         client.batches.get(key)  # an unknown key is an error, not an empty list
         states = [] if state is ItemState.ALL else [state.upper()]
-        rows = [item_row(one) for one in first(session, every(client.batches.items, key=key, states=states), limit)]
-    session.list(rows, ITEM_COLUMNS, empty="No items." if state is ItemState.ALL else "No such items.")
+        rows = [
+            batch_item_row(one) for one in first(session, every(client.batches.items, key=key, states=states), limit)
+        ]
+    session.list(rows, BATCH_ITEM_COLUMNS, empty="No items." if state is ItemState.ALL else "No such items.")
 
 
 @app.command()

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from osmia_broker.base.counted import counted
-from osmia_broker.cli.commands.batches import batch_row
-from osmia_broker.cli.commands.items import together
-from osmia_broker.cli.commands.processes import missing_process
 from osmia_broker.cli.failures import Exit, Failure, telling_end, usage
+from osmia_broker.cli.item_lists import together
+from osmia_broker.cli.known_processes import missing_process
 from osmia_broker.cli.progress import progress_bar
+from osmia_broker.cli.rows import batch_row
 from osmia_broker.cli.session import TIMEOUT, Session, milliseconds, spelt
 from osmia_broker.cli.variables import json_text
 

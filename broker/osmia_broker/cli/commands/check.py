@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from osmia_broker.cli.commands.backup import data_dir_of, failing
+from osmia_broker.cli.copies import data_dir_of, failing
 from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.cli.session import Session, with_session
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from osmia_broker.cli.commands.processes import missing_process
 from osmia_broker.cli.failures import usage
+from osmia_broker.cli.known_processes import missing_process
 from osmia_broker.cli.options import Instance, Limit, Process
 from osmia_broker.cli.rows import INCIDENT_COLUMNS, every, first, incident_row
 from osmia_broker.cli.session import Session, with_session

@@ -14,9 +14,9 @@ from osmia_broker.base.counted import counted
 from osmia_broker.base.model_names import holds_expression
 from osmia_broker.base.whole_numbers import whole_number
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.commands.processes import find_process
 from osmia_broker.cli.failures import telling_end, usage
 from osmia_broker.cli.follow import follow
+from osmia_broker.cli.known_processes import find_process
 from osmia_broker.cli.options import Key, Keys, Var, Vars
 from osmia_broker.cli.output import Output, moment
 from osmia_broker.cli.rows import VARIABLE_COLUMNS, every, instance_row, state_of_instance, variable_row

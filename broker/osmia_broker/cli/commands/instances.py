@@ -7,7 +7,7 @@ import typer
 
 from osmia_broker.base.counted import counted
 from osmia_broker.base.whole_numbers import INT64_MAX
-from osmia_broker.cli.commands.processes import missing_process
+from osmia_broker.cli.known_processes import missing_process
 from osmia_broker.cli.options import Limit, Process
 from osmia_broker.cli.rows import INSTANCE_COLUMNS, every, first, instance_row
 from osmia_broker.cli.session import Session, with_session

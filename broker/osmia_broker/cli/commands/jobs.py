@@ -12,6 +12,7 @@ from osmia_broker.cli.options import Instance, JobType, Limit, OfJobType
 from osmia_broker.cli.output import Column, moment
 from osmia_broker.cli.rows import JOB_COLUMNS, PAGE, every, first, job_row
 from osmia_broker.cli.session import Session, with_session
+from osmia_broker.cli.waits import OPEN_JOB
 
 
 class Jobs(TyperGroup):
@@ -24,7 +25,7 @@ class Jobs(TyperGroup):
 
 app = typer.Typer(cls=Jobs, add_completion=False, help="Jobs: list, pause, resume, limit, flow.")
 
-OPEN = ("activatable", "activated", "failed", "error_thrown", "suspended")
+OPEN = tuple(one.lower() for one in OPEN_JOB)
 NAMED_MAX = 10  # job types in a hint
 STATES = (*OPEN, "completed", "canceled")
 

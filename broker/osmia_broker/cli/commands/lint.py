@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from osmia_broker.cli.commands.deploy import check
+from osmia_broker.cli.deploying import check
 from osmia_broker.cli.session import Session, with_session
 
 app = typer.Typer(add_completion=False)

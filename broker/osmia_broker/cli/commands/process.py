@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from osmia_broker.cli import offers
-from osmia_broker.cli.commands.processes import find_process
 from osmia_broker.cli.commands.resource import HISTORY
 from osmia_broker.cli.failures import Exit, Failure
+from osmia_broker.cli.known_processes import find_process
 from osmia_broker.cli.options import WithHistory
 from osmia_broker.cli.output import moment
 from osmia_broker.cli.rows import every, process_row

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from osmia_broker.cli.commands.backup import DataDir, bar, data_dir_of, failing, report
+from osmia_broker.cli.copies import DataDir, bar, data_dir_of, failing, report
 from osmia_broker.cli.preflight import starting
 from osmia_broker.cli.session import Session, with_session
 

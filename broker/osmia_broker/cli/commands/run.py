@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.commands.deploy import deploy_files, deployed_rows, done_with
+from osmia_broker.cli.deploying import deploy_files, deployed_rows, done_with
 from osmia_broker.cli.failures import Failure, usage
 from osmia_broker.cli.follow import follow
 from osmia_broker.cli.options import Var, Vars

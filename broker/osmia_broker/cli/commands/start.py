@@ -11,9 +11,9 @@ import typer
 from osmia_broker.base.whole_numbers import INT32_MAX
 from osmia_broker.cli import offers
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.commands.processes import unknown_process
 from osmia_broker.cli.failures import Exit, Failure, from_call
 from osmia_broker.cli.follow import await_end
+from osmia_broker.cli.known_processes import unknown_process
 from osmia_broker.cli.options import User, Var, Vars
 from osmia_broker.cli.output import Row
 from osmia_broker.cli.rows import every

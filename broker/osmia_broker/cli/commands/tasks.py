@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from osmia_broker.base.counted import counted
-from osmia_broker.cli.commands.processes import missing_process
 from osmia_broker.cli.failures import Exit, Failure, from_call, usage
+from osmia_broker.cli.known_processes import missing_process
 from osmia_broker.cli.options import Groups, Limit, Process, User, Var, acting
 from osmia_broker.cli.output import Row
 from osmia_broker.cli.rows import PAGE, TASK_COLUMNS, first, task_row

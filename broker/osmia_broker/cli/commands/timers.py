@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from osmia_broker.cli.commands.processes import missing_process
+from osmia_broker.cli.known_processes import missing_process
 from osmia_broker.cli.options import Element, Instance, Limit, Process
 from osmia_broker.cli.rows import TIMER_COLUMNS, every, first, timer_row
 from osmia_broker.cli.session import Session, with_session
