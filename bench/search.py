@@ -21,7 +21,7 @@ from typing import Any
 from msgspec.structs import astuple
 
 from osmia_broker.calls.readable_tasks import ReadableTasks
-from osmia_broker.engine.task_commands import Actor, TaskPolicy
+from osmia_broker.engine.commands.tasks import Actor, TaskPolicy
 from osmia_broker.state.rows import ElementInstance, ElementState, ProcessDefinition, Variable
 from osmia_broker.state.store_protocol import Changes
 from osmia_broker.state.task_rows import ENDED, STANDS, CandidateKind, TaskCandidate, UserTask, UserTaskState

@@ -26,8 +26,8 @@ from typing import Any
 
 from bench.search import build
 from osmia_broker.engine import commands
+from osmia_broker.engine.commands.tasks import ClaimUserTask, CompleteUserTask
 from osmia_broker.engine.resources import compile_resources
-from osmia_broker.engine.task_commands import ClaimUserTask, CompleteUserTask
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Partition, SystemClock
 from osmia_broker.state.store_protocol import Changes

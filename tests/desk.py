@@ -16,7 +16,7 @@ from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.global_task_listeners import GlobalTaskListenerCalls
 from osmia_broker.calls.results import Results
 from osmia_broker.calls.user_tasks import UserTaskCalls
-from osmia_broker.engine.task_commands import TaskPolicy
+from osmia_broker.engine.commands.tasks import TaskPolicy
 from osmia_broker.partition import Partition
 from osmia_broker.state.rows import Job
 from osmia_broker.state.task_rows import STANDS, TaskCandidate, TaskComment, TaskDraft, TaskEvent, UserTask

@@ -8,10 +8,10 @@ import pytest
 
 from osmia_broker.base.errors import InvalidArgument, NotFound
 from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
-from osmia_broker.engine import commands, job_flow_commands
+from osmia_broker.engine import commands
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.engine.commands import ActivateJobs
-from osmia_broker.engine.job_flow_commands import LimitJobs, PauseJobs, ResumeJobs
+from osmia_broker.engine.commands.job_flow import LimitJobs, ListJobFlow, PauseJobs, ResumeJobs
 from osmia_broker.state.rows import Job
 from tests.partition.opened import Opened, WatchedStore, create, deploy, opened
 
@@ -103,7 +103,7 @@ async def test_pausing_twice_and_resuming_what_is_not_paused_change_nothing():
         await it.do(PauseJobs("ask"))
         it.clock.ms += 5
         await it.do(PauseJobs("ask"))
-        [row] = (await it.do(job_flow_commands.ListJobFlow())).rows
+        [row] = (await it.do(ListJobFlow())).rows
         assert row.paused_ms == it.clock.ms - 5
 
 
@@ -126,7 +126,7 @@ async def test_what_is_refused(command: commands.Command, refusal: type[Exceptio
     async with opened() as it:
         with pytest.raises(refusal):
             await it.do(command)
-        assert (await it.do(job_flow_commands.ListJobFlow())).rows == ()
+        assert (await it.do(ListJobFlow())).rows == ()
 
 
 # --- limits
@@ -160,7 +160,7 @@ async def test_held_jobs_are_counted_again_after_a_restart():
         assert await count(it) == 0
         await done(it, held[:1])
         assert await count(it) == 1
-        answer = await it.do(job_flow_commands.ListJobFlow())
+        answer = await it.do(ListJobFlow())
         assert answer.held == (("ask", "", "w", 2),)
 
 
@@ -172,7 +172,7 @@ async def test_a_held_job_of_a_suspended_instance_takes_no_place(restarts: bool)
         await it.do(LimitJobs("ask", held_max=2, held_per_key_max=2))
         first, second = await take(it)
         await it.do(commands.SuspendProcessInstance(first.process_instance_key))
-        assert (await it.do(job_flow_commands.ListJobFlow())).held == (("ask", "", "w", 1),)
+        assert (await it.do(ListJobFlow())).held == (("ask", "", "w", 1),)
         assert it.partition.has_activatable("ask")
         if not restarts:
             await resumed_beyond_the_limit(it, first, second)
@@ -184,7 +184,7 @@ async def test_a_held_job_of_a_suspended_instance_takes_no_place(restarts: bool)
 async def resumed_beyond_the_limit(it: Opened, first: ActivatedJob, second: ActivatedJob) -> None:
     [third] = await take(it)
     await it.do(commands.ResumeProcessInstance(first.process_instance_key))
-    assert (await it.do(job_flow_commands.ListJobFlow())).held == (("ask", "", "w", 3),)
+    assert (await it.do(ListJobFlow())).held == (("ask", "", "w", 3),)
     await done(it, [first])
     assert await take(it) == []
     await done(it, [second, third])
@@ -198,7 +198,7 @@ async def test_the_end_of_a_suspended_instance_frees_no_place_twice():
         first, _ = await take(it)
         await it.do(commands.SuspendProcessInstance(first.process_instance_key))
         await it.do(commands.CancelProcessInstance(first.process_instance_key))
-        assert (await it.do(job_flow_commands.ListJobFlow())).held == (("ask", "", "w", 1),)
+        assert (await it.do(ListJobFlow())).held == (("ask", "", "w", 1),)
         assert await count(it) == 1
 
 

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from osmia_broker.base.errors import InvalidState, NotFound, OsmiaError
-from osmia_broker.engine import commands, due_commands
+from osmia_broker.engine import commands
 from osmia_broker.engine.answers import ActivatedJob
+from osmia_broker.engine.commands.due import ReachDeadlines
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.state.rows import Incident, Job
 from tests.partition.opened import Opened, create, deploy, opened
@@ -108,7 +109,7 @@ async def test_a_job_that_is_given_back_after_its_lease_stays_with_the_next_work
         first_deadline_ms = it.clock.ms + 1_000
         [job] = await take(it)
         it.clock.ms = first_deadline_ms
-        await it.do(due_commands.ReachDeadlines((job.key,)))
+        await it.do(ReachDeadlines((job.key,)))
         assert [again.key for again in await take(it)] == [job.key]
         await it.do(commands.GiveBackJobs(((job.key, first_deadline_ms),)))
         assert await take(it) == []
@@ -216,7 +217,7 @@ async def test_a_token_outlives_failure_and_time_out(end: str):
             await it.do(commands.FailJob(held.key, 3, "", 0, {}, held.lease_token))
         else:
             it.clock.ms += 1_000
-            await it.do(due_commands.ReachDeadlines((held.key,)))
+            await it.do(ReachDeadlines((held.key,)))
         assert await take(it) == []
         with pytest.raises(InvalidState):
             await it.do(commands.CompleteJob(held.key, {}))
@@ -233,7 +234,7 @@ async def test_without_leases_a_late_report_is_accepted():
         await it.do(create())
         [late] = await take(it)
         it.clock.ms += 1_000
-        await it.do(due_commands.ReachDeadlines((late.key,)))
+        await it.do(ReachDeadlines((late.key,)))
         assert [job.key for job in await take(it)] == [late.key]
         await it.do(commands.CompleteJob(late.key, {}))
 

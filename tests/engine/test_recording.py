@@ -8,8 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from osmia_broker.base.errors import NotFound
-from osmia_broker.engine import Turn, commands, due_commands, execute
-from osmia_broker.engine.event_log_commands import DropEvents, RecordEvents, StopRecording
+from osmia_broker.engine import Turn, commands, execute
+from osmia_broker.engine.commands.due import ReachDeadlines, TriggerTimer
+from osmia_broker.engine.commands.event_log import DropEvents, RecordEvents, StopRecording
 from osmia_broker.engine.recording import record
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.model import USER_TASK_JOB_TYPE
@@ -111,7 +112,7 @@ Act = Callable[[Recorded], Any]
             ["JOB work activated", "JOB work failed", "INCIDENT work raised"],
         ),
         (
-            lambda it: (key := it.activate(), it.do(due_commands.ReachDeadlines((key,)), NOW_MS + 60_000)),
+            lambda it: (key := it.activate(), it.do(ReachDeadlines((key,)), NOW_MS + 60_000)),
             ["JOB work activated", "JOB work timed_out"],
         ),
         (
@@ -125,7 +126,7 @@ Act = Callable[[Recorded], Any]
         (
             lambda it: (
                 it.do(commands.FailJob(it.activate(), 2, "no", 500, {})),
-                it.do(due_commands.ReachDeadlines((it.job(),)), NOW_MS + 500),
+                it.do(ReachDeadlines((it.job(),)), NOW_MS + 500),
             ),
             ["JOB work activated", "JOB work failed", "JOB work retried"],
         ),
@@ -308,7 +309,7 @@ def test_the_last_canceling_listener_ends_what_it_held_up_in_its_own_command(end
         recorded.do(commands.CancelProcessInstance(instance))
     else:
         [timer] = recorded.turn.timers._rows
-        recorded.do(due_commands.TriggerTimer(timer), NOW_MS + 3_600_000)
+        recorded.do(TriggerTimer(timer), NOW_MS + 3_600_000)
     [job] = [row.key for row in recorded.turn.jobs._rows.values() if row.type == "c"]
     assert recorded.turn.elements.get(instance) is not None
     recorded.do(commands.CompleteJob(job, {}), NOW_MS + 3_600_000)

@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from osmia_broker.base.errors import StoreFailed
-from osmia_broker.engine import commands, due_commands, held_rows, held_slices, jobs, suspension
+from osmia_broker.engine import commands, held_rows, held_slices, jobs, suspension
+from osmia_broker.engine.commands.due import ReachDeadlines, TriggerTimer
+from osmia_broker.engine.commands.inner import FollowCallers
 from osmia_broker.engine.held_rows import CallerSuspended
-from osmia_broker.engine.inner_commands import FollowCallers
 from osmia_broker.engine.lifecycle import scopes
 from osmia_broker.model.graph import ElementType
 from osmia_broker.state.rows import (
@@ -264,7 +265,7 @@ async def test_a_lease_that_is_about_to_end_is_held():
         key = (await it.do(create())).process_instance_key
         [job] = await it.do(activate("a", timeout_ms=1_000))
         await it.do(commands.SuspendProcessInstance(key))
-        await it.do(due_commands.ReachDeadlines((job.key,)))  # was on its way before
+        await it.do(ReachDeadlines((job.key,)))  # was on its way before
         await it.do(commands.GiveBackJobs(((job.key, job.deadline_ms),)))
         await it.settled()
         assert not it.partition.state.deadlines.is_due(it.clock.ms)
@@ -379,14 +380,14 @@ async def test_a_lease_and_a_timer_that_end_before_the_slices_reach_them_are_hel
     async with many_rows(12) as it:
         jobs = await it.do(activate("m", max_jobs=12, timeout_ms=1_000))
         it.clock.ms += 1_000
-        late = due_commands.ReachDeadlines(tuple(job.key for job in jobs))
+        late = ReachDeadlines(tuple(job.key for job in jobs))
         await asyncio.gather(it.do(it.suspend), it.do(late))
         await it.settled()
         assert {(job.state, job.deadline_ms) for job in it.store.living(Job)} == {(JobState.ACTIVATED, -it.clock.ms)}
     async with many_rows(12, TIMERS[0]) as it:
         [*_, last] = it.store.living(Timer)
         it.clock.ms += 1_000
-        await asyncio.gather(it.do(it.suspend), it.do(due_commands.TriggerTimer(last.key)))
+        await asyncio.gather(it.do(it.suspend), it.do(TriggerTimer(last.key)))
         await it.settled()
         assert len(it.store.living(Timer)) == 12
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from osmia_broker.base.errors import OsmiaError
-from osmia_broker.engine.task_commands import TaskPolicy
+from osmia_broker.engine.commands.tasks import TaskPolicy
 from tests.desk import Desk, person
 from tests.doors import Refused
 

@@ -16,7 +16,7 @@ from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.results import Results
 from osmia_broker.calls.task_proposals import Undecided
 from osmia_broker.calls.user_tasks import COMMENT_CHARACTERS, UserTaskCalls
-from osmia_broker.engine.task_commands import CompleteHeldTask
+from osmia_broker.engine.commands.tasks import CompleteHeldTask
 from osmia_broker.http.web.person import packed
 from osmia_broker.store.read.task_proposals import HELD
 from tests.bpmn import bpmn

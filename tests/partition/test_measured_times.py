@@ -1,7 +1,7 @@
 """The times that a partition measures for `/metrics`: of commands by the processor's clock, of work by the broker's own."""
 
 from osmia_broker.engine import commands
-from osmia_broker.engine.task_commands import Actor, AssignUserTask, ClaimUserTask, CompleteUserTask
+from osmia_broker.engine.commands.tasks import Actor, AssignUserTask, ClaimUserTask, CompleteUserTask
 from osmia_broker.state.rows import ElementInstance
 from osmia_broker.state.task_rows import UserTask
 from tests.partition.opened import Opened, activate, complete, create, deploy, opened

@@ -3,11 +3,9 @@
 import pytest
 
 from osmia_broker.base.errors import Rejection, framed
-from osmia_broker.engine import batch_commands as batches
 from osmia_broker.engine import commands
-from osmia_broker.engine import job_flow_commands as flow
-from osmia_broker.engine import task_commands as tasks
-from osmia_broker.engine.commands import Command
+from osmia_broker.engine.commands import Command, batches, tasks
+from osmia_broker.engine.commands import job_flow as flow
 from osmia_broker.engine.engine import HANDLERS
 from osmia_broker.state.task_rows import ProposalState, TaskProposal
 from tests.partition.opened import activate, create, deploy, opened

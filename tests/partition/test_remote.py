@@ -24,8 +24,8 @@ from osmia_broker.base.errors import (
 from osmia_broker.engine import commands
 from osmia_broker.engine.audit import ByPerson
 from osmia_broker.engine.commands import ReadScope
+from osmia_broker.engine.commands.tasks import CompleteUserTask
 from osmia_broker.engine.engine import HANDLERS
-from osmia_broker.engine.task_commands import CompleteUserTask
 from osmia_broker.links import Limits, Links, UnixPlace
 from osmia_broker.partition import Peers, RemotePartition, Serving, news
 from osmia_broker.partition.command_bytes import ticket_of

@@ -7,10 +7,21 @@ from typing import Any
 import pytest
 
 from osmia_broker.base.errors import InvalidArgument, NotFound, StoreFailed, Unavailable
-from osmia_broker.engine import HANDLERS, commands, due_commands, job_flow_commands, task_commands
+from osmia_broker.engine import HANDLERS, commands
 from osmia_broker.engine.audit import ByPerson
 from osmia_broker.engine.cluster_rows import FollowCluster
-from osmia_broker.engine.event_log_commands import DropEvents, RecordEvents, StopRecording
+from osmia_broker.engine.commands.due import (
+    CarryOut,
+    ExpireCreation,
+    ExpireMessage,
+    ParkFollowUp,
+    ParkTimer,
+    ReachDeadlines,
+    TriggerTimer,
+)
+from osmia_broker.engine.commands.event_log import DropEvents, RecordEvents, StopRecording
+from osmia_broker.engine.commands.job_flow import LimitJobs, ListJobFlow, PauseJobs, ResumeJobs
+from osmia_broker.engine.commands.tasks import Actor, ClaimNextUserTask, CreateGlobalTaskListener
 from osmia_broker.engine.inbox import Confirm, ListSent, Receive
 from osmia_broker.partition.routes import ANYWHERE, MESSAGES, OF_CLUSTER, SUBJECT
 from osmia_broker.state.batch_rows import ClusterVariable
@@ -26,13 +37,13 @@ DEPLOY = deploy("start > ask:job > end")
 
 #: Commands that a partition gives itself, or that come from somebody who knows the partition.
 OWN = {
-    due_commands.CarryOut,
-    due_commands.ParkFollowUp,
-    due_commands.ParkTimer,
-    due_commands.ReachDeadlines,
-    due_commands.ExpireCreation,
-    due_commands.ExpireMessage,
-    due_commands.TriggerTimer,
+    CarryOut,
+    ParkFollowUp,
+    ParkTimer,
+    ReachDeadlines,
+    ExpireCreation,
+    ExpireMessage,
+    TriggerTimer,
     commands.ActivateJobs,
     commands.GiveBackJobs,
     DropEvents,
@@ -46,7 +57,7 @@ OWN = {
 }
 
 #: The router asks several partitions.
-ASKED_OF_SEVERAL = {task_commands.ClaimNextUserTask, job_flow_commands.ListJobFlow, commands.ReadScope}
+ASKED_OF_SEVERAL = {ClaimNextUserTask, ListJobFlow, commands.ReadScope}
 
 
 async def started(it: Several, number: int) -> list[int]:
@@ -97,9 +108,9 @@ async def test_a_deleted_version_is_deleted_in_all():
     ("change", "kind"),
     [
         (commands.CreateClusterVariable("region", '"eu"'), ClusterVariable),
-        (job_flow_commands.PauseJobs("ask"), JobFlow),
-        (job_flow_commands.LimitJobs("ask", fair_by="PROCESS"), JobFlow),
-        (task_commands.CreateGlobalTaskListener("l", "check", ("completing",)), GlobalTaskListener),
+        (PauseJobs("ask"), JobFlow),
+        (LimitJobs("ask", fair_by="PROCESS"), JobFlow),
+        (CreateGlobalTaskListener("l", "check", ("completing",)), GlobalTaskListener),
     ],
 )
 async def test_what_belongs_to_the_cluster_is_the_same_in_all(change: commands.Command, kind: type):
@@ -122,9 +133,9 @@ async def test_a_pause_holds_the_jobs_of_all_partitions_back():
     async with several() as it:
         await it.do(DEPLOY)
         await started(it, 3)
-        await it.do(job_flow_commands.PauseJobs("ask"))
+        await it.do(PauseJobs("ask"))
         assert [await one.submit(activate()) for one in it.parts] == [[], [], []]
-        await it.do(job_flow_commands.ResumeJobs("ask"))
+        await it.do(ResumeJobs("ask"))
         assert [len(await one.submit(activate())) for one in it.parts] == [1, 1, 1]
 
 
@@ -273,7 +284,7 @@ async def test_nothing_is_written_where_nothing_differs():
     stores = [WatchedStore() for _ in range(3)]
     async with several(stores) as it:
         await it.do(deploy("start(message=go) > ask:job > end"))
-        await it.do(job_flow_commands.PauseJobs("ask"))
+        await it.do(PauseJobs("ask"))
     before = [store.commits for store in stores]
     async with several(stores) as it:
         await it.settled()
@@ -364,7 +375,7 @@ async def test_the_held_jobs_of_all_are_added_up():
         await started(it, 3)
         for one in it.parts:
             await one.submit(activate())
-        assert (await it.do(job_flow_commands.ListJobFlow())).held == (("ask", "", "w", 3),)
+        assert (await it.do(ListJobFlow())).held == (("ask", "", "w", 3),)
 
 
 USER = "start > ask:user > end"
@@ -376,10 +387,7 @@ async def test_the_first_free_task_is_claimed_wherever_it_is():
         keys = [(await it.do(create())).process_instance_key for _ in range(4)]
         tasks = sorted(_tasks(it), key=lambda task: keys.index(task.process_instance_key))
         order = tuple(task.key for task in tasks)
-        claims = [
-            await it.do(task_commands.ClaimNextUserTask(order, "ada", actor=task_commands.Actor("ada")))
-            for _ in range(5)
-        ]
+        claims = [await it.do(ClaimNextUserTask(order, "ada", actor=Actor("ada"))) for _ in range(5)]
         assert [key for key, _ in claims] == [*order, 0]
 
 
@@ -403,7 +411,7 @@ async def test_a_caller_who_leaves_does_not_stop_a_deployment():
 @pytest.mark.parametrize("limit", ["held_max", "per_second_max", "held_per_key_max"])
 async def test_the_shares_of_all_partitions_add_up_to_a_limit(limit: str):
     async with several() as it:
-        await it.do(job_flow_commands.LimitJobs("ask", **{limit: 5}))
+        await it.do(LimitJobs("ask", **{limit: 5}))
         await it.do(DEPLOY)
         await started(it, 18)
         assert [len(await one.submit(activate("ask", 10))) for one in it.parts] == [2, 2, 1]
@@ -413,17 +421,17 @@ async def test_the_shares_of_all_partitions_add_up_to_a_limit(limit: str):
 @pytest.mark.parametrize("limit", ["held_max", "per_second_max", "held_per_key_max"])
 async def test_a_limit_that_leaves_a_partition_without_any_share_is_refused(limit: str):
     async with several() as it:
-        await it.do(job_flow_commands.LimitJobs("ask", **{limit: 3}))
+        await it.do(LimitJobs("ask", **{limit: 3}))
         with pytest.raises(
             InvalidArgument, match=f"'{limit}' of 0 .no limit. or at least 3, one for each partition, but found 2"
         ):
-            await it.do(job_flow_commands.LimitJobs("ask", **{limit: 2}))
+            await it.do(LimitJobs("ask", **{limit: 2}))
         assert [getattr(row, limit) for rows in it.rows(JobFlow) for row in rows] == [3, 3, 3]
 
 
 async def test_a_job_that_ends_makes_room_in_its_own_partition():
     async with several() as it:
-        await it.do(job_flow_commands.LimitJobs("ask", held_max=3))
+        await it.do(LimitJobs("ask", held_max=3))
         await it.do(DEPLOY)
         await started(it, 9)
         held = [(await one.submit(activate("ask", 10)))[0] for one in it.parts]

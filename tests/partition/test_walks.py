@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from osmia_broker.base.errors import StoreFailed
-from osmia_broker.engine import Budget, commands, due_commands, inner_commands
+from osmia_broker.engine import Budget, commands
+from osmia_broker.engine.commands.due import CarryOut
+from osmia_broker.engine.commands.inner import ContinueWalk
 from osmia_broker.engine.lifecycle import steps
 from osmia_broker.engine.slow import FAST_TURNS
 from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, InstanceOrigin, Job
@@ -137,7 +139,7 @@ async def test_a_follow_up_is_carried_out_once():
         await it.settled()
         jobs = len(it.store.living(Job))
         for key in keys:
-            await it.do(due_commands.CarryOut(key))
+            await it.do(CarryOut(key))
         await it.settled()
         assert len(it.store.living(Job)) == jobs == 5
 
@@ -146,7 +148,7 @@ async def test_a_follow_up_that_cannot_be_carried_out_waits_at_an_incident(monke
     async with opened(budget=SMALL) as it:
         await it.do(deploy(fan(5)))
         with monkeypatch.context() as patched:
-            patched.setitem(carried_out(), "ContinueWalk", (inner_commands.ContinueWalk, lambda *_: 1 // 0))
+            patched.setitem(carried_out(), "ContinueWalk", (ContinueWalk, lambda *_: 1 // 0))
             await it.do(create())
             await it.settled()
         (incident,) = it.store.living(Incident)

@@ -7,8 +7,13 @@ import pytest
 
 import osmia
 from osmia_broker.calls import by_person as commands_of_people
-from osmia_broker.engine import audit, commands, task_commands
-from osmia_broker.engine import batch_commands as batches
+from osmia_broker.engine import audit, commands
+from osmia_broker.engine.commands import batches
+from osmia_broker.engine.commands.tasks import (
+    CreateGlobalTaskListener,
+    DeleteGlobalTaskListener,
+    UpdateGlobalTaskListener,
+)
 from tests.bpmn import bpmn
 from tests.dmn.models import decision, definitions, literal
 from tests.rest.conftest import Rest
@@ -267,9 +272,9 @@ KEPT = {
     commands.CreateClusterVariable,
     commands.UpdateClusterVariable,
     commands.DeleteClusterVariable,
-    task_commands.CreateGlobalTaskListener,
-    task_commands.UpdateGlobalTaskListener,
-    task_commands.DeleteGlobalTaskListener,
+    CreateGlobalTaskListener,
+    UpdateGlobalTaskListener,
+    DeleteGlobalTaskListener,
 }
 #: The fields in which the entries of two subjects differ, because their keys do.
 KEYS = ("auditLogKey", "entityKey", "timestamp")

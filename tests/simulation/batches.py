@@ -3,7 +3,8 @@
 import asyncio
 
 from osmia_broker.base.errors import InvalidState, NotFound, Rejection
-from osmia_broker.engine import batch_commands, commands
+from osmia_broker.engine import commands
+from osmia_broker.engine.commands.batches import AddBatchItems, CreateBatch, StartBatch
 from osmia_broker.state.batch_rows import BatchItem, BatchOperation, BatchState, BatchType
 from osmia_broker.state.rows import ElementInstance
 from tests.partition.opened import deploy
@@ -33,8 +34,8 @@ class Batches:
         keys = tuple(one.process_instance_key for one in made)
         while True:  # one of which nobody knows whether it has all items is left alone: it was not started
             try:
-                batch_key = await self.clients.send(batch_commands.CreateBatch(BatchType.CANCEL_PROCESS_INSTANCE))
-                await self.clients.send(batch_commands.AddBatchItems(batch_key, tuple((one, one) for one in keys)))
+                batch_key = await self.clients.send(CreateBatch(BatchType.CANCEL_PROCESS_INSTANCE))
+                await self.clients.send(AddBatchItems(batch_key, tuple((one, one) for one in keys)))
                 break
             except Unknown:
                 await self.clients.pause()
@@ -47,7 +48,7 @@ class Batches:
         may_be_started = False
         while True:
             try:
-                await self.clients.send(batch_commands.StartBatch(key))
+                await self.clients.send(StartBatch(key))
             except Unknown:
                 may_be_started = True
                 await self.clients.pause()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from osmia_broker.engine import commands
-from osmia_broker.engine.due_commands import CarryOut, DueCommand, ExpireMessage
+from osmia_broker.engine.commands.due import CarryOut, DueCommand, ExpireMessage
 from osmia_broker.engine.engine import HANDLERS, execute
 from osmia_broker.engine.events import delivery, messages, waiting
 from osmia_broker.partition.committing import Committing

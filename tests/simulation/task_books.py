@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker.engine.task_commands import Actor, TaskPolicy
+from osmia_broker.engine.commands.tasks import Actor, TaskPolicy
 from osmia_broker.state.task_rows import TaskEvent, TaskTransition, UserTask
 from tests.memory_store import MemoryStore
 

@@ -13,9 +13,7 @@ import pytest
 from osmia_broker.base.errors import OsmiaError, Rejection, StoreFailed
 from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.engine import Budget, commands
-from osmia_broker.engine.listener_results import TaskListenerResult
-from osmia_broker.engine.resources import compile_resources
-from osmia_broker.engine.task_commands import (
+from osmia_broker.engine.commands.tasks import (
     Actor,
     AssignUserTask,
     ClaimNextUserTask,
@@ -26,6 +24,8 @@ from osmia_broker.engine.task_commands import (
     TaskPolicy,
     UpdateUserTask,
 )
+from osmia_broker.engine.listener_results import TaskListenerResult
+from osmia_broker.engine.resources import compile_resources
 from osmia_broker.state.rows import Job, JobKind
 from osmia_broker.state.task_rows import STANDS, TaskCandidate, TaskTransition, UserTask
 from osmia_broker.store.read import Reader

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from osmia_broker import feel
 from osmia_broker.base.errors import InvalidState, OsmiaError
-from osmia_broker.engine import Budget, Turn, commands, due_commands, execute, job_flow_commands
+from osmia_broker.engine import Budget, Turn, commands, execute
+from osmia_broker.engine.commands.due import CarryOut, ParkFollowUp, ParkTimer, ReachDeadlines
+from osmia_broker.engine.commands.job_flow import LimitJobs, PauseJobs, ResumeJobs
 from osmia_broker.engine.engine import HANDLERS, UndoFailed, _walk, handles
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.state.missing import Missing
@@ -76,16 +78,16 @@ def command(choice: int, turn: Turn, value: int) -> commands.Command:
         commands.SetVariables(some(elements), number, bool(value % 2)),
         commands.ResolveIncident(some(incidents)),
         commands.CancelProcessInstance(some(elements)),
-        due_commands.ReachDeadlines(tuple(jobs)),
+        ReachDeadlines(tuple(jobs)),
         commands.GiveBackJobs(tuple((key, NOW_MS + 1) for key in jobs)),
         commands.ActivateJobs("t", "w", 1 + value, 8, keys=tuple(jobs[: value % 5])),
-        due_commands.CarryOut(some(follow_ups)),
-        due_commands.ParkFollowUp(some(follow_ups), "for once"),
-        due_commands.ParkTimer(some(sorted(turn.timers._rows)), "for once"),
+        CarryOut(some(follow_ups)),
+        ParkFollowUp(some(follow_ups), "for once"),
+        ParkTimer(some(sorted(turn.timers._rows)), "for once"),
         commands.UpdateJobPriority(some(jobs), value % 5 - 2),
         commands.ActivateJobs("t", "w", 1 + value, 1 + value % 3, leases=True),
-        job_flow_commands.LimitJobs("u", held_max=value),
-        job_flow_commands.PauseJobs("u") if value % 2 else job_flow_commands.ResumeJobs("u"),
+        LimitJobs("u", held_max=value),
+        PauseJobs("u") if value % 2 else ResumeJobs("u"),
     ]
     return made[choice % len(made)]
 

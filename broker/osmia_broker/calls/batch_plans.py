@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from osmia_broker.calls import checks
 from osmia_broker.calls.faults import Faults
-from osmia_broker.engine.batch_commands import BatchPlan
+from osmia_broker.engine.commands.batches import BatchPlan
 
 Pair = tuple[str, str]  #: the id of an element, and that of the one which takes its place
 

@@ -10,7 +10,7 @@ from osmia_broker.base.errors import NotFound, OsmiaError
 from osmia_broker.calls import batch_items, checks
 from osmia_broker.calls.base import CallGroup
 from osmia_broker.calls.batch_items import Items
-from osmia_broker.engine.batch_commands import (
+from osmia_broker.engine.commands.batches import (
     AddBatchItems,
     BatchPlan,
     CancelBatch,

@@ -15,7 +15,7 @@ from typing import Any
 
 from osmia_broker.base.errors import InvalidArgument, OsmiaError, OutOfRange, Overloaded
 from osmia_broker.engine.answers import EventLogState
-from osmia_broker.engine.event_log_commands import DropEvents, RecordEvents, StopRecording
+from osmia_broker.engine.commands.event_log import DropEvents, RecordEvents, StopRecording
 from osmia_broker.partition import Clock, Listener, Partition
 from osmia_broker.state.event_rows import LoggedEvent
 from osmia_broker.state.store_protocol import RowValues

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import CallGroup
-from osmia_broker.engine.elements.user_tasks import PRIORITY_MAX
-from osmia_broker.engine.task_commands import (
+from osmia_broker.engine.commands.tasks import (
     CreateGlobalTaskListener,
     DeleteGlobalTaskListener,
     UpdateGlobalTaskListener,
 )
+from osmia_broker.engine.elements.user_tasks import PRIORITY_MAX
 from osmia_broker.engine.task_listeners import EVENTS
 from osmia_broker.state.task_rows import GlobalTaskListener
 

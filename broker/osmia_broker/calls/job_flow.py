@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from osmia_broker.calls import checks
 from osmia_broker.calls.workers import Presence, Workers
 from osmia_broker.engine.answers import JobFlowAnswer
-from osmia_broker.engine.job_flow_commands import LimitJobs, ListJobFlow, PauseJobs, ResumeJobs
+from osmia_broker.engine.commands.job_flow import LimitJobs, ListJobFlow, PauseJobs, ResumeJobs
 from osmia_broker.partition import Submits
 
 NEVER_ASKED = Presence(0, 0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker.engine.task_commands import Actor, TaskPolicy
+from osmia_broker.engine.commands.tasks import Actor, TaskPolicy
 from osmia_broker.engine.task_policy import CANDIDATES_MAY, Right, forbidden, is_allowed
 from osmia_broker.state.event_rows import LoggedEvent
 from osmia_broker.store.read import Reader

@@ -8,7 +8,7 @@ import msgspec
 from osmia_broker.base.errors import OsmiaError, Unavailable
 from osmia_broker.calls.event_stream import EventStream
 from osmia_broker.engine.answers import EventLogState
-from osmia_broker.engine.event_log_commands import RecordEvents
+from osmia_broker.engine.commands.event_log import RecordEvents
 from osmia_broker.links import Links
 from osmia_broker.partition import RemotePartition
 from osmia_broker.partition.command_bytes import error_of, refusal_of

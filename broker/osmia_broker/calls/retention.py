@@ -9,7 +9,7 @@ import logging
 from time import perf_counter
 
 from osmia_broker.base.errors import OsmiaError, Rejection
-from osmia_broker.engine.batch_commands import DeleteEndedInstance
+from osmia_broker.engine.commands.batches import DeleteEndedInstance
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Clock, Partition
 from osmia_broker.store.read import Reader

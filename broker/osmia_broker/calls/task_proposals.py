@@ -11,7 +11,7 @@ from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.calls.user_tasks import COMMENT_CHARACTERS, NAME_CHARACTERS, UserTaskCalls
-from osmia_broker.engine.task_commands import (
+from osmia_broker.engine.commands.tasks import (
     Actor,
     AnswerTaskProposal,
     HoldUserTask,

@@ -16,9 +16,7 @@ from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.results import Results
 from osmia_broker.engine.commands import Command
-from osmia_broker.engine.elements.dates import zoned_text
-from osmia_broker.engine.elements.user_tasks import PRIORITY_MAX
-from osmia_broker.engine.task_commands import (
+from osmia_broker.engine.commands.tasks import (
     Actor,
     AssignUserTask,
     ClaimNextUserTask,
@@ -31,6 +29,8 @@ from osmia_broker.engine.task_commands import (
     TaskPolicy,
     UpdateUserTask,
 )
+from osmia_broker.engine.elements.dates import zoned_text
+from osmia_broker.engine.elements.user_tasks import PRIORITY_MAX
 from osmia_broker.partition import Partitions
 from osmia_broker.store.read import task_query
 

@@ -7,9 +7,13 @@ Commands of workers are never wrapped: they pay nothing. User tasks have a log o
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from osmia_broker.engine import batch_commands as batches
-from osmia_broker.engine import commands, task_commands
-from osmia_broker.engine.commands import Command
+from osmia_broker.engine import commands
+from osmia_broker.engine.commands import Command, batches
+from osmia_broker.engine.commands.tasks import (
+    CreateGlobalTaskListener,
+    DeleteGlobalTaskListener,
+    UpdateGlobalTaskListener,
+)
 from osmia_broker.engine.engine import HANDLERS, handles
 from osmia_broker.engine.turn import Turn
 from osmia_broker.state.history_rows import AuditEntity, AuditEntry, AuditOperation
@@ -163,11 +167,9 @@ OPERATIONS: dict[type[Command], Logged] = {
     commands.CreateClusterVariable: Logged(AuditEntity.CLUSTER_VARIABLE, AuditOperation.CREATE, _cluster_variable),
     commands.UpdateClusterVariable: Logged(AuditEntity.CLUSTER_VARIABLE, AuditOperation.UPDATE, _cluster_variable),
     commands.DeleteClusterVariable: Logged(AuditEntity.CLUSTER_VARIABLE, AuditOperation.DELETE, _cluster_variable),
-    task_commands.CreateGlobalTaskListener: Logged(
-        AuditEntity.TASK_LISTENER, AuditOperation.CREATE, read=_created_listener
-    ),
-    task_commands.UpdateGlobalTaskListener: Logged(AuditEntity.TASK_LISTENER, AuditOperation.UPDATE, _task_listener),
-    task_commands.DeleteGlobalTaskListener: Logged(AuditEntity.TASK_LISTENER, AuditOperation.DELETE, _task_listener),
+    CreateGlobalTaskListener: Logged(AuditEntity.TASK_LISTENER, AuditOperation.CREATE, read=_created_listener),
+    UpdateGlobalTaskListener: Logged(AuditEntity.TASK_LISTENER, AuditOperation.UPDATE, _task_listener),
+    DeleteGlobalTaskListener: Logged(AuditEntity.TASK_LISTENER, AuditOperation.DELETE, _task_listener),
 }
 
 #: The commands that programs send all day. One is an operation of a person only if the caller names that person.

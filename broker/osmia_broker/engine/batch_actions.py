@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-from osmia_broker.engine.batch_commands import BatchPlan, DeleteEndedInstance, DeleteEvaluation
 from osmia_broker.engine.commands import (
     CancelProcessInstance,
     MigrateProcessInstance,
@@ -14,6 +13,7 @@ from osmia_broker.engine.commands import (
     UpdateJob,
     UpdateJobRetries,
 )
+from osmia_broker.engine.commands.batches import BatchPlan, DeleteEndedInstance, DeleteEvaluation
 from osmia_broker.engine.history_deletion import delete_ended_instance, delete_evaluation
 from osmia_broker.engine.instances import cancel_process_instance
 from osmia_broker.engine.jobs import update_job, update_job_retries

@@ -11,18 +11,6 @@ import msgspec
 
 from osmia_broker.base.errors import InvalidState, NotFound, Rejection
 from osmia_broker.engine.batch_actions import act, prepare
-from osmia_broker.engine.batch_commands import (
-    AddBatchItems,
-    BatchPlan,
-    CancelBatch,
-    CancelBatchItems,
-    CreateBatch,
-    GiveUpBatch,
-    ResumeBatch,
-    StartBatch,
-    SuspendBatch,
-    WorkOffBatch,
-)
 from osmia_broker.engine.batch_shares import (
     CountShare,
     ShareBatch,
@@ -33,6 +21,18 @@ from osmia_broker.engine.batch_shares import (
     take_items,
     turn_shares,
     whole_of,
+)
+from osmia_broker.engine.commands.batches import (
+    AddBatchItems,
+    BatchPlan,
+    CancelBatch,
+    CancelBatchItems,
+    CreateBatch,
+    GiveUpBatch,
+    ResumeBatch,
+    StartBatch,
+    SuspendBatch,
+    WorkOffBatch,
 )
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.follow_ups import carries_out, leave_follow_up, when_stopped

@@ -1,6 +1,6 @@
 """The handlers of the partition's own commands about follow-ups."""
 
-from osmia_broker.engine.due_commands import CarryOut, ParkFollowUp
+from osmia_broker.engine.commands.due import CarryOut, ParkFollowUp
 from osmia_broker.engine.engine import handles, log_retry
 from osmia_broker.engine.follow_ups import act_on, park_follow_up, take_follow_up
 from osmia_broker.engine.held_rows import is_held

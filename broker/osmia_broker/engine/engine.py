@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 from osmia_broker import feel
 from osmia_broker.base.errors import Rejection
 from osmia_broker.engine.commands import Command
-from osmia_broker.engine.due_commands import CarryOut
+from osmia_broker.engine.commands.due import CarryOut
 from osmia_broker.engine.follow_ups import RETRY_MS, WAITING, act_on, leave_follow_up
 from osmia_broker.engine.held_rows import CallerSuspended
 from osmia_broker.engine.incidents import IncidentRaised, NoRoom, raise_incident, stop_for_follow_up

@@ -1,8 +1,8 @@
 """The event log: begin and stop to record, and drop old events."""
 
 from osmia_broker.engine.answers import EventLogState
+from osmia_broker.engine.commands.event_log import DropEvents, RecordEvents, StopRecording
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.event_log_commands import DropEvents, RecordEvents, StopRecording
 from osmia_broker.engine.turn import Turn
 
 

@@ -6,12 +6,12 @@ import msgspec
 from msgspec.structs import replace
 
 from osmia_broker.base.errors import AlreadyExists, NotFound
-from osmia_broker.engine.engine import handles
-from osmia_broker.engine.task_commands import (
+from osmia_broker.engine.commands.tasks import (
     CreateGlobalTaskListener,
     DeleteGlobalTaskListener,
     UpdateGlobalTaskListener,
 )
+from osmia_broker.engine.engine import handles
 from osmia_broker.engine.turn import Turn
 from osmia_broker.state.task_rows import GlobalTaskListener
 

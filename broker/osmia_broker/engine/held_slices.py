@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from osmia_broker.engine.commands.inner import FollowSuspension, MeetKeptMessages
 from osmia_broker.engine.follow_ups import leave_follow_up
-from osmia_broker.engine.inner_commands import FollowSuspension, MeetKeptMessages
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.timers import LATEST_MS
 from osmia_broker.state.rows import FollowUp, Job, JobState, Timer

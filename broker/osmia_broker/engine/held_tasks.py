@@ -8,11 +8,11 @@ its instance, or because a worker completes its job. (Decision 0034.)
 import msgspec
 
 from osmia_broker.base.errors import InvalidState
+from osmia_broker.engine.commands.tasks import Actor, CompleteHeldTask, HoldUserTask, RevertAssignment, UndoUserTask
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.follow_ups import carries_out, drop_stopped, leave_follow_up, stops_at
 from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.new_user_tasks import note_event
-from osmia_broker.engine.task_commands import Actor, CompleteHeldTask, HoldUserTask, RevertAssignment, UndoUserTask
 from osmia_broker.engine.task_listeners import ASSIGNING, Change, change_task, completion
 from osmia_broker.engine.task_policy import Right
 from osmia_broker.engine.turn import Turn

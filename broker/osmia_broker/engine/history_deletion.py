@@ -1,7 +1,7 @@
 """Delete what has ended, with its history, for ever."""
 
 from osmia_broker.base.errors import InvalidState
-from osmia_broker.engine.batch_commands import DeleteEndedInstance, DeleteEvaluation
+from osmia_broker.engine.commands.batches import DeleteEndedInstance, DeleteEvaluation
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.turn import Turn
 from osmia_broker.state.rows import DecisionEvaluation

@@ -4,8 +4,8 @@ from msgspec.structs import replace
 
 from osmia_broker.base.errors import InvalidArgument, NotFound
 from osmia_broker.engine.answers import JobFlowAnswer
+from osmia_broker.engine.commands.job_flow import LimitJobs, ListJobFlow, PauseJobs, ResumeJobs
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.job_flow_commands import LimitJobs, ListJobFlow, PauseJobs, ResumeJobs
 from osmia_broker.engine.turn import Turn
 from osmia_broker.state.job_flow_row import FairBy, JobFlow
 

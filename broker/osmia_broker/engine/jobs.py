@@ -21,8 +21,8 @@ from osmia_broker.engine.commands import (
     UpdateJobTimeout,
     Variables,
 )
+from osmia_broker.engine.commands.due import ReachDeadlines
 from osmia_broker.engine.domain_events import JOB
-from osmia_broker.engine.due_commands import ReachDeadlines
 from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.places import fire

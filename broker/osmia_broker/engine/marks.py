@@ -3,7 +3,7 @@
 from osmia_broker.base.errors import AlreadyExists, InvalidState, NotFound
 from osmia_broker.engine.answers import Created
 from osmia_broker.engine.commands import AssignBusinessId, CreateProcessInstance
-from osmia_broker.engine.due_commands import ExpireCreation
+from osmia_broker.engine.commands.due import ExpireCreation
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.remote import report_opened
 from osmia_broker.engine.lifecycle import is_ending

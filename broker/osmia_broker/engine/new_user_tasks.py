@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 
 from osmia_broker.base.errors import InvalidArgument
+from osmia_broker.engine.commands.tasks import RULE, Actor
 from osmia_broker.engine.domain_events import TASK
 from osmia_broker.engine.elements.dates import moment_ms
 from osmia_broker.engine.incidents import MESSAGE_CHARACTERS
-from osmia_broker.engine.task_commands import RULE, Actor
 from osmia_broker.engine.turn import Turn
 from osmia_broker.state.rows import ElementInstance
 from osmia_broker.state.storable import storable

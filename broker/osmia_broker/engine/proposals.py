@@ -7,9 +7,9 @@ what was answered meanwhile: of two people who answer at once, one does.
 from msgspec.structs import replace
 
 from osmia_broker.base.errors import InvalidState
+from osmia_broker.engine.commands.tasks import AnswerTaskProposal, ProposeForUserTask
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.new_user_tasks import note_event, write_answer
-from osmia_broker.engine.task_commands import AnswerTaskProposal, ProposeForUserTask
 from osmia_broker.engine.task_listeners import completion
 from osmia_broker.engine.task_policy import Right
 from osmia_broker.engine.turn import Turn

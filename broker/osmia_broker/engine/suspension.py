@@ -10,12 +10,12 @@ for so long; only its return, and an error or an escalation that its suspended c
 
 from osmia_broker.base.errors import InvalidState, NotFound
 from osmia_broker.engine.commands import ResumeProcessInstance, SuspendProcessInstance
+from osmia_broker.engine.commands.inner import CorrelateKept, FollowCallers, FollowSuspension, MeetKeptMessages
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.remote import report_opened
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.held_rows import follow_callers, hold, is_suspended, release
 from osmia_broker.engine.held_slices import ROWS_PER_SLICE, follow_orders
-from osmia_broker.engine.inner_commands import CorrelateKept, FollowCallers, FollowSuspension, MeetKeptMessages
 from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.new_instances import origin_of
 from osmia_broker.engine.turn import Turn

@@ -11,12 +11,13 @@ from typing import Any
 import msgspec
 
 from osmia_broker.engine.commands import Variables
+from osmia_broker.engine.commands.inner import ContinueTermination
+from osmia_broker.engine.commands.tasks import RULE, Actor
 from osmia_broker.engine.domain_events import JOB
 from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.expressions import VariableScope, evaluate_int32, evaluate_text
 from osmia_broker.engine.follow_ups import follow_waiting
 from osmia_broker.engine.incidents import IncidentRaised, end_incidents, raise_incident
-from osmia_broker.engine.inner_commands import ContinueTermination
 from osmia_broker.engine.lifecycle import model_of, plan_completion
 from osmia_broker.engine.new_jobs import cancel_jobs, create_job, json_object
 from osmia_broker.engine.new_user_tasks import (
@@ -33,7 +34,6 @@ from osmia_broker.engine.new_user_tasks import (
     value_of,
     write_answer,
 )
-from osmia_broker.engine.task_commands import RULE, Actor
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model import RESERVED_HEADERS, TASK_LISTENER_EVENTS
 from osmia_broker.state.rows import ElementInstance, JobKind, JobState

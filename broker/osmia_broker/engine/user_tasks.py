@@ -4,14 +4,7 @@ from typing import Any
 
 from osmia_broker.base.errors import Forbidden, InvalidArgument, InvalidState, NotFound
 from osmia_broker.engine.commands import CompleteJob
-from osmia_broker.engine.engine import handles
-from osmia_broker.engine.held_rows import is_suspended
-from osmia_broker.engine.incidents import IncidentRaised
-from osmia_broker.engine.jobs import completes
-from osmia_broker.engine.lifecycle import is_ending
-from osmia_broker.engine.listener_results import TaskListenerResult
-from osmia_broker.engine.suspension import refuse_suspended
-from osmia_broker.engine.task_commands import (
+from osmia_broker.engine.commands.tasks import (
     Actor,
     AssignUserTask,
     ClaimNextUserTask,
@@ -23,6 +16,13 @@ from osmia_broker.engine.task_commands import (
     SnoozeUserTask,
     UpdateUserTask,
 )
+from osmia_broker.engine.engine import handles
+from osmia_broker.engine.held_rows import is_suspended
+from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.engine.jobs import completes
+from osmia_broker.engine.lifecycle import is_ending
+from osmia_broker.engine.listener_results import TaskListenerResult
+from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.task_listeners import (
     ASSIGNING,
     CREATING,

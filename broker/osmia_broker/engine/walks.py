@@ -8,9 +8,9 @@ says which step comes next. Two bounds stop a walk without a wait state. No toke
   one incident, and the follow-ups with all that is left wait until it is resolved.
 """
 
+from osmia_broker.engine.commands.inner import ContinueWalk
 from osmia_broker.engine.follow_ups import WAITING, carries_out, leave_follow_up
 from osmia_broker.engine.incidents import raise_incident
-from osmia_broker.engine.inner_commands import ContinueWalk
 from osmia_broker.engine.turn import Planned, Turn
 from osmia_broker.state.rows import ElementInstance, ErrorType
 

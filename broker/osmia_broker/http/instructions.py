@@ -7,8 +7,8 @@ from msgspec import Raw, field
 from osmia_broker.calls.batch_plans import migration_plan
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.faults import Faults
-from osmia_broker.engine.batch_commands import BatchPlan
 from osmia_broker.engine.commands import ActivateInstruction, MoveInstruction, TerminateInstruction, Variables
+from osmia_broker.engine.commands.batches import BatchPlan
 from osmia_broker.http.described import GivenVariables, Referenced, one_of
 from osmia_broker.http.types import Body, Key, Text, variables_text
 

@@ -21,8 +21,8 @@ from osmia_broker.engine.answers import SeenScope
 from osmia_broker.engine.audit import ByPerson
 from osmia_broker.engine.cluster_rows import FollowCluster
 from osmia_broker.engine.commands import Command, CompleteJob, DeployResources, ReadScope
+from osmia_broker.engine.commands.tasks import UpdateUserTask
 from osmia_broker.engine.engine import HANDLERS
-from osmia_broker.engine.task_commands import UpdateUserTask
 from osmia_broker.rpc import Refusal
 from osmia_broker.state.cluster_tables import CLUSTER_TYPES
 from osmia_broker.state.rows import Row

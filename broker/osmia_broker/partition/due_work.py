@@ -21,7 +21,7 @@ from typing import Any
 
 from osmia_broker.base.errors import OsmiaError, StoreFailed
 from osmia_broker.engine.commands import Command
-from osmia_broker.engine.due_commands import (
+from osmia_broker.engine.commands.due import (
     CarryOut,
     DueCommand,
     ExpireCreation,

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from osmia_broker.base.errors import Unavailable
 from osmia_broker.engine.answers import JobFlowAnswer
 from osmia_broker.engine.commands import Command, CreateProcessInstance, EvaluateDecision, ReadScope
-from osmia_broker.engine.job_flow_commands import ListJobFlow
-from osmia_broker.engine.task_commands import ClaimNextUserTask
+from osmia_broker.engine.commands.job_flow import ListJobFlow
+from osmia_broker.engine.commands.tasks import ClaimNextUserTask
 from osmia_broker.partition.any_partition import AnyPartition, Follows
 from osmia_broker.partition.awaited_moves import AwaitedMoves
 from osmia_broker.partition.doubts import DOUBTED, Doubts, at_first

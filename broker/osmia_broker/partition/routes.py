@@ -8,11 +8,9 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
-from osmia_broker.engine import batch_commands as batches
 from osmia_broker.engine import commands
-from osmia_broker.engine import job_flow_commands as flow
-from osmia_broker.engine import task_commands as tasks
-from osmia_broker.engine.commands import Command
+from osmia_broker.engine.commands import Command, batches, tasks
+from osmia_broker.engine.commands import job_flow as flow
 
 Key = Callable[[Any], int]
 

@@ -23,7 +23,7 @@ from osmia_broker.calls.event_streams import EventStreams
 from osmia_broker.calls.remote_workers import WorkersElsewhere
 from osmia_broker.calls.retention import Retention
 from osmia_broker.calls.stored_documents import StoredDocuments
-from osmia_broker.engine.task_commands import TaskPolicy
+from osmia_broker.engine.commands.tasks import TaskPolicy
 from osmia_broker.gateway.events_service import Events
 from osmia_broker.gateway.items import Items
 from osmia_broker.gateway.queries_service import Queries

@@ -12,7 +12,7 @@ from osmia_broker.calls.broker_identity import BrokerIdentity
 from osmia_broker.calls.event_stream import EventStream
 from osmia_broker.calls.event_streams import EventStreams
 from osmia_broker.calls.stored_documents import StoredDocuments
-from osmia_broker.engine.task_commands import TaskPolicy
+from osmia_broker.engine.commands.tasks import TaskPolicy
 from osmia_broker.gateway.door import Door
 from osmia_broker.gateway.events_service import Events
 from osmia_broker.gateway.gateway_service import Gateway

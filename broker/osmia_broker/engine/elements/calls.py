@@ -3,6 +3,7 @@
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.engine.bindings import Binding, find_process
 from osmia_broker.engine.commands import Variables
+from osmia_broker.engine.commands.inner import ReturnFromCall, TerminateCalled
 from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.expressions import evaluate_text
 from osmia_broker.engine.extensions import mapping_of
@@ -10,7 +11,6 @@ from osmia_broker.engine.follow_ups import carries_out, leave_follow_up
 from osmia_broker.engine.held_rows import is_suspended
 from osmia_broker.engine.implied_variables import initiator_of
 from osmia_broker.engine.incidents import IncidentRaised
-from osmia_broker.engine.inner_commands import ReturnFromCall, TerminateCalled
 from osmia_broker.engine.lifecycle import (
     Processor,
     is_ending,

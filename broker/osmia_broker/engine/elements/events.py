@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from osmia_broker.engine.commands.inner import EndCallers
 from osmia_broker.engine.elements.loops import end_loop, has_size
 from osmia_broker.engine.elements.publishing import publish
 from osmia_broker.engine.events.places import fire
@@ -10,7 +11,6 @@ from osmia_broker.engine.events.throwing import find_error_catch, throw_escalati
 from osmia_broker.engine.expressions import evaluate_text
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.incidents import IncidentRaised
-from osmia_broker.engine.inner_commands import EndCallers
 from osmia_broker.engine.lifecycle import (
     Processor,
     empty,

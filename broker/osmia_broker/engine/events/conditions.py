@@ -13,12 +13,12 @@ from msgspec.structs import replace
 from osmia_broker.base.errors import InvalidState, NotFound
 from osmia_broker.engine.answers import ConditionalsEvaluated
 from osmia_broker.engine.commands import EvaluateConditional
+from osmia_broker.engine.commands.inner import CheckConditions
 from osmia_broker.engine.engine import handles, log_unreadable
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.starts import start_at
 from osmia_broker.engine.expressions import VariableScope
 from osmia_broker.engine.follow_ups import carries_out
-from osmia_broker.engine.inner_commands import CheckConditions
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.events import ConditionEvent
 from osmia_broker.model.expressions import Scope

@@ -3,9 +3,9 @@
 from osmia_broker.base.errors import NotFound
 from osmia_broker.engine.answers import Correlated
 from osmia_broker.engine.commands import CorrelateAtOnce, PublishMessage
+from osmia_broker.engine.commands.inner import CorrelateMessage
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.messages import correlation_of, reach_page
-from osmia_broker.engine.inner_commands import CorrelateMessage
 from osmia_broker.engine.turn import Turn
 
 

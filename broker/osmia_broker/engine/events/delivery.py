@@ -12,11 +12,11 @@ from msgspec.json import decode
 
 from osmia_broker.base.errors import InvalidState
 from osmia_broker.engine.commands import Command, Variables
+from osmia_broker.engine.commands.inner import CorrelateKept, CorrelateMessage
 from osmia_broker.engine.engine import apart
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.remote import report_opened, stays_open
 from osmia_broker.engine.follow_ups import carries_out
-from osmia_broker.engine.inner_commands import CorrelateKept, CorrelateMessage
 from osmia_broker.engine.new_instances import take_traceparent
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import Element

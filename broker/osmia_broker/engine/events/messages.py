@@ -10,7 +10,8 @@ import msgspec
 
 from osmia_broker.base.errors import AlreadyExists, InvalidState, NotFound
 from osmia_broker.engine.commands import PublishMessage, Variables
-from osmia_broker.engine.due_commands import ExpireMessage
+from osmia_broker.engine.commands.due import ExpireMessage
+from osmia_broker.engine.commands.inner import CorrelateKept, CorrelateMessage, StartFromKept
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.delivery import deliver, is_taken, note_correlation, owner_and_event
 from osmia_broker.engine.events.places import may_fire
@@ -24,7 +25,6 @@ from osmia_broker.engine.events.remote import (
 from osmia_broker.engine.events.starts import start_at
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.held_rows import is_suspended
-from osmia_broker.engine.inner_commands import CorrelateKept, CorrelateMessage, StartFromKept
 from osmia_broker.engine.marks import give_business_id, needs_creation, refuse_late, taken_by
 from osmia_broker.engine.new_instances import business_id_of
 from osmia_broker.engine.turn import Turn

@@ -12,8 +12,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from osmia_broker.engine.commands import Command, Variables
+from osmia_broker.engine.commands.inner import CorrelateMessage
 from osmia_broker.engine.follow_ups import carries_out
-from osmia_broker.engine.inner_commands import CorrelateMessage
 from osmia_broker.engine.new_instances import business_id_of
 from osmia_broker.engine.outbox import send
 from osmia_broker.engine.turn import Turn

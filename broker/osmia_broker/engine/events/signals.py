@@ -4,12 +4,12 @@ from msgspec.structs import replace
 
 from osmia_broker.base.errors import NotFound
 from osmia_broker.engine.commands import BroadcastSignal, Command, Variables
+from osmia_broker.engine.commands.inner import DeliverSignal
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.delivery import deliver, is_taken
 from osmia_broker.engine.events.starts import start_at
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.held_rows import is_suspended
-from osmia_broker.engine.inner_commands import DeliverSignal
 from osmia_broker.engine.outbox import send
 from osmia_broker.engine.turn import Turn
 from osmia_broker.state.rows import Subscription, SubscriptionKind

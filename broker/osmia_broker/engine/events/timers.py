@@ -4,8 +4,8 @@ from functools import partial
 
 from osmia_broker.base.errors import InvalidState
 from osmia_broker.engine.commands import Command
+from osmia_broker.engine.commands.due import ParkTimer, TriggerTimer
 from osmia_broker.engine.domain_events import TIMER
-from osmia_broker.engine.due_commands import ParkTimer, TriggerTimer
 from osmia_broker.engine.engine import apart, handles, leave_behind_incident
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.starts import start_by_timer

@@ -1,11 +1,11 @@
 """Open what an active element instance waits for, and close it again: a timer or a subscription per event."""
 
 from osmia_broker import feel
+from osmia_broker.engine.commands.inner import CheckConditions, CorrelateKept
 from osmia_broker.engine.events.due import due_of
 from osmia_broker.engine.events.remote import end_subscription, report_opened
 from osmia_broker.engine.expressions import evaluate, evaluate_text
 from osmia_broker.engine.incidents import IncidentRaised
-from osmia_broker.engine.inner_commands import CheckConditions, CorrelateKept
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.events import FROM_OUTSIDE, ConditionEvent, MessageEvent, SignalEvent, TimerEvent
 from osmia_broker.model.expressions import Expression

@@ -1,7 +1,7 @@
 """End a process instance: close its origin, return to its caller, start from the next kept message."""
 
+from osmia_broker.engine.commands.inner import ReturnFromCall, StartFromKept
 from osmia_broker.engine.incidents import end_incidents
-from osmia_broker.engine.inner_commands import ReturnFromCall, StartFromKept
 from osmia_broker.engine.turn import Turn
 from osmia_broker.state.rows import ElementInstance
 

@@ -1,9 +1,9 @@
 """Whole scopes: opened from outside without their start event, and ended with everything that lives in them."""
 
+from osmia_broker.engine.commands.inner import ContinueTermination
 from osmia_broker.engine.domain_events import INSTANCE
 from osmia_broker.engine.follow_ups import WAITING, carries_out, leave_follow_up
 from osmia_broker.engine.held_rows import release_for_the_end
-from osmia_broker.engine.inner_commands import ContinueTermination
 from osmia_broker.engine.lifecycle.compensable import finish_handler
 from osmia_broker.engine.lifecycle.ended import process_ended
 from osmia_broker.engine.lifecycle.moves import (

@@ -1,7 +1,7 @@
 """Commands of the engine that callers send. A command is carried out as a whole, or refused without a trace.
 
-Batch operations, flow control, user tasks and the event log have files of their own; `inner_commands` are left by other commands, and
-`due_commands` are sent by the partition. `intent` is the name of a command in the error texts of the wire. Times are milliseconds.
+Those of batch operations, flow control, user tasks and the event log have files of their own; `inner` has those that other commands leave, and
+`due` those that the partition sends. `intent` is the name of a command in the error texts of the wire. Times are milliseconds.
 """
 
 from typing import ClassVar
