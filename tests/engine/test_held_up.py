@@ -6,7 +6,7 @@ import pytest
 
 from osmia_broker.engine.commands import CompleteJob
 from osmia_broker.engine.commands.tasks import Actor, AnswerTaskProposal, HoldUserTask, ProposeForUserTask, UndoUserTask
-from osmia_broker.engine.listener_results import TaskListenerResult
+from osmia_broker.engine.tasks.listener_results import TaskListenerResult
 from osmia_broker.state import answered
 from osmia_broker.state.rows import ErrorType, Incident, Job
 from osmia_broker.state.task_rows import ProposalState, TaskProposal

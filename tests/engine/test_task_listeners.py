@@ -7,7 +7,7 @@ import pytest
 
 from osmia_broker.base.errors import OsmiaError
 from osmia_broker.engine.commands import CancelProcessInstance, CompleteJob
-from osmia_broker.engine.listener_results import TaskListenerResult
+from osmia_broker.engine.tasks.listener_results import TaskListenerResult
 from osmia_broker.state.rows import Job
 from tests.desk import Desk, person
 from tests.doors import Refused

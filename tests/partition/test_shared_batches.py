@@ -4,7 +4,7 @@ import pytest
 
 from osmia_broker.base.errors import InvalidState, NotFound, OsmiaError
 from osmia_broker.engine import commands
-from osmia_broker.engine.batches import CREATION_MS
+from osmia_broker.engine.batches.operations import CREATION_MS
 from osmia_broker.engine.commands import batches
 from osmia_broker.state.batch_rows import BatchItem, BatchItemState, BatchOperation, BatchState, BatchType
 from osmia_broker.state.partitioning import partition_of_key

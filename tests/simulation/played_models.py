@@ -18,8 +18,8 @@ from osmia_broker.engine import commands
 from osmia_broker.engine.commands import AdHocResult, ElementToActivate, NewResource
 from osmia_broker.engine.commands.tasks import Actor, AssignUserTask, ClaimUserTask, CompleteUserTask, UpdateUserTask
 from osmia_broker.engine.lifecycle import scopes
-from osmia_broker.engine.listener_results import TaskListenerResult
 from osmia_broker.engine.resources import compile_resources
+from osmia_broker.engine.tasks.listener_results import TaskListenerResult
 from osmia_broker.model.graph import Process
 from osmia_broker.state.rows import (
     INSTANCE_KINDS,

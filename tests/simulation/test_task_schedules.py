@@ -24,8 +24,8 @@ from osmia_broker.engine.commands.tasks import (
     TaskPolicy,
     UpdateUserTask,
 )
-from osmia_broker.engine.listener_results import TaskListenerResult
 from osmia_broker.engine.resources import compile_resources
+from osmia_broker.engine.tasks.listener_results import TaskListenerResult
 from osmia_broker.state.rows import Job, JobKind
 from osmia_broker.state.task_rows import STANDS, TaskCandidate, TaskTransition, UserTask
 from osmia_broker.store.read import Reader

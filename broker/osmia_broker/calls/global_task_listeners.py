@@ -11,7 +11,7 @@ from osmia_broker.engine.commands.tasks import (
     UpdateGlobalTaskListener,
 )
 from osmia_broker.engine.elements.user_tasks import PRIORITY_MAX
-from osmia_broker.engine.task_listeners import EVENTS
+from osmia_broker.engine.tasks.listeners import EVENTS
 from osmia_broker.state.task_rows import GlobalTaskListener
 
 ID_CHARACTERS = 256  # of a global task listener

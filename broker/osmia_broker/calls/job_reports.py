@@ -16,7 +16,7 @@ from osmia_broker.engine.commands import (
     UpdateJobRetries,
     UpdateJobTimeout,
 )
-from osmia_broker.engine.listener_results import TaskListenerResult
+from osmia_broker.engine.tasks.listener_results import TaskListenerResult
 
 
 class JobReports(CallGroup):

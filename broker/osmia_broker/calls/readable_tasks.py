@@ -1,6 +1,6 @@
 """The user tasks that a person may read, under the policy that holds for them.
 
-The rule is `engine/task_policy.py`. Here it is asked three ways: as a filter, which the database answers from indexes, of one task by its key,
+The rule is `engine/tasks/policy.py`. Here it is asked three ways: as a filter, which the database answers from indexes, of one task by its key,
 and of an event. A filter for it works on every entity that has the fields of `task_readers`.
 """
 
@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from osmia_broker.engine.commands.tasks import Actor, TaskPolicy
-from osmia_broker.engine.task_policy import CANDIDATES_MAY, Right, forbidden, is_allowed
+from osmia_broker.engine.tasks.policy import CANDIDATES_MAY, Right, forbidden, is_allowed
 from osmia_broker.state.event_rows import LoggedEvent
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import USER_TASKS

@@ -1,7 +1,7 @@
 """The rules of execution, pure: commands in, changed rows and answers out. No I/O; time and keys are handed in.
 
-`engine` decides one command in a `turn`; `commands` lists the commands; each subject has a file with its handlers (`jobs`, `instances`,
-`resolution` …); `lifecycle` moves tokens, and `elements/` says what is special about each kind of element.
+`engine` decides one command in a `turn`; `commands/` lists the commands; each subject has a file or a folder with its handlers (`jobs`,
+`instances`, `tasks/` …); `lifecycle/` moves tokens, and `elements/` says what is special about each kind of element.
 """
 
 from importlib import import_module
@@ -15,7 +15,6 @@ __all__ = ["HANDLERS", "PROCESSORS", "Budget", "Turn", "UndoFailed", "execute"]
 #: The modules that register handlers of commands in HANDLERS, or processors of elements in PROCESSORS, when they are imported.
 _REGISTERING = (
     "audit",
-    "batches",
     "carrying_out",
     "cluster_rows",
     "cluster_variables",
@@ -24,8 +23,6 @@ _REGISTERING = (
     "deployments",
     "evaluation",
     "event_log",
-    "global_listeners",
-    "held_tasks",
     "history_deletion",
     "inbox",
     "instances",
@@ -34,10 +31,9 @@ _REGISTERING = (
     "marks",
     "migration",
     "modification",
-    "proposals",
     "resolution",
     "suspension",
-    "user_tasks",
+    "batches.operations",
     "elements.ad_hoc",
     "elements.ad_hoc_activation",
     "elements.calls",
@@ -54,6 +50,10 @@ _REGISTERING = (
     "events.messages",
     "events.signals",
     "events.timers",
+    "tasks.global_listeners",
+    "tasks.held",
+    "tasks.people",
+    "tasks.proposals",
 )
 for _name in _REGISTERING:
     import_module(f"{__name__}.{_name}")

@@ -32,10 +32,10 @@ from osmia_broker.engine.incidents import raise_job_incident
 from osmia_broker.engine.lifecycle import is_ending, plan_completion
 from osmia_broker.engine.marks import assign
 from osmia_broker.engine.new_instances import business_id_of, decode_tags, origin_of
-from osmia_broker.engine.new_user_tasks import complete_tasks_of
 from osmia_broker.engine.parts import GoesOn
 from osmia_broker.engine.suspension import refuse_suspended
-from osmia_broker.engine.task_listeners import coming_variables
+from osmia_broker.engine.tasks.listeners import coming_variables
+from osmia_broker.engine.tasks.rows import complete_tasks_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import merge, put_local, visible
 from osmia_broker.state.json_text import document

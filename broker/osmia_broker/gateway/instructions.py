@@ -17,7 +17,7 @@ from osmia_broker.engine.commands import (
     TerminateInstruction,
     Variables,
 )
-from osmia_broker.engine.listener_results import TaskListenerResult
+from osmia_broker.engine.tasks.listener_results import TaskListenerResult
 from osmia_proto import gateway
 
 Modify = gateway.ModifyProcessInstanceRequest

@@ -10,7 +10,7 @@ from osmia_broker.calls.job_results import RESULT_TYPES, is_of_listener
 from osmia_broker.calls.user_tasks import corrections_of
 from osmia_broker.engine.commands import AdHocResult, ElementToActivate
 from osmia_broker.engine.elements.user_tasks import PRIORITY_MAX
-from osmia_broker.engine.listener_results import TaskListenerResult
+from osmia_broker.engine.tasks.listener_results import TaskListenerResult
 from osmia_broker.http.described import (
     MOMENT,
     TEXT,

@@ -10,7 +10,7 @@ from osmia_broker.state.task_rows import Channel, ProposalState, TaskProposal
 
 
 class TaskPolicy(StrEnum):
-    """The rules about the people who may see a user task and act on it. `engine/task_policy.py` has the rights of each."""
+    """The rules about the people who may see a user task and act on it. `engine/tasks/policy.py` has the rights of each."""
 
     OPEN = "open"  # everybody
     STRICT = "strict"  # the assignee and the candidates

@@ -26,8 +26,8 @@ from osmia_broker.engine.expressions import (
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import Processor, processes
 from osmia_broker.engine.new_jobs import create_job, json_object
-from osmia_broker.engine.new_user_tasks import excess, insert_task
-from osmia_broker.engine.task_listeners import begin_canceling, create_native_task
+from osmia_broker.engine.tasks.listeners import begin_canceling, create_native_task
+from osmia_broker.engine.tasks.rows import excess, insert_task
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model import RESERVED_HEADERS, USER_TASK_JOB_TYPE
 from osmia_broker.model.expressions import Expression, Static

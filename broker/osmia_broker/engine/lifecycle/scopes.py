@@ -18,7 +18,7 @@ from osmia_broker.engine.lifecycle.moves import (
 from osmia_broker.engine.lifecycle.processor import PROCESSORS
 from osmia_broker.engine.models import model_of
 from osmia_broker.engine.new_jobs import cancel_jobs
-from osmia_broker.engine.new_user_tasks import cancel_tasks_of
+from osmia_broker.engine.tasks.rows import cancel_tasks_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local
 from osmia_broker.model.graph import Element, ElementType

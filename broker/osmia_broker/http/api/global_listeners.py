@@ -7,7 +7,7 @@ import msgspec
 from osmia_broker.calls.faults import require
 from osmia_broker.calls.global_task_listeners import ALL_EVENTS, ID_CHARACTERS
 from osmia_broker.engine.elements.user_tasks import PRIORITY_MAX
-from osmia_broker.engine.task_listeners import EVENTS
+from osmia_broker.engine.tasks.listeners import EVENTS
 from osmia_broker.http.described import Name, Positive32, one_of, schema
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.searching import item_type, serve_search

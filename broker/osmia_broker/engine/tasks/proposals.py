@@ -9,11 +9,11 @@ from msgspec.structs import replace
 from osmia_broker.base.errors import InvalidState
 from osmia_broker.engine.commands.tasks import AnswerTaskProposal, ProposeForUserTask
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.new_user_tasks import note_event, write_answer
-from osmia_broker.engine.task_listeners import completion
-from osmia_broker.engine.task_policy import Right
+from osmia_broker.engine.tasks.listeners import completion
+from osmia_broker.engine.tasks.people import change_or_refuse, changeable_task, open_task
+from osmia_broker.engine.tasks.policy import Right
+from osmia_broker.engine.tasks.rows import note_event, write_answer
 from osmia_broker.engine.turn import Turn
-from osmia_broker.engine.user_tasks import change_or_refuse, changeable_task, open_task
 from osmia_broker.state.task_rows import ProposalState, TaskOperation, TaskProposal
 
 

@@ -12,11 +12,11 @@ from osmia_broker.engine.commands.tasks import Actor, CompleteHeldTask, HoldUser
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.follow_ups import carries_out, drop_stopped, leave_follow_up, stops_at
 from osmia_broker.engine.lifecycle import is_ending
-from osmia_broker.engine.new_user_tasks import note_event
-from osmia_broker.engine.task_listeners import ASSIGNING, Change, change_task, completion
-from osmia_broker.engine.task_policy import Right
+from osmia_broker.engine.tasks.listeners import ASSIGNING, Change, change_task, completion
+from osmia_broker.engine.tasks.people import change_or_refuse, changeable_task, open_task
+from osmia_broker.engine.tasks.policy import Right
+from osmia_broker.engine.tasks.rows import note_event
 from osmia_broker.engine.turn import Turn
-from osmia_broker.engine.user_tasks import change_or_refuse, changeable_task, open_task
 from osmia_broker.state.rows import ElementInstance, FollowUp
 from osmia_broker.state.task_rows import TaskOperation, UserTask, UserTaskState
 

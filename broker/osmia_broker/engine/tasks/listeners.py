@@ -20,7 +20,7 @@ from osmia_broker.engine.follow_ups import follow_waiting
 from osmia_broker.engine.incidents import IncidentRaised, end_incidents, raise_incident
 from osmia_broker.engine.lifecycle import model_of, plan_completion
 from osmia_broker.engine.new_jobs import cancel_jobs, create_job, json_object
-from osmia_broker.engine.new_user_tasks import (
+from osmia_broker.engine.tasks.rows import (
     Changes,
     answer_waiting,
     apply_changes,

@@ -1,7 +1,7 @@
 """Batch operations: one command for many items, worked off in slices, each a follow-up.
 
 The items are rows. A slice takes the next living ones, carries the command out for each on its own, and writes the outcome into the item
-and the counts in the same commit. So a crash loses no item and repeats none. With several partitions, each works off a share (`batch_shares`).
+and the counts in the same commit. So a crash loses no item and repeats none. With several partitions, each works off a share (`shares`).
 """
 
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from functools import partial
 import msgspec
 
 from osmia_broker.base.errors import InvalidState, NotFound, Rejection
-from osmia_broker.engine.batch_actions import act, prepare
-from osmia_broker.engine.batch_shares import (
+from osmia_broker.engine.batches.actions import act, prepare
+from osmia_broker.engine.batches.shares import (
     CountShare,
     ShareBatch,
     TurnShare,

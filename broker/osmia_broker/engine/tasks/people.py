@@ -21,9 +21,9 @@ from osmia_broker.engine.held_rows import is_suspended
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.jobs import completes
 from osmia_broker.engine.lifecycle import is_ending
-from osmia_broker.engine.listener_results import TaskListenerResult
 from osmia_broker.engine.suspension import refuse_suspended
-from osmia_broker.engine.task_listeners import (
+from osmia_broker.engine.tasks.listener_results import TaskListenerResult
+from osmia_broker.engine.tasks.listeners import (
     ASSIGNING,
     CREATING,
     MAY_BE_DENIED,
@@ -36,7 +36,7 @@ from osmia_broker.engine.task_listeners import (
     listener_done,
     transition_of,
 )
-from osmia_broker.engine.task_policy import Right, refuse_stranger
+from osmia_broker.engine.tasks.policy import Right, refuse_stranger
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local
 from osmia_broker.state.rows import ElementInstance, Job, JobKind
