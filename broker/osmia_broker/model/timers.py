@@ -2,8 +2,8 @@
 
 A cycle is `R<n>/<period>`, `R/<period>` (without end), each also with a moment to begin at (`R3/2030-01-01T00:00:00Z/PT1H`), or a cron
 expression of six fields (seconds first, in UTC). In the Activiti dialect a moment behind the period is the end of the cycle, and a cron expression
-is one of Quartz. The day of the month may be `L` (the last), `LW` (the last weekday) or `15W` (the weekday nearest
-to the 15th, alone in its field and with any day of the week), the day of the week `5L` (the last Friday) or `MON#2`.
+is one of Quartz. The day of the month may be `L` (the last), `LW` (the last weekday) and, alone in its field and with any day of the week,
+`15W` (the weekday nearest to the 15th), `L-3` or `L-3W` (three days before the last). The day of the week may be `5L` (the last Friday) or `MON#2`.
 """
 
 import re
@@ -28,7 +28,9 @@ _CRON_FIELDS = 6
 _YEARS = re.compile(r"(?P<first>[0-9]{4})(?:-(?P<last>[0-9]{4}))?(?:/(?P<step>[1-9][0-9]?))?")
 _YEARS_OF_QUARTZ = range(1970, 2100)
 _DAY, _DAY_OF_WEEK = 3, 5  # places among them
-_NEAREST_WEEKDAY = re.compile(r"(?P<day>[1-9]|[12][0-9]|3[01])[Ww]")
+_SEARCHED_DAY = re.compile(  # of the month: `15W`, `L-3`, `L-3W`
+    r"(?:(?P<day>[1-9]|[12][0-9]|3[01])(?=W)|L-(?P<before_last>[12]?[0-9]|30))(?P<weekday>W)?", re.IGNORECASE
+)
 _MONTHS_MAX = 12 * 12  # to look at: a 29 February comes within eight years, or twelve around 2100
 _LAST_YEAR = 9999
 _MACROS = {
@@ -189,14 +191,14 @@ def _is_of_year(year: int, moment: datetime) -> bool:
 def _every_year(fields: list[str], after: datetime) -> Iterator[datetime] | None:
     from cronsim import CronSim, CronSimError  # few models have one
 
-    nearest = _NEAREST_WEEKDAY.fullmatch(fields[_DAY])
+    searched = _SEARCHED_DAY.fullmatch(fields[_DAY])
     try:
-        if nearest is None:
+        if searched is None:
             return CronSim(" ".join(fields), after)
         if fields[_DAY_OF_WEEK] != "*":
             return None
         months = CronSim(" ".join([*fields[:_DAY], "*", *fields[_DAY + 1 :]]), after).months
-        return _on_nearest_weekdays(int(nearest["day"]), months, fields, after)
+        return _on_searched_days(searched, months, fields, after)
     except (CronSimError, OverflowError):
         return None
 
@@ -205,19 +207,30 @@ def _is_in(year: int, month: int, moment: datetime) -> bool:
     return (moment.year, moment.month) == (year, month)
 
 
-def _on_nearest_weekdays(day: int, months: set[int], fields: list[str], after: datetime) -> Iterator[datetime]:
-    """Yield the moments on the weekday nearest to *day* in its month; months without this day have none."""
+def _on_searched_days(
+    searched: re.Match[str], months: set[int], fields: list[str], after: datetime
+) -> Iterator[datetime]:
+    """Yield the moments on a day that each month has to be searched for; months without this day have none."""
     from cronsim import CronSim
 
     year, month = after.year, after.month
     for _ in range(_MONTHS_MAX):
-        if month in months and day <= monthrange(year, month)[1]:
-            fields[_DAY], fields[_DAY + 1] = str(_nearest_weekday(year, month, day)), str(month)
+        day = _day_of(searched, year, month) if month in months else None
+        if day is not None:
+            fields[_DAY], fields[_DAY + 1] = str(day), str(month)
             begin = max(after, datetime(year, month, 1, tzinfo=UTC) - timedelta(seconds=1))
             yield from takewhile(partial(_is_in, year, month), CronSim(" ".join(fields), begin))
         year, month = year + month // 12, month % 12 + 1
         if year > _LAST_YEAR:
             return
+
+
+def _day_of(searched: re.Match[str], year: int, month: int) -> int | None:
+    last = monthrange(year, month)[1]
+    day = int(searched["day"]) if searched["day"] else last - int(searched["before_last"])
+    if not 1 <= day <= last:
+        return None
+    return _nearest_weekday(year, month, day) if searched["weekday"] else day
 
 
 def _nearest_weekday(year: int, month: int, day: int) -> int:
