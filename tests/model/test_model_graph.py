@@ -7,6 +7,7 @@ from bpmn_fragments import PROCESS, definitions, element, faults, flow, process,
 
 from bpmn import bpmn
 from osmia_broker import model
+from osmia_broker.base import untrusted_xml
 from osmia_broker.model import Element, ElementType
 from osmia_broker.model.expressions import Expression, Static
 from osmia_broker.model.graph import UserTaskDefinition
@@ -470,6 +471,37 @@ def test_what_stands_beside_a_process_is_accepted() -> None:
 def test_a_file_may_be_in_any_common_encoding(encoding: str) -> None:
     file = process('<bpmn:task id="it" name="Frühstück"/>').decode().replace("UTF-8", encoding).encode(encoding)
     assert it(file).name == "Frühstück"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "declared"),
+    [
+        ("utf-16", ' encoding="UTF-16"'),
+        ("utf-16", ""),
+        ("iso-8859-1", " encoding='ISO-8859-1'"),
+        ("iso-8859-15", ' encoding = "iso-8859-15" standalone="yes"'),
+        ("windows-1252", ' encoding="Windows-1252"'),
+        ("us-ascii", ' encoding="us-ascii"'),
+        ("utf-8", ' encoding="UTF-8"'),
+        ("utf-8-sig", ' encoding="UTF-8"'),
+        ("utf-8", ""),
+    ],
+)
+def test_a_file_in_another_encoding_says_the_same_in_utf_8(encoding: str, declared: str) -> None:
+    name = "plain" if encoding == "us-ascii" else "Frühstück"
+    text = f'<?xml version="1.0"{declared}?><a encoding="iso-8859-1" name="{name}">encoding="latin"</a>'
+    content = text.encode(encoding)
+    told = untrusted_xml.in_utf8(content)
+    assert told == content if encoding.startswith(("utf-8", "us-ascii")) else f'name="{name}"' in told.decode()
+    for root in (untrusted_xml.read(content), untrusted_xml.read(told)):
+        assert (root.get("name"), root.get("encoding"), root.text) == (name, "iso-8859-1", 'encoding="latin"')
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"<", b"\xff", b'<?xml version="1.0" encoding="koi8-r"?><a>\xd4</a>', b"<a>\xff</a>"]
+)
+def test_what_is_in_no_encoding_that_is_known_stays_as_it_is(content: bytes) -> None:
+    assert untrusted_xml.in_utf8(content) == content
 
 
 def test_a_subprocess_may_stand_deep_inside_others() -> None:

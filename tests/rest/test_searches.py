@@ -459,6 +459,31 @@ def test_process_definitions_are_found_by_their_fields(rest: Rest, unique: str, 
     assert rest.ask("GET", f"/process-definitions/{second}/form").status_code == 204
 
 
+def in_latin_1(file: bytes) -> bytes:
+    text = file.decode().rpartition("?>")[2].replace("plain", "Käse")
+    return f'<?xml version="1.0" encoding="ISO-8859-1"?>{text}'.encode("iso-8859-1")
+
+
+def test_xml_is_in_utf_8_whatever_the_file_was(rest: Rest, unique: str, found: Found):
+    process = in_latin_1(bpmn("start > a:user(name=plain) > end", id=unique))
+    graph = in_latin_1(definitions(decision(unique, literal('"plain"'))))
+    rest.broker.client.deploy((f"{unique}.bpmn", process))
+    rest.broker.client.deploy((f"{unique}.dmn", graph))
+    (definition,) = found("process-definitions", {"processDefinitionId": unique})
+    (decided,) = found("decision-definitions", {"decisionDefinitionId": unique})
+    key = definition["processDefinitionKey"]
+    for path, file in [
+        (f"/process-definitions/{key}/xml", process),
+        (f"/resources/{key}/content", process),
+        (f"/decision-definitions/{decided['decisionDefinitionKey']}/xml", graph),
+        (f"/decision-requirements/{decided['decisionRequirementsKey']}/xml", graph),
+    ]:
+        text = rest.ask("GET", path).content.decode()
+        assert text == file.decode("iso-8859-1").replace("ISO-8859-1", "UTF-8"), path
+        assert "Käse" in text
+    assert rest.ask("GET", f"/resources/{key}/content/binary").content == process
+
+
 def test_a_deleted_definition_drains_and_is_gone(rest: Rest, unique: str, found: Found):
     key = rest.deploy("start > a:user > end", unique)
     instance = rest.create(unique)

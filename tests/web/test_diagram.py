@@ -174,6 +174,21 @@ def test_a_file_without_positions_gets_some(site, work, unique, dialect):
     assert b"BPMNShape" in answer.content
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1"])
+def test_a_drawn_file_reaches_the_page_in_utf_8(site, work, unique, encoding):
+    text = (
+        Path("examples/dinner.bpmn")
+        .read_text("utf-8")
+        .replace('"dinner"', f'"{unique}"')
+        .replace("Prepare dinner", "Käse")
+    )
+    content = text.replace("UTF-8", encoding, 1).encode(encoding)
+    key = work.deploy_xml(content, unique)
+    shown = httpx.get(f"{site}/processes/{key}/xml").content.decode()
+    assert ("Käse" in shown, 'encoding="utf-8"' in shown.lower()) == (True, True)
+    assert httpx.get(f"{site}/processes/{key}/download").content == content
+
+
 @pytest.mark.parametrize("key", ["1", "0", "9" * 30, "x"])
 def test_an_unknown_definition_is_not_found(site, key):
     assert httpx.get(f"{site}/processes/{key}/xml").status_code == 404

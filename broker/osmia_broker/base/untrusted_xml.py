@@ -7,6 +7,8 @@ A namespace name may be any text (Namespaces in XML 1.0, section 2.2). Libxml2 c
 names only is read again without that rule.
 """
 
+import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
@@ -36,6 +38,16 @@ _UNCLOSED = {
     )
 }
 
+#: By how a file begins.
+_UTF_16 = {
+    BOM_UTF16_LE: "utf-16",
+    BOM_UTF16_BE: "utf-16",
+    b"<\0": "utf-16-le",
+    b"\0<": "utf-16-be",
+}
+_ENCODING = re.compile(r"""(<\?xml[^>]*?\sencoding\s*=\s*["'])([\w.-]+)""", re.ASCII)
+_DECLARATION_BYTES_MAX = 200
+
 _SEPARATOR = "\x01"  # between a namespace and a local name; no XML text can contain it
 
 
@@ -60,6 +72,17 @@ def read(content: bytes) -> Node:
     from osmia_broker.base import xml_tree
 
     return xml_tree.build(content, inspection.nodes, inspection.attributes)
+
+
+def in_utf8(content: bytes) -> bytes:
+    """Return a file that `read` takes, in UTF-8: programs that get XML over HTTP as text expect no other encoding."""
+    encoding = _UTF_16.get(content[:2])
+    if encoding is None:
+        found = _ENCODING.match(content[:_DECLARATION_BYTES_MAX].decode("latin-1"))
+        encoding = found[2].lower() if found else "utf-8"
+        if encoding in ("utf-8", "us-ascii") or encoding not in ENCODINGS:
+            return content
+    return _ENCODING.sub(r"\1UTF-8", content.decode(encoding, "replace"), count=1).encode()
 
 
 class _Inspection:

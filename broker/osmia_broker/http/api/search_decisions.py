@@ -1,5 +1,6 @@
 """Searches for decisions, their graphs and their evaluations."""
 
+from osmia_broker.base.untrusted_xml import in_utf8
 from osmia_broker.http.operation import XML, Call, Reply, operation
 from osmia_broker.http.searching import item_type, serve_get, serve_search
 from osmia_broker.http.types import Key
@@ -37,14 +38,14 @@ serve_search(
 async def get_decision_definition_xml(call: Call, decision_definition_key: Key) -> Reply:
     """Return the DMN file of a decision."""
     found = await files.content_of(call.reader, "decision definition", decision_definition_key)
-    return Reply(body=found.content, media_type=XML)
+    return Reply(body=in_utf8(found.content), media_type=XML)
 
 
 @operation("GET", GRAPH + "/xml", tag=GRAPH_TAG, gives=XML)
 async def get_decision_requirements_xml(call: Call, decision_requirements_key: Key) -> Reply:
     """Return the DMN file of a decision graph."""
     found = await files.content_of(call.reader, "decision requirements", decision_requirements_key)
-    return Reply(body=found.content, media_type=XML)
+    return Reply(body=in_utf8(found.content), media_type=XML)
 
 
 @operation("GET", "/decision-instances/{decisionEvaluationInstanceKey}", tag=INSTANCE_TAG)

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+from osmia_broker.base.untrusted_xml import in_utf8
 from osmia_broker.http.described import maybe, schema
 from osmia_broker.http.operation import XML, Call, Reply, operation
 from osmia_broker.http.searching import filter_schema, serve_get, serve_search
@@ -39,7 +40,7 @@ class ElementNumbersQuery(Body):
 async def get_process_definition_xml(call: Call, process_definition_key: Key) -> Reply:
     """Return the BPMN file of a definition."""
     found = await files.content_of(call.reader, "process definition", process_definition_key)
-    return Reply(body=found.content, media_type=XML)
+    return Reply(body=in_utf8(found.content), media_type=XML)
 
 
 @operation("GET", DEFINITION + "/form", tag=TAG, also=(204,))

@@ -2,7 +2,8 @@
 
 import mimetypes
 
-from osmia_broker.http.operation import Call, Reply, operation
+from osmia_broker.base.untrusted_xml import in_utf8
+from osmia_broker.http.operation import XML, Call, Reply, operation
 from osmia_broker.http.searching import serve_get, serve_search
 from osmia_broker.http.seen import FormItem
 from osmia_broker.http.types import Key
@@ -11,7 +12,7 @@ from osmia_broker.store.read import files
 TAG, FORM_TAG = "Resource", "Form"
 RESOURCE = "/resources/{resourceKey}"
 TEXT, BINARY = "text/plain", "application/octet-stream"
-MEDIA_TYPES = {"bpmn": "text/xml", "dmn": "text/xml", "xml": "text/xml", "form": "application/json"}
+MEDIA_TYPES = {"bpmn": XML, "dmn": XML, "xml": XML, "form": "application/json"}
 
 serve_search(
     "/resources/search",
@@ -27,7 +28,8 @@ async def get_resource_content(call: Call, resource_key: Key) -> Reply:
     """Return the deployed file."""
     found = await files.content_of(call.reader, "resource", resource_key)
     ending = found.name.rpartition(".")[2].lower()
-    return Reply(body=found.content, media_type=MEDIA_TYPES.get(ending) or mimetypes.guess_type(found.name)[0] or TEXT)
+    media_type = MEDIA_TYPES.get(ending) or mimetypes.guess_type(found.name)[0] or TEXT
+    return Reply(body=in_utf8(found.content) if media_type == XML else found.content, media_type=media_type)
 
 
 @operation("GET", RESOURCE + "/content/binary", tag=TAG, gives=BINARY)

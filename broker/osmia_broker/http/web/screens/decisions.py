@@ -6,6 +6,7 @@ import msgspec
 from starlette.responses import Response
 
 from osmia_broker.base.errors import Rejection
+from osmia_broker.base.untrusted_xml import in_utf8
 from osmia_broker.engine.answers import EvaluatedDecision
 from osmia_broker.http.web.json_texts import Fault, object_fault
 from osmia_broker.http.web.screen import action, screen
@@ -42,7 +43,7 @@ async def show_decision(visit: Visit, key: int) -> Response:
 async def send_graph(visit: Visit, key: int) -> Response:
     """Send the DMN file of a decision to the viewer."""
     found = await files.content_of(visit.reader, "decision definition", key)
-    return Response(found.content, media_type="text/xml", headers={"cache-control": "no-store"})
+    return Response(in_utf8(found.content), media_type="text/xml", headers={"cache-control": "no-store"})
 
 
 @action(DECISIONS + "/{key:int}")

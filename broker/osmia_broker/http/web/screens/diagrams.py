@@ -5,7 +5,7 @@ from collections import OrderedDict
 
 from starlette.responses import Response
 
-from osmia_broker.base.untrusted_xml import Unreadable
+from osmia_broker.base.untrusted_xml import Unreadable, in_utf8
 from osmia_broker.http.web.screen import screen
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.model.diagrams import with_diagram
@@ -27,7 +27,7 @@ async def show_xml(visit: Visit, key: int) -> Response:
     """Answer with the file of a definition. A process without diagram data gets a layout."""
     definition = await get(visit.reader, PROCESS_DEFINITIONS, key, "process definition")
     found = await files.content_of(visit.reader, "process definition", key)
-    content = await _with_diagram(found.content, definition["processDefinitionId"])
+    content = await _with_diagram(in_utf8(found.content), definition["processDefinitionId"])
     return Response(content, media_type="application/xml", headers=HEADERS)
 
 
