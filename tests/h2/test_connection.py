@@ -2,7 +2,7 @@
 
 import pytest
 
-from osmia_broker.h2 import frames
+from osmia_broker.h2 import connection, frames
 from osmia_broker.h2.frames import (
     ACK,
     END_HEADERS,
@@ -189,7 +189,10 @@ async def test_a_stream_that_is_reset_is_cancelled_and_late_frames_are_no_fault(
     assert not peer.connection.streams
 
 
-async def test_an_answer_before_the_end_of_a_request_asks_the_client_to_stop(peer: Peer):
+async def test_an_answer_before_the_end_of_a_request_asks_the_client_to_stop(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(connection, "STOP_S", 0)
     id = peer.open("/t.T/Nothing")
     answer = await peer.answer(id)
     assert (answer.status, answer.is_over, answer.reset) == (12, True, NO_ERROR)
@@ -197,6 +200,26 @@ async def test_an_answer_before_the_end_of_a_request_asks_the_client_to_stop(pee
     peer.data(id, framed(b"and more"))
     await peer.settled()
     assert peer.goaway is None
+
+
+async def test_a_client_that_stops_by_itself_is_not_asked(peer: Peer, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(connection, "STOP_S", 60)
+    id = peer.open("/t.T/Nothing")
+    answer = await peer.answer(id)
+    assert (answer.status, answer.is_over, answer.reset) == (12, True, None)
+    assert len(peer.connection._stops) == 1
+    peer.data(id, framed(b"on its way"), 0)
+    peer.send(frames.rst_stream(id, frames.CANCEL))
+    await peer.settled()
+    assert (answer.reset, peer.goaway, peer.connection._stops) == (None, None, {})
+
+
+async def test_many_early_answers_do_not_wait_for_their_clients(peer: Peer, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(connection, "STOP_S", 60)
+    monkeypatch.setattr(connection, "STOPS_MAX", 2)
+    answers = [await peer.answer(peer.open("/t.T/Nothing")) for _ in range(3)]
+    await peer.settled()
+    assert [one.reset for one in answers] == [None, None, NO_ERROR]
 
 
 # --- faults of a connection

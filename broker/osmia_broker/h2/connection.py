@@ -43,6 +43,8 @@ UPDATES_PER_STREAM = 2  # clients of grpcio widen the window of a stream when th
 UPDATES_DUE_MAX = 4_000
 TOO_LARGE_COST = 50  # headers that unpack to more than is taken: each costs a millisecond or two
 LEFT_MAX = 1_000  # streams that we ended before their peer did: what still arrives for them is no fault
+STOP_S = 0.5  # for a peer to pass on an answer before the end of its request: HAProxy forgets it at RST_STREAM
+STOPS_MAX = 100  # that wait so
 LINGER_S = 0.5  # for a peer to read the last frames and to close; closing with unread data would destroy them
 WRITE_BUFFER_BYTES = 256 * 1024
 
@@ -61,6 +63,7 @@ class Connection(asyncio.Protocol):
         self._is_greeted = False
         self._last_id = 0  # the highest stream that the peer has opened
         self._left: dict[int, None] = {}  # oldest first
+        self._stops: dict[int, asyncio.TimerHandle] = {}  # for those of them that are not asked to stop yet
         self._block = b""  # of headers that are incomplete
         self._block_id = 0  # their stream; 0 if there are none
         self._block_flags = 0
@@ -347,6 +350,7 @@ class Connection(asyncio.Protocol):
         checks.check_rst_stream(begin, end)
         self._check_not_idle(stream_id)
         self._budget.spend()
+        self._stopped(stream_id)
         stream = self.streams.get(stream_id)
         if stream is not None:
             stream.is_whole = True
@@ -415,6 +419,21 @@ class Connection(asyncio.Protocol):
         if self._is_draining and not self.streams:
             self._close_soon()
 
+    def ask_to_stop(self, stream_id: int) -> None:
+        """Ask the peer to send no more for a stream that has its answer (RFC 9113, 8.1), unless it stops by itself soon."""
+        if len(self._stops) < STOPS_MAX:
+            self._stops[stream_id] = self.loop.call_later(STOP_S, self._stop, stream_id)
+        else:
+            self.outbox.put(rst_stream(stream_id, NO_ERROR))
+
+    def _stop(self, stream_id: int) -> None:
+        self._stopped(stream_id)
+        self.outbox.put(rst_stream(stream_id, NO_ERROR))
+
+    def _stopped(self, stream_id: int) -> None:
+        if waits := self._stops.pop(stream_id, None):
+            waits.cancel()
+
     def _leave(self, stream_id: int) -> None:
         self._left[stream_id] = None
         if len(self._left) > LEFT_MAX:
@@ -443,6 +462,8 @@ class Connection(asyncio.Protocol):
                 self._close_soon()
 
     def _close_soon(self) -> None:
+        for stream_id in list(self._stops):
+            self._stop(stream_id)
         self.loop.call_soon(self.outbox.flush)
         self.loop.call_later(LINGER_S, self._transport.close)
 

@@ -9,7 +9,6 @@ from osmia_broker.h2.frames import (
     END_STREAM,
     HEADER,
     HEADERS,
-    NO_ERROR,
     NUMBER,
     WINDOW_MAX,
     frame,
@@ -209,9 +208,9 @@ class Stream:
     # --- the end
 
     def end(self) -> None:
-        """Note that the answer is complete. A peer that still sends is asked to stop (RFC 9113, 8.1)."""
+        """Note that the answer is complete. A peer that still sends is asked to stop."""
         if not self.is_whole:
-            self._outbox.put(rst_stream(self.id, NO_ERROR))
+            self._connection.ask_to_stop(self.id)
         self.is_over = True
         if self._held:
             self.release(self._held)
