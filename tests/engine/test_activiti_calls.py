@@ -73,6 +73,16 @@ def test_so_it_is_on_the_way_back(door: Door):
     scenario.play("at a; variables res=null")
 
 
+def test_a_mapping_does_not_see_what_another_has_made(door: Door):
+    swapped = "".join(f'<activiti:{way} source="{a}" target="{b}"/>' for way in ("in", "out") for a, b in ("xy", "yx"))
+    scenario = called(door, swapped)
+    scenario.play("create x=1 y=2")
+    outer = scenario.instance
+    scenario.play("instance inner; variables x=2 y=1; complete b x=3")
+    scenario.instance = outer
+    scenario.play("at a; variables x=1 y=3")
+
+
 def test_an_expression_that_fails_is_an_incident(door: Door):
     called(door, '<activiti:in sourceExpression="${nobody}" target="px"/>').play("create; incident k IO_MAPPING_ERROR")
 

@@ -9,7 +9,7 @@ from osmia_broker import feel
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.engine.commands import Variables
 from osmia_broker.engine.commands.inner import CheckConditions
-from osmia_broker.engine.expressions import failed
+from osmia_broker.engine.expressions import VariableScope, failed
 from osmia_broker.engine.extensions import sees_only_own
 from osmia_broker.engine.mapped_values import Level, MappedValues
 from osmia_broker.engine.models import model_of
@@ -152,7 +152,8 @@ def _mapped(
     for mapping in mappings:
         value: feel.Value | msgspec.Raw = made.passed_on(mapping.path) if mapping.path else None
         if value is None:
-            result = mapping.source.evaluate(made, turn.now)
+            scope = made if mapping.sees_earlier else VariableScope(turn, element.key)
+            result = mapping.source.evaluate(scope, turn.now)
             if result.failure is not None:
                 raise failed(result, ErrorType.IO_MAPPING_ERROR)
             value = result.value

@@ -97,11 +97,13 @@ class VariableMapping:
     """One `zeebe:input` or `zeebe:output`: the value of *source* goes to the path *target* (`a.b` makes an object).
 
     *path* is the variable that the source names, or the variable and its property; empty if the source is another expression.
+    One of Activiti does not see what the mappings before it have made.
     """
 
     source: Expression
     target: tuple[str, ...]
     path: tuple[str, ...] = ()
+    sees_earlier: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,7 +223,7 @@ def _mapping(source: Source, node: Node) -> VariableMapping | None:
     value = text_or_juel(source, node, expression) if expression else collection(source, node, variable)
     if value is None or not target:
         return None
-    return VariableMapping(value if expression else OrNull(value), (target,))
+    return VariableMapping(value if expression else OrNull(value), (target,), sees_earlier=False)
 
 
 def correlation_key(source: Source, at: Node) -> Expression | None:
