@@ -5,7 +5,7 @@ import re
 import pytest
 
 from osmia_broker.cli.drawing import draw
-from osmia_broker.cli.drawn_lines import HEADS, Cell, Lines, Way, rectangular
+from osmia_broker.cli.drawn_lines import CELLS_MAX, HEADS, LOOKS_MAX, WAY_CELLS_MAX, Cell, Lines, Way, rectangular
 from tests.bpmn import bpmn
 
 SIDES = {
@@ -120,3 +120,40 @@ def test_every_line_of_a_model_ends_at_something(name: str):
             assert beside != " ", f"{sign} at {column}, {row} of\n" + "\n".join(rows)
     heads = sum(sign in HEADS.values() for sign in cells.values())
     assert heads >= 3
+
+
+def test_a_way_that_is_too_long_goes_straight_to_its_end():
+    there_and_back = [(column, row) for row in range(0, 20, 2) for column in ((0, 300) if row % 4 == 0 else (300, 0))]
+    assert (300, 1) in drawn(Way("a", "b", rectangular(there_and_back[:4])))
+    signs = drawn(Way("a", "b", rectangular(there_and_back)))
+    assert (300, 1) not in signs
+    assert signs[there_and_back[-1]] in HEADS.values()
+    assert len(signs) <= WAY_CELLS_MAX
+
+
+def test_ways_beyond_the_bound_of_cells_are_left_out_and_counted():
+    lines = Lines()
+    fit = CELLS_MAX // 1000
+    for number in range(fit + 3):
+        lines.add(Way("a", "b", ((0, number), (999, number))))
+    assert lines.left_out == 3
+    rows = {row for (_, row), _ in lines.signs()}
+    assert rows == set(range(fit))
+
+
+def test_looking_for_a_place_beside_other_ways_ends(monkeypatch: pytest.MonkeyPatch):
+    looks = 0
+    is_kin = Way.is_kin
+
+    def counted(self: Way, other: Way) -> bool:
+        nonlocal looks
+        looks += 1
+        return is_kin(self, other)
+
+    monkeypatch.setattr(Way, "is_kin", counted)
+    lines = Lines()
+    for row in range(400):  # the branches of one gateway share its stem
+        lines.add(Way("fork", f"a{row}", ((0, 0), (3, 0), (3, row), (6, row))))
+    assert lines.left_out == 0
+    assert (6, 399) in dict(lines.signs())
+    assert LOOKS_MAX / 2 < looks < 2 * LOOKS_MAX

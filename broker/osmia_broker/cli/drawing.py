@@ -5,7 +5,8 @@ Below stand the ways out of a gateway, each with what it is taken for: on its li
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from textwrap import wrap
+from math import isnan, nan
+from textwrap import dedent, wrap
 from typing import Any
 
 from osmia_broker.base.untrusted_xml import read
@@ -18,6 +19,7 @@ DC = "{http://www.omg.org/spec/DD/20100524/DC}"
 DI = "{http://www.omg.org/spec/DD/20100524/DI}"
 COLUMN, ROW = 7.0, 20.0  # the points that a character stands for: a task is 14 wide and 4 high
 COLUMNS_MAX, ROWS_MAX = 500, 400
+BEYOND = 10  # cells around these: what lies farther away is taken to lie there, so that no line is followed to it
 TOKENS_NAMED = 3  # beyond it the number is written
 REASON_CHARACTERS_MAX = 60  # of what a way is taken for
 SCOPES = ("subProcess", "transaction", "adHocSubProcess")
@@ -54,26 +56,24 @@ class _Canvas:
     """Characters at places. What lies outside is left out."""
 
     def __init__(self) -> None:
-        self._at: dict[Cell, str] = {}
+        self._rows = [[" "] * COLUMNS_MAX for _ in range(ROWS_MAX)]
 
     def put(self, column: int, row: int, text: str) -> None:
-        for step, letter in enumerate(text):
-            if 0 <= column + step < COLUMNS_MAX and 0 <= row < ROWS_MAX:
-                self._at[column + step, row] = letter
+        seen = text[max(-column, 0) : max(COLUMNS_MAX - column, 0)]
+        if seen and 0 <= row < ROWS_MAX:
+            first = max(column, 0)
+            self._rows[row][first : first + len(seen)] = seen
 
-    def room(self, column: int, row: int) -> int:
-        """Return how many cells are free from here to the right."""
-        return next(
-            (step for step in range(COLUMNS_MAX) if self._at.get((column + step, row), " ") != " "), COLUMNS_MAX
-        )
+    def room(self, column: int, row: int, most: int) -> int:
+        """Return how many cells are free from here to the right, up to *most*."""
+        if not 0 <= row < ROWS_MAX:
+            return most
+        places = range(max(column, 0), min(column + most, COLUMNS_MAX))
+        return next((place - column for place in places if self._rows[row][place] != " "), most)
 
     def text(self) -> str:
-        if not self._at:
-            return ""
-        rows = range(min(row for _, row in self._at), max(row for _, row in self._at) + 1)
-        first, last = min(column for column, _ in self._at), max(column for column, _ in self._at)
-        lines = ("".join(self._at.get((column, row), " ") for column in range(first, last + 1)) for row in rows)
-        return "\n".join(line.rstrip() for line in lines)
+        lines = "\n".join("".join(row).rstrip() for row in self._rows)
+        return dedent(lines).strip("\n")
 
 
 def draw(xml: bytes, process_id: str, tokens: dict[str, str]) -> str:
@@ -88,10 +88,11 @@ def draw(xml: bytes, process_id: str, tokens: dict[str, str]) -> str:
     boxes = {id: box for id, box in _boxes(root, nodes) if id in nodes}
     canvas = _Canvas()
     hosts = _hosts(root)
-    scopes = [id for id, box in boxes.items() if nodes[id].tag in SCOPES and any(map(box.contains, boxes.values()))]
+    scopes = _scopes(root, nodes, boxes)
     for id in sorted(scopes, key=lambda one: boxes[one].left - boxes[one].right):  # the outer ones first
         _draw_frame(canvas, boxes[id], nodes[id], _marks(tokens.get(id, "")), is_full=True)
-    for (column, row), sign in _lines(root, boxes).signs():
+    lines = _lines(root, boxes)
+    for (column, row), sign in lines.signs():
         canvas.put(column, row, sign)
     others = [id for id in boxes if id not in scopes]
     others.sort(key=lambda one: nodes[one].tag == "boundaryEvent")  # it stands on the frame of its activity
@@ -100,8 +101,10 @@ def draw(xml: bytes, process_id: str, tokens: dict[str, str]) -> str:
     for id in others:
         if _is_low(nodes[id].tag):
             _draw_title(canvas, boxes[id], nodes[id])
-    placeless = [f"{marks} {id}" for id, marks in tokens.items() if id not in boxes and id != process_id]
-    return "\n".join(filter(None, [canvas.text(), *_reasons(root, nodes), *placeless]))
+    seen = {id for id, box in boxes.items() if 0 <= box.right < COLUMNS_MAX and 0 <= box.top < ROWS_MAX}
+    placeless = [f"{marks} {id}" for id, marks in tokens.items() if id not in seen and id != process_id]
+    left_out = f"Flows that are not drawn, because there are too many: {lines.left_out}" if lines.left_out else ""
+    return "\n".join(filter(None, [canvas.text(), left_out, *_reasons(root, nodes), *placeless]))
 
 
 def _marks(tokens: str) -> str:
@@ -120,13 +123,13 @@ def _boxes(root: Any, nodes: dict[str, Any]) -> Iterator[tuple[str, _Box]]:
         id, bounds = shape.get("bpmnElement", ""), shape.find(f"{DC}Bounds")
         if bounds is None or id not in nodes:
             continue
-        x, y, width, height = (float(bounds.get(key, "0")) for key in ("x", "y", "width", "height"))
-        left, right = round(x / COLUMN), round((x + width) / COLUMN) - 1
+        x, y, width, height = (_number(bounds, key) for key in ("x", "y", "width", "height"))
+        left, right = _column(x), _column(x + width) - 1
         if _is_low(nodes[id].tag):
-            middle = round((y + height / 2) / ROW)
+            middle = _row(y + height / 2)
             yield id, _Box(left, middle, max(right, left + 2), middle)
         else:
-            top, bottom = round(y / ROW), round((y + height) / ROW)
+            top, bottom = _row(y), _row(y + height)
             yield id, _Box(left, top, max(right, left + 5), max(bottom, top + 2))
 
 
@@ -146,7 +149,37 @@ def _lines(root: Any, boxes: dict[str, _Box]) -> Lines:
 
 
 def _place(point: Any) -> Cell:
-    return round(float(point.get("x", "0")) / COLUMN), round(float(point.get("y", "0")) / ROW)
+    return _column(_number(point, "x")), _row(_number(point, "y"))
+
+
+def _number(node: Any, key: str) -> float:
+    try:
+        return float(node.get(key, "0"))
+    except ValueError:
+        return nan
+
+
+def _column(x: float) -> int:
+    return round(_within(x / COLUMN, COLUMNS_MAX))
+
+
+def _row(y: float) -> int:
+    return round(_within(y / ROW, ROWS_MAX))
+
+
+def _within(place: float, most: int) -> float:
+    """Return *place*, or the end of what is looked at if it lies beyond that; what is no number lies outside."""
+    return -BEYOND if isnan(place) else min(max(place, -BEYOND), most + BEYOND)
+
+
+def _scopes(root: Any, nodes: dict[str, Any], boxes: dict[str, _Box]) -> list[str]:
+    """Return the subprocesses in whose frame something of them is drawn."""
+    inner: dict[str, list[_Box]] = {}
+    for parent in root.iter():
+        inner.setdefault(parent.get("id", ""), []).extend(
+            boxes[one.get("id")] for one in parent if one.get("id") in boxes
+        )
+    return [id for id, box in boxes.items() if nodes[id].tag in SCOPES and any(map(box.contains, inner.get(id, ())))]
 
 
 def _hosts(root: Any) -> set[str]:
@@ -183,7 +216,7 @@ def _draw_title(canvas: _Canvas, box: _Box, node: Any) -> None:
     title = node.name or (node.id if node.tag.lower().endswith("event") else "")
     most = 2 * (box.right - box.left) + 4
     rows = (box.top - 1,) if node.tag == "boundaryEvent" else (box.top + 1, box.top - 1)
-    rooms = {row: min(canvas.room(box.left, row) - 1, most) for row in rows}
+    rooms = {row: canvas.room(box.left, row, most + 1) - 1 for row in rows}
     row = max(rows, key=lambda one: min(rooms[one], len(title)))  # the first of those with room for it all
     canvas.put(box.left, row, _cut(title, rooms[row]))
 

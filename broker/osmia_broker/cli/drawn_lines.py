@@ -33,6 +33,9 @@ HEADS = {(1, 0): "▶", (-1, 0): "◀", (0, 1): "▼", (0, -1): "▲"}
 TOWARDS = {(1, 0): RIGHT, (-1, 0): LEFT, (0, 1): DOWN, (0, -1): UP}
 BACK = {RIGHT: LEFT, LEFT: RIGHT, UP: DOWN, DOWN: UP}
 NUDGES = (0, 1, -1, 2, -2, 3, -3)  # a part that would lie on a strange line goes beside it
+WAY_CELLS_MAX = 2_000  # a longer way goes straight to its end
+CELLS_MAX = 200_000  # of all ways: when they are used up, the ways after them are left out
+LOOKS_MAX = 200_000  # at cells and at ways on them, to find a place beside strange lines: when they are used up, no more is moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +52,28 @@ class Way:
 
 
 class Lines:
-    """The ways of a drawing."""
+    """The ways of a drawing. Files come from strangers, so how many cells are drawn and looked at has a bound."""
+
+    left_out: int  # ways for which there were too many cells
 
     def __init__(self) -> None:
+        self.left_out = 0
+        self._cells_left = CELLS_MAX
+        self._looks_left = LOOKS_MAX
         self._at: dict[Cell, list[tuple[Way, int]]] = {}
         self._heads: dict[Cell, str] = {}
 
     def add(self, way: Way) -> None:
         """Draw a way. Its parts between two corners move aside where they would be taken for strange ones."""
+        if _length(way.corners) > WAY_CELLS_MAX:
+            way = Way(way.source, way.target, rectangular([way.corners[0], way.corners[-1]]))
+        self._cells_left -= _length(way.corners)
+        if self._cells_left < 0:
+            self.left_out += 1
+            return
         for place in range(1, len(way.corners) - 2):
+            if self._looks_left <= 0:
+                break
             way = min((_moved(way, place, by) for by in NUDGES), key=self._doubt)
         for cell, bits in _directions(way.corners).items():
             self._at.setdefault(cell, []).append((way, bits))
@@ -66,12 +82,12 @@ class Lines:
 
     def _doubt(self, way: Way) -> int:
         """Return how many cells of a way lie on strange ones, apart from those that are only crossed."""
-        return sum(
-            {bits, other} != {ACROSS, UPRIGHT}
-            for cell, bits in _directions(way.corners).items()
-            for one, other in self._at.get(cell, ())
-            if not way.is_kin(one)
-        )
+        doubt = 0
+        for cell, bits in _directions(way.corners).items():
+            passing = self._at.get(cell, ())
+            self._looks_left -= 1 + len(passing)
+            doubt += sum({bits, other} != {ACROSS, UPRIGHT} for one, other in passing if not way.is_kin(one))
+        return doubt
 
     def signs(self) -> Iterator[tuple[Cell, str]]:
         """Give the sign of each cell: where ways only cross, the upright one is whole."""
@@ -100,6 +116,10 @@ def _directions(corners: Sequence[Cell]) -> dict[Cell, int]:
         directions[to_column, to_row] |= BACK[towards]
     directions[cells[0]] |= BACK.get(directions[cells[0]], LEFT)
     return directions
+
+
+def _length(corners: Sequence[Cell]) -> int:
+    return 1 + sum(abs(one[0] - other[0]) + abs(one[1] - other[1]) for one, other in pairwise(corners))
 
 
 def cells_of(corners: Iterable[Cell]) -> Iterator[Cell]:
