@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.web.forms import FIELDS, GUESTS, NAME, arrived, complete, fill, moment, region
+from tests.web.forms import FIELDS, GUESTS, NAME, arrived, complete, fill, form, moment, region
 
 CHOICES = ("checklist", "radio", "select", "taglist")
 DAY = moment("date", "day", dateLabel="Day")
@@ -290,3 +290,40 @@ def test_a_button_of_the_form_itself_completes_the_task(open_form: Any, work: An
     expect(page.get_by_role("status")).to_have_text("Task completed.")
     assert arrived(work, unique) == {"amount": 7}
     assert len(sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("assignee", "before", "after"),
+    [("", "Claim", "button:text-is('Unclaim')"), ("assignee=demo, ", "Add comment", "article:has-text('For six.')")],
+)
+def test_a_button_of_a_form_that_was_drawn_anew_completes_the_task(
+    page: Any, work: Any, unique: str, assignee: str, before: str, after: str
+):
+    amount = {"type": "number", "label": "Amount", "key": "amount", "validate": {"required": True}}
+    work.broker.client.deploy((f"{unique}.form", form(unique, amount, SEND)))
+    work.deploy(f"start > ask:user({assignee}form_id={unique}) > end", unique)
+    [task] = work.broker.client.user_tasks.search({"processInstanceKey": str(work.create(unique))}).items
+    sent: list[str] = []
+    page.on(
+        "request",
+        lambda request: (
+            sent.append(request.url.partition("/tasks/")[2])
+            if "/complete" in request.url or "?fjs-" in request.url
+            else None
+        ),
+    )
+    page.goto(f"/tasks/{task.key}")
+    fields = region(page, "Form")
+    fields.get_by_role("textbox", name="Amount").wait_for()
+    if before == "Add comment":
+        page.get_by_label("Comment", exact=True).fill("For six.")
+    page.get_by_role("button", name=before, exact=True).click()
+    page.locator(after).wait_for()
+    fields.get_by_role("button", name="Send").click()
+    expect(fields.locator(".fjs-form-field-error")).to_have_text("Field is required.")
+    assert not sent
+    fields.get_by_role("textbox", name="Amount").fill("7")
+    fields.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("status")).to_have_text("Task completed.")
+    assert arrived(work, unique) == {"amount": 7}
+    assert [one.partition("?")[0] for one in sent] == [f"{task.key}/complete"]

@@ -1,7 +1,7 @@
 // A form of form-js inside of an HTML form.
 //
 //   <osmia-form data-schema="#id of a JSON script" data-values="#id of a JSON script" data-into="name of a hidden input"
-//     data-uploads="address that stores a file" [data-documents="address below which the documents of the values are"] [data-readonly]>
+//     data-uploads="address that stores a file" [data-documents="address below which the documents of the values are"] [data-readonly] hx-ignore>
 //   (no input of the form around it may be called "form": htmx would take it for the form itself)
 //
 // When the form around it is sent, it is checked: either the fields say what is wrong and nothing is sent, or the values are written into the
