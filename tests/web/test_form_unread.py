@@ -24,6 +24,8 @@ from tests.web.forms import (
 DAY, HOUR = moment("date", "day", dateLabel="Day"), moment("time", "hour", timeLabel="Hour")
 WRONG = {"Day": ("soon", "Field must be a date"), "Hour": ("noon", "Field must be a time"), "Guests": ("70abc", "Field must be a number")}  # fmt: skip
 
+RIGHT = {"Day": "01/05/2027", "Hour": "02:30 PM", "Guests": "7"}
+
 
 def field(page: Any, name: str) -> Any:
     return page.get_by_role("region", name="Form").get_by_role("textbox", name=name, exact=True)
@@ -61,7 +63,7 @@ def test_a_text_that_means_nothing_survives_a_reload_until_it_is_mended(opened: 
     expect_wrong(opened)
     opened.reload()
     expect_wrong(opened)
-    for name, right in (("Day", "01/05/2027"), ("Hour", "02:30 PM"), ("Guests", "7")):
+    for name, right in RIGHT.items():
         fill(opened.get_by_role("region", name="Form"), name, right)
         field(opened, name).press("Tab")
     expect(opened.locator(".fjs-form-field-error")).to_have_count(0)
@@ -70,6 +72,31 @@ def test_a_text_that_means_nothing_survives_a_reload_until_it_is_mended(opened: 
     expect(field(opened, "Day")).not_to_have_value("soon")
     expect(field(opened, "Guests")).not_to_have_value("70abc")
     expect(opened.locator(".fjs-form-field-error")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("5 000", "5 000"), ("12 EUR", "12 EUR"), ("1,234,567", "1.234,567"), ("12..5", "12..5"), ("abc", "abc")],
+)
+def test_a_part_of_it_that_is_a_number_does_not_take_its_place(open_form: Any, text: str, shown: str):
+    page = open_form({**GUESTS, "defaultValue": 2})
+    field(page, "Guests").fill("")
+    field(page, "Guests").press_sequentially(text)
+    field(page, "Guests").press("Tab")
+    page.reload()
+    expect(field(page, "Guests")).to_have_value(shown)
+    expect(page.locator(".fjs-form-field-error")).to_contain_text("Field must be a number")
+
+
+def test_nor_does_the_value_that_was_there_before(opened: Any):
+    for name, right in RIGHT.items():
+        fill(opened.get_by_role("region", name="Form"), name, right)
+        field(opened, name).press("Tab")
+    expect(field(opened, "Hour")).to_have_value("02:30 PM")
+    type_wrong(opened)
+    expect_wrong(opened)
+    opened.reload()
+    expect_wrong(opened)
 
 
 def test_a_draft_that_is_discarded_takes_its_texts_along(open_form: Any):

@@ -156,7 +156,7 @@ def test_a_zip_stands_for_the_models_in_it(page, unique):
         (
             "a.bpmn",
             b'<definitions xmlns="https://www.omg.org/spec/DMN/20191111/MODEL/"/>',
-            "Give the file a name that ends so.",
+            "must end with",
         ),
         ("a.dmn", b"", "The file is empty."),
         ("a.dmn", b"<html/>", "Choose a DMN file, as the modeler saves it."),

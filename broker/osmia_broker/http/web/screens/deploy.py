@@ -29,7 +29,6 @@ REMEDIES = (
     ("file ends before", "Its end is missing; save it in the modeler again."),
     ("The file is empty", "Save it in the modeler again."),
     ("This is no XML", "Choose the file as the modeler saves it."),
-    ("must end with '.dmn'", "Give the file a name that ends so."),
     ("Expected 'definitions' of BPMN", "Choose a BPMN file, as the modeler saves it."),
     ("Expected the root 'definitions' of DMN", "Choose a DMN file, as the modeler saves it."),
     ("A DOCTYPE", "Save it without one, as the modeler does."),

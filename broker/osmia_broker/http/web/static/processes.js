@@ -1,7 +1,11 @@
 // The behaviour of processes, start, deploy and decisions.
 
-import './decision.js';
 import { jsonProblem } from './json.js';
+
+// Few pages show a decision.
+const loadDecisions = () => { if (document.querySelector('osmia-decision')) import('./decision.js'); };
+loadDecisions();
+document.addEventListener('htmx:after:swap', loadDecisions);
 
 // A choice that leads to another address.
 document.addEventListener('change', (event) => {

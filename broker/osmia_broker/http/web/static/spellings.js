@@ -82,9 +82,21 @@ function drawn(frames = FRAMES) {
 function putBack(within) {
   for (const [input, text] of wrong.get(within) ?? []) {
     if (!input.isConnected || (isNumber(input) ? input.value === text : input.value)) continue;
-    input.value = text;
-    input.dispatchEvent(new Event('input', { bubbles: true }));
+    put(input, text);
   }
+}
+
+// A busy machine draws late.
+async function drawnAgain(within) {
+  for (let turn = 0; turn < FRAMES; turn += 1) {
+    await drawn();
+    putBack(within);
+  }
+}
+
+function put(input, text) {
+  input.value = text;
+  input.dispatchEvent(new Event('input', { bubbles: true }));
 }
 
 // What is typed in a form and means nothing: the place of each field and what it says.
@@ -95,6 +107,7 @@ export function misspelt(form, within) {
 
 // The texts of a form that mean nothing, by the names of their inputs.
 export function unreadTexts(form, within) {
+  putBack(within);
   return Object.fromEntries(inputs(form, within).filter(({ input }) => problemOf(input)).map(({ name, input }) => [name, input.value]));
 }
 
@@ -122,12 +135,13 @@ export function guard(form, within, { signal, tell, before }) {
     told.set(place.join(), text);
     if (text || last) tell(place, text, last);
   };
-  const typedBefore = () => inputs(form, within).filter(({ name, input }) => name in before && !input.value && !input.disabled && !input.readOnly);
+  const typedBefore = () => inputs(form, within).filter(({ name, input }) => name in before && !input.disabled && !input.readOnly);
   if (Object.keys(before).length) {
-    drawn().then(() => typedBefore().forEach(({ name, input, place }) => {
+    drawn().then(() => typedBefore().forEach(({ name, input, place }) => { // over what the viewer has read of it, or a default
       texts.set(input, before[name]);
+      put(input, before[name]);
       tellOf(place);
-    }));
+    })).then(() => drawnAgain(within)); // what a field says makes the viewer draw it once more
   }
   form.on('changed', () => { // a listener that returned something would be the last one
     if (texts.size) drawn().then(() => putBack(within));
