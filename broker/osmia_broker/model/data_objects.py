@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 from osmia_broker.model.dates import full_date_time
@@ -14,6 +14,7 @@ from osmia_broker.model.xml import ACTIVITI, name, text
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,19})?")
+_EXACT = 2**53  # below it a double has every whole number
 
 
 def read_data_object(source: Source) -> tuple[str, Any] | None:
@@ -41,7 +42,10 @@ def _whole(bits: int) -> Callable[[str], int | None]:
 
 
 def _double(text: str) -> Decimal | None:
-    return Decimal(text) if _NUMBER.fullmatch(text) and isfinite(float(text)) else None
+    number = float(text) if _NUMBER.fullmatch(text) else inf
+    if not isfinite(number):
+        return None
+    return Decimal(int(number)) if number.is_integer() and abs(number) < _EXACT else Decimal(repr(number))
 
 
 def _date(text: str) -> str | None:

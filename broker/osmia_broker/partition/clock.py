@@ -3,6 +3,8 @@
 import time
 from typing import Protocol
 
+from osmia_broker.model.timers import LATEST_MS
+
 
 class Clock(Protocol):
     """The time of the wall."""
@@ -28,5 +30,5 @@ class PinnableClock:
         self.ahead_ms = 0
 
     def now_ms(self) -> int:
-        """Milliseconds since 1970."""
-        return self._clock.now_ms() + self.ahead_ms if self.pinned_ms is None else self.pinned_ms
+        """Milliseconds since 1970. The last moment of the year 9999 stays."""
+        return min(self._clock.now_ms() + self.ahead_ms, LATEST_MS) if self.pinned_ms is None else self.pinned_ms

@@ -119,7 +119,13 @@ def unpack(message: bytes) -> Travelling:
     """
     try:
         found = _envelopes.decode(message)
-        command = _read(_kinds()[found.name], found.command)
+        kind = _kinds().get(found.name)
+        if kind is None:
+            raise Refusal(
+                "INVALID_ARGUMENT",
+                f"Expected a command that this broker knows, but found '{found.name}' of another version; update all brokers",
+            )
+        command = _read(kind, found.command)
     except (msgspec.MsgspecError, UnicodeDecodeError, KeyError):
         raise Refusal("INVALID_ARGUMENT", "Expected a command of a partition, but found other bytes") from None
     command = command if found.user is None else ByPerson(command, found.user)
