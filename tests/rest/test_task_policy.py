@@ -271,5 +271,5 @@ def test_the_page_leads_to_the_list_when_a_task_leaves_the_sight_of_a_person(tmp
         answer = httpx.post(f"{origin}/tasks/{key}/assign", data={"user": "ben"}, **asked)
         assert (answer.status_code, answer.headers["location"]) == (303, "/tasks")
         answer = httpx.post(f"{origin}/tasks/selected", data={"do": "claim", "key": str(key)}, **asked)
-        assert "Claimed 0 of 1 tasks." in answer.text
+        assert "Claimed 0 of 1 task." in answer.text
         assert not re.search(r"\bben\b", answer.text)
