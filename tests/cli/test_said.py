@@ -111,4 +111,5 @@ def test_where_nothing_waits_is_told_apart_from_what_a_filter_leaves_out(tmp_pat
     with running_broker(tmp_path) as broker:
         for words, told in (((), "No task waits for a person."), (("--unassigned",), "No such tasks.")):
             assert run(["tasks", *words, "--address", broker.address]) == 0
-            assert capsys.readouterr().err == f"{told} Start an instance: osmia start PROCESS_ID\n"
+            said = capsys.readouterr().err  # the broker in this process may log before
+            assert said.splitlines()[-1] == f"{told} Start an instance: osmia start PROCESS_ID"

@@ -62,7 +62,7 @@ def test_an_operation_changes_its_place(document: Any, operation: dict[str, Any]
         ({}, {"op": "replace", "path": "/a/b", "value": 1}, "Expected a value"),
         ({}, {"op": "remove", "path": "/a"}, "Expected a value at '/a'"),
         ({"a": [1]}, {"op": "remove", "path": "/a/1"}, "Expected a value at '/a/1'"),
-        ({"a": [1]}, {"op": "add", "path": "/a/5", "value": 1}, "Expected '5' to be an index of a list of 1 items"),
+        ({"a": [1]}, {"op": "add", "path": "/a/5", "value": 1}, "Expected '5' to be an index of a list of 1 item"),
         ({"a": [1]}, {"op": "add", "path": "/a/x", "value": 1}, "Expected 'x' to be an index"),
         ({"a": [1]}, {"op": "replace", "path": "/a/-", "value": 1}, "Expected '-' to be an index"),
         ({}, {"op": "move", "from": "/a", "path": "/b"}, "Expected a value at '/a'"),
