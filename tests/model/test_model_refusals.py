@@ -336,9 +336,14 @@ UNSUPPORTED = "Elements of type '{}' are currently not supported"
             (
                 f'<bpmn:serviceTask id="it" activiti:{attribute}="x" implementation="y"/>',
                 "it",
-                f"'activiti:{attribute}' is currently not supported",
+                f"'activiti:{named}' is currently not supported",
             )
-            for attribute in ("class", "delegateExpression", "expression", "type")
+            for attribute, named in (
+                ("class", "class"),
+                ("delegateExpression", "delegateExpression"),
+                ("expression", "expression"),
+                ("type", 'type="x"'),
+            )
         ),
         ('<bpmn:task id="t" activiti:assignee="ada"/>', "t", "'activiti:assignee' is currently not supported"),
         # what comes later
@@ -506,8 +511,13 @@ UNSUPPORTED = "Elements of type '{}' are currently not supported"
                     "e > timerEventDefinition > timeDate",
                     "expected a date-time with an offset",
                 ),
-                ("timeCycle", "R/PT1S", "e > timerEventDefinition > timeCycle", "A timer cycle is only supported"),
             )
+        ),
+        (  # in a file of Activiti it fires once
+            element("serviceTask", "s", '<zeebe:taskDefinition type="x"/>')
+            + '<bpmn:intermediateCatchEvent id="e"><bpmn:timerEventDefinition><bpmn:timeCycle>R/PT1S</bpmn:timeCycle></bpmn:timerEventDefinition></bpmn:intermediateCatchEvent>',
+            "e > timerEventDefinition > timeCycle",
+            "A timer cycle is only supported",
         ),
         (
             '<bpmn:startEvent id="e"><bpmn:timerEventDefinition><bpmn:timeCycle>R/PT0S</bpmn:timeCycle></bpmn:timerEventDefinition></bpmn:startEvent>',

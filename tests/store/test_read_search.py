@@ -16,6 +16,7 @@ from osmia_broker.store.read import Reader, on_sqlite
 from osmia_broker.store.read.entities import ENTITIES, USER_TASKS, VARIABLES
 from osmia_broker.store.read.search import statements
 from osmia_broker.store.read.search import way as searching
+from osmia_broker.store.read.search.fields import Kind
 from osmia_broker.store.read.search.search import Found, Search, search
 from tests.store.conftest import Written, database
 from tests.store.rows import BASE
@@ -495,7 +496,8 @@ async def test_every_field_answers_in_an_empty_database(written: Written, entity
                 await search(reader, entity, Search(sort=sorting((known.name, direction))))
         if known.filters and known.choices is not None:
             for name in known.choices:
-                await search(reader, entity, Search({known.name: [name] if known.several else name}))
+                asked: object = name == "True" if known.kind is Kind.FLAG else name
+                await search(reader, entity, Search({known.name: [asked] if known.several else asked}))
 
 
 async def test_a_total_of_rows_that_are_counted_one_by_one_has_a_bound_of_its_own(
