@@ -45,6 +45,17 @@ def test_a_message_of_success_goes_by_itself(claimed: Any):
     expect(page.get_by_role("button", name="Close message")).to_be_hidden()
 
 
+def test_the_clock_of_a_message_does_not_take_away_that_of_the_next_page(claimed: Any):
+    page, _ = claimed()
+    page.evaluate("""() => {  // as when a page has come and htmx has not told it yet
+        const next = document.getElementById('said').cloneNode(true);
+        next.querySelector('[role=status]').textContent = 'Task completed.';
+        document.getElementById('said').replaceWith(next);
+    }""")
+    page.clock.fast_forward((SHOWN_S + 1) * 1000)
+    expect(page.get_by_role("status")).to_have_text("Task completed.")
+
+
 def test_a_message_stays_while_somebody_is_at_it(claimed: Any):
     page, _ = claimed()
     page.get_by_role("button", name="Close message").focus()

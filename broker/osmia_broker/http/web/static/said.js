@@ -39,6 +39,7 @@ function wind(said) {
 }
 
 function pass(said) {
+  if (!said.isConnected) return; // the next page has come, with a message of its own
   const undo = said.querySelector('form');
   if (undo?.contains(document.activeElement)) document.getElementById('main')?.focus({ preventScroll: true });
   undo?.remove();
