@@ -88,10 +88,17 @@ class RunningBroker:
         async def look() -> None:
             for one in self.brokers:
                 one.partitions.check_clock()
-            for one in self.brokers:
-                await settle(one.partitions)
+            await self._settled()
 
         self.run(look())
+
+    def settle(self) -> None:
+        """Return when everything that follows from what was answered is done and committed: the next instance of a loop, say."""
+        self.run(self._settled())
+
+    async def _settled(self) -> None:
+        for one in self.brokers:
+            await settle(one.partitions)
 
     def _stop(self) -> None:
         async def stopped() -> None:

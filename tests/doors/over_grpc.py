@@ -27,9 +27,11 @@ class GrpcDoor:
 
     def _do(self, call: Callable[..., Any], *values: Any, **named: Any) -> Any:
         try:
-            return call(*values, **named)
+            answer = call(*values, **named)
         except osmia.OsmiaError as refusal:
             raise Refused(refusal.code.name, refusal.details) from refusal
+        self._broker.settle()  # an answer comes before what follows from it, as the next instance of a loop
+        return answer
 
     def deploy(self, *files: tuple[str, bytes]) -> Any:
         return self._do(self._client.deploy, *files)

@@ -19,8 +19,13 @@ def claimed(browse: Any, work: Any, unique: str) -> Any:
         page = browse(viewport={"width": width, "height": 780})
         page.clock.install()
         page.goto(f"/tasks/{task.key}")
+        page.evaluate(
+            "document.addEventListener('osmia:answered', () => document.documentElement.setAttribute('data-told', ''))"
+        )
         page.get_by_role("button", name="Claim", exact=True).click()
         expect(page.get_by_role("status")).to_have_text("Task claimed.")
+        # htmx tells it a moment later, and only then the clock of the message begins.
+        expect(page.locator("html[data-told]")).to_have_count(1)
         return page, task.key
 
     return open_task
