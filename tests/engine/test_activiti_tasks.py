@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from osmia_broker.engine.elements.activiti_tasks import category_of, priority_of, shown_documentation, shown_name
+from osmia_broker.engine.activiti.task_attributes import category_of, priority_of, shown_documentation, shown_name
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.turn import Turn
 from tests.activiti import deployed, played, started_by

@@ -9,11 +9,12 @@ import msgspec
 import pytest
 
 from osmia_broker.base.errors import StoreFailed
-from osmia_broker.engine import commands, held_rows, held_slices, jobs, suspension
+from osmia_broker.engine import commands, jobs
 from osmia_broker.engine.commands.due import ReachDeadlines, TriggerTimer
 from osmia_broker.engine.commands.inner import FollowCallers
-from osmia_broker.engine.held_rows import CallerSuspended
 from osmia_broker.engine.lifecycle import scopes
+from osmia_broker.engine.suspension import held_rows, held_slices, suspending
+from osmia_broker.engine.suspension.held_rows import CallerSuspended
 from osmia_broker.model.graph import ElementType
 from osmia_broker.state.rows import (
     ElementInstance,
@@ -299,7 +300,7 @@ async def many_rows(number: int, element: str = "m:job", **options: Any) -> Asyn
 @pytest.fixture
 def _few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(held_slices, "ROWS_PER_SLICE", 5)
-    monkeypatch.setattr(suspension, "ROWS_PER_SLICE", 5)
+    monkeypatch.setattr(suspending, "ROWS_PER_SLICE", 5)
 
 
 def job_states(it: Any) -> list[JobState]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from osmia_broker.engine import commands, held_slices
+from osmia_broker.engine import commands
+from osmia_broker.engine.suspension import held_slices
 from osmia_broker.partition import due_work
 from osmia_broker.state import residency
 from osmia_broker.state.rows import FollowUp, Job, JobState

@@ -32,7 +32,7 @@ _REGISTERING = (
     "migration",
     "modification",
     "resolution",
-    "suspension",
+    "suspension.suspending",
     "batches.operations",
     "elements.ad_hoc",
     "elements.ad_hoc_activation",

@@ -3,8 +3,8 @@
 from osmia_broker.engine.commands.due import CarryOut, ParkFollowUp
 from osmia_broker.engine.engine import handles, log_retry
 from osmia_broker.engine.follow_ups import act_on, park_follow_up, take_follow_up
-from osmia_broker.engine.held_rows import is_held
 from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.engine.suspension.held_rows import is_held
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import TooLarge
 from osmia_broker.state.rows import ErrorType, FollowUp

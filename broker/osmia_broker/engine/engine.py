@@ -14,11 +14,11 @@ from osmia_broker.base.errors import Rejection
 from osmia_broker.engine.commands import Command
 from osmia_broker.engine.commands.due import CarryOut
 from osmia_broker.engine.follow_ups import RETRY_MS, WAITING, act_on, leave_follow_up
-from osmia_broker.engine.held_rows import CallerSuspended
 from osmia_broker.engine.incidents import IncidentRaised, NoRoom, raise_incident, stop_for_follow_up
 from osmia_broker.engine.lifecycle import is_ending, take_step
 from osmia_broker.engine.parts import GoesOn
 from osmia_broker.engine.recording import record
+from osmia_broker.engine.suspension.held_rows import CallerSuspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import TooLarge
 from osmia_broker.engine.walks import leave_walk, wait_for_caller, wait_for_room, walk_too_deep

@@ -6,7 +6,7 @@ A failed evaluation, or a result of another type, stops the step with an inciden
 import msgspec
 
 from osmia_broker import feel
-from osmia_broker.engine.implied_variables import implied_variable, loop_variable
+from osmia_broker.engine.activiti.implied_variables import implied_variable, loop_variable
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.new_instances import business_id_of
 from osmia_broker.engine.turn import Turn

@@ -5,15 +5,15 @@ from typing import NoReturn
 from msgspec.structs import replace
 
 from osmia_broker.base.errors import InvalidArgument, InvalidState, NotFound
+from osmia_broker.engine.activiti.extensions import mapping_of
+from osmia_broker.engine.activiti.process_variables import given_initiator, initial_variables, with_initiator
 from osmia_broker.engine.answers import Created
 from osmia_broker.engine.commands import CancelProcessInstance, CreateProcessInstance, SetVariables
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.extensions import mapping_of
 from osmia_broker.engine.lifecycle import is_ending, open_scopes, put_into, terminate
 from osmia_broker.engine.marks import find_first, give_business_id, keep_first
 from osmia_broker.engine.new_instances import add_origin, encode_tags, new_process, origin_of
-from osmia_broker.engine.process_variables import given_initiator, initial_variables, with_initiator
-from osmia_broker.engine.suspension import refuse_suspended
+from osmia_broker.engine.suspension.suspending import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import merge, put_local
 from osmia_broker.model.graph import Element, ElementType, Process

@@ -8,6 +8,7 @@ from functools import cache, partial
 
 from osmia_broker.base.errors import InvalidArgument, InvalidState, NotFound
 from osmia_broker.base.whole_numbers import INT64_MAX
+from osmia_broker.engine.activiti.element_mappings import keep_result
 from osmia_broker.engine.answers import CHARACTER_BYTES_MAX, ActivatedJob, size_of
 from osmia_broker.engine.commands import (
     ActivateJobs,
@@ -23,17 +24,16 @@ from osmia_broker.engine.commands import (
 )
 from osmia_broker.engine.commands.due import ReachDeadlines
 from osmia_broker.engine.domain_events import JOB
-from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.throwing import find_error_catch, uncaught_error
-from osmia_broker.engine.held_rows import awaits_hold, is_held
 from osmia_broker.engine.incidents import raise_job_incident
 from osmia_broker.engine.lifecycle import is_ending, plan_completion
 from osmia_broker.engine.marks import assign
 from osmia_broker.engine.new_instances import business_id_of, decode_tags, origin_of
 from osmia_broker.engine.parts import GoesOn
-from osmia_broker.engine.suspension import refuse_suspended
+from osmia_broker.engine.suspension.held_rows import awaits_hold, is_held
+from osmia_broker.engine.suspension.suspending import refuse_suspended
 from osmia_broker.engine.tasks.listeners import coming_variables
 from osmia_broker.engine.tasks.rows import complete_tasks_of
 from osmia_broker.engine.turn import Turn

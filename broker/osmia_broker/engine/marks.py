@@ -8,7 +8,7 @@ from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.remote import report_opened
 from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.new_instances import business_id_of, decode_tags, encode_tags, origin_of
-from osmia_broker.engine.suspension import refuse_suspended
+from osmia_broker.engine.suspension.suspending import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import ElementType
 from osmia_broker.state.rows import BusinessId, CreatedOnce, ElementInstance

@@ -19,7 +19,7 @@ from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.lifecycle.joins import open_joins
 from osmia_broker.engine.marks import taken_by
 from osmia_broker.engine.new_instances import business_id_of
-from osmia_broker.engine.suspension import refuse_suspended
+from osmia_broker.engine.suspension.suspending import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.events import Trigger
 from osmia_broker.model.graph import Element, ElementType, MultiInstance, Process

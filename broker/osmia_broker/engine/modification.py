@@ -24,7 +24,7 @@ from osmia_broker.engine.lifecycle import (
     terminate_with_scopes,
 )
 from osmia_broker.engine.new_instances import origin_of
-from osmia_broker.engine.suspension import refuse_suspended
+from osmia_broker.engine.suspension.suspending import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local
 from osmia_broker.model.graph import Element, ElementType, Process

@@ -8,7 +8,7 @@ from osmia_broker.engine.follow_ups import release_follow_ups
 from osmia_broker.engine.incidents import no_such_incident
 from osmia_broker.engine.jobs import NO_RETRIES, works_at_the_end
 from osmia_broker.engine.lifecycle import is_ending
-from osmia_broker.engine.suspension import refuse_suspended
+from osmia_broker.engine.suspension.suspending import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.state.rows import ElementInstance, ElementState, Incident, JobState
 

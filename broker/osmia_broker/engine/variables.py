@@ -7,10 +7,10 @@ import msgspec
 
 from osmia_broker import feel
 from osmia_broker.base.errors import InvalidArgument
+from osmia_broker.engine.activiti.extensions import sees_only_own
 from osmia_broker.engine.commands import Variables
 from osmia_broker.engine.commands.inner import CheckConditions
 from osmia_broker.engine.expressions import VariableScope, failed
-from osmia_broker.engine.extensions import sees_only_own
 from osmia_broker.engine.mapped_values import Level, MappedValues
 from osmia_broker.engine.models import model_of
 from osmia_broker.engine.turn import Turn

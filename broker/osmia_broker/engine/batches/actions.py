@@ -20,7 +20,7 @@ from osmia_broker.engine.jobs import update_job, update_job_retries
 from osmia_broker.engine.migration import migrate_process_instance
 from osmia_broker.engine.modification import modify_process_instance
 from osmia_broker.engine.resolution import resolve_incident
-from osmia_broker.engine.suspension import resume_process_instance, suspend_process_instance
+from osmia_broker.engine.suspension.suspending import resume_process_instance, suspend_process_instance
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import ElementType
 from osmia_broker.state.batch_rows import BatchItem, BatchType

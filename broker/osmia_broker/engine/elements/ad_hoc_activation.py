@@ -6,7 +6,7 @@ from osmia_broker.engine.elements.ad_hoc import activate_inside, check_activatab
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import is_ending, model_of, terminate_inside
-from osmia_broker.engine.suspension import refuse_suspended
+from osmia_broker.engine.suspension.suspending import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import ElementType
 from osmia_broker.state.rows import ElementInstance, ElementState

@@ -1,15 +1,15 @@
 """The call activity: it starts an instance of another process, waits for it, and takes its variables back."""
 
 from osmia_broker.base.errors import InvalidArgument
+from osmia_broker.engine.activiti.element_mappings import keep_result
+from osmia_broker.engine.activiti.extensions import mapping_of
+from osmia_broker.engine.activiti.implied_variables import initiator_of
+from osmia_broker.engine.activiti.process_variables import initial_variables, with_initiator
 from osmia_broker.engine.bindings import Binding, find_process
 from osmia_broker.engine.commands import Variables
 from osmia_broker.engine.commands.inner import ReturnFromCall, TerminateCalled
-from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.expressions import evaluate_text
-from osmia_broker.engine.extensions import mapping_of
 from osmia_broker.engine.follow_ups import carries_out, leave_follow_up
-from osmia_broker.engine.held_rows import is_suspended
-from osmia_broker.engine.implied_variables import initiator_of
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import (
     Processor,
@@ -21,7 +21,7 @@ from osmia_broker.engine.lifecycle import (
     terminate_in_slices,
 )
 from osmia_broker.engine.new_instances import add_origin, business_id_of, new_process, origin_of
-from osmia_broker.engine.process_variables import initial_variables, with_initiator
+from osmia_broker.engine.suspension.held_rows import is_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local, visible
 from osmia_broker.model.graph import CallDefinition, Element, ElementType

@@ -1,7 +1,7 @@
 """Gateways: they send a token over one flow or over all of them, or let tokens wait for each other."""
 
+from osmia_broker.engine.activiti.skipping import is_taken, skips_condition
 from osmia_broker.engine.lifecycle import Processor, enter, no_flow, processes
-from osmia_broker.engine.skipping import is_taken, skips_condition
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import Element, ElementType, SequenceFlow
 from osmia_broker.state.rows import ElementInstance, WaitingToken

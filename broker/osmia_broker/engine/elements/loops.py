@@ -11,11 +11,11 @@ import msgspec
 from osmia_broker import feel
 from osmia_broker.base.errors import InvalidState
 from osmia_broker.base.whole_numbers import whole_number
+from osmia_broker.engine.activiti.extensions import sees_only_own
 from osmia_broker.engine.commands import CompleteJob
 from osmia_broker.engine.commands.inner import ContinueLoop
 from osmia_broker.engine.commands.tasks import AnswerTaskProposal, CompleteUserTask
 from osmia_broker.engine.expressions import VariableScope, evaluate, evaluate_boolean, wrong_type
-from osmia_broker.engine.extensions import sees_only_own
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import (

@@ -1,9 +1,9 @@
 """Tasks: done by a worker (a job), or by the broker itself (a script, a decision)."""
 
 from osmia_broker import feel
+from osmia_broker.engine.activiti.element_mappings import keep_result
 from osmia_broker.engine.bindings import Binding, find_decision
 from osmia_broker.engine.decisions import graph_of, keep_evaluation
-from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.elements.publishing import publish
 from osmia_broker.engine.expressions import (
     VariableScope,

@@ -8,13 +8,13 @@ from typing import Any, cast
 import msgspec
 
 from osmia_broker import feel
-from osmia_broker.engine.bindings import Binding, find_form
-from osmia_broker.engine.elements.activiti_tasks import (
+from osmia_broker.engine.activiti.task_attributes import (
     category_of,
     priority_of,
     shown_documentation,
     shown_name,
 )
+from osmia_broker.engine.bindings import Binding, find_form
 from osmia_broker.engine.elements.dates import due
 from osmia_broker.engine.expressions import (
     QUOTED_CHARACTERS,

@@ -24,9 +24,9 @@ from osmia_broker.engine.events.remote import (
 )
 from osmia_broker.engine.events.starts import start_at
 from osmia_broker.engine.follow_ups import carries_out
-from osmia_broker.engine.held_rows import is_suspended
 from osmia_broker.engine.marks import give_business_id, needs_creation, refuse_late, taken_by
 from osmia_broker.engine.new_instances import business_id_of
+from osmia_broker.engine.suspension.held_rows import is_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.timers import LATEST_MS
 from osmia_broker.state.json_text import document

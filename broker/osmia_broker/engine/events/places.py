@@ -1,7 +1,7 @@
 """Fire an event of an element instance. What happens to its owner depends on the place of the event."""
 
+from osmia_broker.engine.activiti.element_mappings import keep_result
 from osmia_broker.engine.commands import Variables
-from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.events.waiting import close_events
 from osmia_broker.engine.lifecycle import (
     advance,

@@ -9,8 +9,8 @@ from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.delivery import deliver, is_taken
 from osmia_broker.engine.events.starts import start_at
 from osmia_broker.engine.follow_ups import carries_out
-from osmia_broker.engine.held_rows import is_suspended
 from osmia_broker.engine.outbox import send
+from osmia_broker.engine.suspension.held_rows import is_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.state.rows import Subscription, SubscriptionKind
 

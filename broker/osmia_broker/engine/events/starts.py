@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from osmia_broker.base.errors import InvalidState
+from osmia_broker.engine.activiti.process_variables import triggered_variables, with_initiator
 from osmia_broker.engine.commands import Command, Variables
 from osmia_broker.engine.engine import apart, leave_behind_incident
 from osmia_broker.engine.events.due import due_of
@@ -18,7 +19,6 @@ from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import insert, is_ending
 from osmia_broker.engine.new_instances import add_origin, new_process
-from osmia_broker.engine.process_variables import triggered_variables, with_initiator
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local
 from osmia_broker.model.events import ConditionEvent, MessageEvent, SignalEvent, TimerEvent

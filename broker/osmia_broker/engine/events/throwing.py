@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.expressions import evaluate_text
-from osmia_broker.engine.held_rows import CallerSuspended, is_suspended
 from osmia_broker.engine.lifecycle import CONTAINERS, model_of
 from osmia_broker.engine.new_instances import origin_of
+from osmia_broker.engine.suspension.held_rows import CallerSuspended, is_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.events import ErrorEvent, EscalationEvent
 from osmia_broker.model.graph import Element, ElementType

@@ -10,7 +10,7 @@ from osmia_broker.engine.engine import apart, handles, leave_behind_incident
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.starts import start_by_timer
 from osmia_broker.engine.follow_ups import carries_out
-from osmia_broker.engine.held_rows import is_held
+from osmia_broker.engine.suspension.held_rows import is_held
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.timers import ENDLESS, LATEST_MS, next_of_interval
 from osmia_broker.state.rows import Timer

@@ -6,10 +6,10 @@ The dispatch goes by the type of the element *instance*, not of the model's elem
 from collections.abc import Callable
 from typing import TypeVar
 
+from osmia_broker.engine.activiti.skipping import is_taken
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle.joins import open_joins
 from osmia_broker.engine.lifecycle.moves import ACTIVATED, enter, is_empty, plan_completion
-from osmia_broker.engine.skipping import is_taken
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import Element, ElementType, SequenceFlow
 from osmia_broker.state.rows import ElementInstance, ErrorType

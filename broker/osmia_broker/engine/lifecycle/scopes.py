@@ -3,7 +3,6 @@
 from osmia_broker.engine.commands.inner import ContinueTermination
 from osmia_broker.engine.domain_events import INSTANCE
 from osmia_broker.engine.follow_ups import WAITING, carries_out, leave_follow_up
-from osmia_broker.engine.held_rows import release_for_the_end
 from osmia_broker.engine.lifecycle.compensable import finish_handler
 from osmia_broker.engine.lifecycle.ended import process_ended
 from osmia_broker.engine.lifecycle.moves import (
@@ -18,6 +17,7 @@ from osmia_broker.engine.lifecycle.moves import (
 from osmia_broker.engine.lifecycle.processor import PROCESSORS
 from osmia_broker.engine.models import model_of
 from osmia_broker.engine.new_jobs import cancel_jobs
+from osmia_broker.engine.suspension.held_rows import release_for_the_end
 from osmia_broker.engine.tasks.rows import cancel_tasks_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local

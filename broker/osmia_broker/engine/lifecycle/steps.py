@@ -4,11 +4,12 @@ Execution listeners divide a step: their jobs are done one after the other, and 
 before the start listeners, the output mappings before the end listeners; `listeners_done` says how far a step has come.
 """
 
+from osmia_broker.engine.activiti.element_mappings import apply_outputs as apply_mapped_outputs
+from osmia_broker.engine.activiti.element_mappings import put_inputs
+from osmia_broker.engine.activiti.extensions import mapping_of
+from osmia_broker.engine.activiti.skipping import is_skipped
 from osmia_broker.engine.domain_events import INSTANCE
-from osmia_broker.engine.element_mappings import apply_outputs as apply_mapped_outputs
-from osmia_broker.engine.element_mappings import put_inputs
 from osmia_broker.engine.events.waiting import close_events, open_event
-from osmia_broker.engine.extensions import mapping_of
 from osmia_broker.engine.incidents import NoRoom
 from osmia_broker.engine.lifecycle.compensable import keep_for_compensation
 from osmia_broker.engine.lifecycle.ended import process_ended
@@ -18,7 +19,6 @@ from osmia_broker.engine.lifecycle.scopes import terminate
 from osmia_broker.engine.models import model_of
 from osmia_broker.engine.new_instances import origin_of
 from osmia_broker.engine.new_jobs import create_listener_job
-from osmia_broker.engine.skipping import is_skipped
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import apply_inputs, apply_outputs
 from osmia_broker.model.graph import Element, ElementType, ListenerDefinition, SequenceFlow

@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
+from osmia_broker.engine.activiti.element_mappings import keep_result
 from osmia_broker.engine.commands import Variables
 from osmia_broker.engine.commands.inner import ContinueTermination
 from osmia_broker.engine.commands.tasks import RULE, Actor
 from osmia_broker.engine.domain_events import JOB
-from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.expressions import VariableScope, evaluate_int32, evaluate_text
 from osmia_broker.engine.follow_ups import follow_waiting
 from osmia_broker.engine.incidents import IncidentRaised, end_incidents, raise_incident

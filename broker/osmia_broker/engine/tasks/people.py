@@ -17,11 +17,11 @@ from osmia_broker.engine.commands.tasks import (
     UpdateUserTask,
 )
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.held_rows import is_suspended
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.jobs import completes
 from osmia_broker.engine.lifecycle import is_ending
-from osmia_broker.engine.suspension import refuse_suspended
+from osmia_broker.engine.suspension.held_rows import is_suspended
+from osmia_broker.engine.suspension.suspending import refuse_suspended
 from osmia_broker.engine.tasks.listener_results import TaskListenerResult
 from osmia_broker.engine.tasks.listeners import (
     ASSIGNING,

@@ -14,10 +14,10 @@ from osmia_broker.engine.commands.inner import CorrelateKept, FollowCallers, Fol
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.remote import report_opened
 from osmia_broker.engine.follow_ups import carries_out
-from osmia_broker.engine.held_rows import follow_callers, hold, is_suspended, release
-from osmia_broker.engine.held_slices import ROWS_PER_SLICE, follow_orders
 from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.new_instances import origin_of
+from osmia_broker.engine.suspension.held_rows import follow_callers, hold, is_suspended, release
+from osmia_broker.engine.suspension.held_slices import ROWS_PER_SLICE, follow_orders
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import ElementType
 from osmia_broker.state.rows import ElementInstance, InstanceOrigin, SubscriptionKind

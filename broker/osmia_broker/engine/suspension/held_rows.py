@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from osmia_broker.base.errors import InvalidState
 from osmia_broker.engine.commands.inner import FollowCallers
 from osmia_broker.engine.follow_ups import leave_follow_up
-from osmia_broker.engine.held_slices import HOLD, follows_orders, hold_row, is_left_behind, order
 from osmia_broker.engine.new_instances import add_origin, origin_of
+from osmia_broker.engine.suspension.held_slices import HOLD, follows_orders, hold_row, is_left_behind, order
 from osmia_broker.engine.turn import Turn
 from osmia_broker.state.rows import ElementInstance, FollowUp, Job, Timer
 

@@ -12,9 +12,9 @@ import msgspec
 
 from osmia_broker import feel
 from osmia_broker.base.errors import InvalidArgument
+from osmia_broker.engine.activiti.element_mappings import collected, start_variables
+from osmia_broker.engine.activiti.implied_variables import INITIATOR
 from osmia_broker.engine.commands import Variables
-from osmia_broker.engine.element_mappings import collected, start_variables
-from osmia_broker.engine.implied_variables import INITIATOR
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.turn import Turn
 from osmia_broker.feel.json_text import from_json

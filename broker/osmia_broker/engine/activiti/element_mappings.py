@@ -11,9 +11,9 @@ import msgspec
 
 from osmia_broker import feel
 from osmia_broker.base.errors import InvalidArgument
+from osmia_broker.engine.activiti.extensions import mapping_of, sees_only_own
 from osmia_broker.engine.commands import Variables
 from osmia_broker.engine.expressions import VariableScope
-from osmia_broker.engine.extensions import mapping_of, sees_only_own
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.models import model_of
 from osmia_broker.engine.turn import Turn

@@ -1,0 +1,1 @@
+"""The rules that only processes of the Activiti dialect know: extension files, variables without rows, skipped elements."""

@@ -1,0 +1,1 @@
+"""Suspend process instances: their rows are held until they are resumed, or begin to end."""
