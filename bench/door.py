@@ -14,7 +14,7 @@ from typing import Any
 from osmia_broker.base.event_loops import loop_factory
 from osmia_broker.calls.broker_identity import BrokerIdentity
 from osmia_broker.calls.calls import Calls
-from osmia_broker.calls.job_handout import JobHandout
+from osmia_broker.calls.jobs.handout import JobHandout
 from osmia_broker.engine.answers import ActivatedJob, Created
 from osmia_broker.engine.commands import ActivateJobs, CreateProcessInstance
 from osmia_broker.gateway.door import Door

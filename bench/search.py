@@ -20,7 +20,7 @@ from typing import Any
 
 from msgspec.structs import astuple
 
-from osmia_broker.calls.readable_tasks import ReadableTasks
+from osmia_broker.calls.tasks.readable import ReadableTasks
 from osmia_broker.engine.commands.tasks import Actor, TaskPolicy
 from osmia_broker.state.rows import ElementInstance, ElementState, ProcessDefinition, Variable
 from osmia_broker.state.store_protocol import Changes

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from osmia_broker.calls.caller import Caller
-from osmia_broker.calls.global_task_listeners import GlobalTaskListenerCalls
-from osmia_broker.calls.results import Results
-from osmia_broker.calls.user_tasks import UserTaskCalls
+from osmia_broker.calls.processes.results import Results
+from osmia_broker.calls.tasks.global_listeners import GlobalTaskListenerCalls
+from osmia_broker.calls.tasks.user_tasks import UserTaskCalls
 from osmia_broker.engine.commands.tasks import TaskPolicy
 from osmia_broker.partition import Partition
 from osmia_broker.state.rows import Job

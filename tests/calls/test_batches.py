@@ -6,7 +6,7 @@ import pytest
 
 from osmia_broker.base.errors import Unavailable
 from osmia_broker.calls import Calls
-from osmia_broker.calls.batches import ITEMS_OF_A_COMMAND
+from osmia_broker.calls.batches.operations import ITEMS_OF_A_COMMAND
 from osmia_broker.engine.commands.batches import AddBatchItems, CancelBatch, CreateBatch, StartBatch
 from osmia_broker.state.batch_rows import BatchType
 from tests.calls.scripted import ScriptedPartition

@@ -7,7 +7,7 @@ import pytest
 
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import Caller, Calls, checks
-from osmia_broker.calls.new_instance import NewInstance
+from osmia_broker.calls.processes.new_instance import NewInstance
 from osmia_broker.engine.commands import (
     ActivateJobs,
     CompleteJob,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from osmia_broker.base.errors import InvalidArgument, NotFound, Overloaded
-from osmia_broker.calls import evaluation
-from osmia_broker.calls.evaluation import Evaluated, Evaluations
+from osmia_broker.calls.processes import evaluation
+from osmia_broker.calls.processes.evaluation import Evaluated, Evaluations
 from tests.partition.opened import create, deploy, opened
 from tests.patience import ANSWER_S
 

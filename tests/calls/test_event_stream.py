@@ -12,8 +12,8 @@ import pytest
 from msgspec.structs import replace
 
 from osmia_broker.base.errors import InvalidArgument, OutOfRange, Overloaded, StoreFailed, Unavailable
-from osmia_broker.calls import event_stream
-from osmia_broker.calls.event_stream import EventStream
+from osmia_broker.calls.events import stream as event_stream
+from osmia_broker.calls.events.stream import EventStream
 from osmia_broker.engine import commands
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Partition

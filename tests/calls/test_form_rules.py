@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from osmia_broker import feel
-from osmia_broker.calls.form_rules import FIELDS_MAX, faults_of, in_words
+from osmia_broker.calls.tasks.form_rules import FIELDS_MAX, faults_of, in_words
 
 
 def faults(values: dict[str, Any], *fields: dict[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from osmia_broker.base.errors import InvalidArgument, Overloaded, StoreFailed, TimedOut, Unavailable
 from osmia_broker.calls import Calls
-from osmia_broker.calls.new_instance import NewInstance
+from osmia_broker.calls.processes.new_instance import NewInstance
 from osmia_broker.engine.answers import Created
 from osmia_broker.engine.commands import CancelProcessInstance, CompleteJob, CreateProcessInstance
 from tests.calls.scripted import ScriptedPartition

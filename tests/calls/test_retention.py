@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from osmia_broker.base.errors import StoreFailed
-from osmia_broker.calls import retention
-from osmia_broker.calls.retention import Retention
+from osmia_broker.calls.processes import retention
+from osmia_broker.calls.processes.retention import Retention
 from osmia_broker.engine import commands
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Partition

@@ -2,8 +2,8 @@
 
 import pytest
 
-from osmia_broker.calls import workers as workers_module
-from osmia_broker.calls.workers import Asks, Workers
+from osmia_broker.calls.jobs import workers as workers_module
+from osmia_broker.calls.jobs.workers import Asks, Workers
 
 
 class Times:

@@ -10,7 +10,7 @@ import pytest
 
 import osmia
 from osmia.calls.batches import BatchBegun, BatchItemState, BatchOperation, BatchState, BatchType
-from osmia_broker.calls import batch_items
+from osmia_broker.calls.batches import items as batch_items
 from osmia_proto import queries
 from osmia_proto.methods import METHODS
 from tests.bpmn import bpmn

@@ -8,7 +8,7 @@ import pytest
 
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import calls
-from osmia_broker.calls.batch_items import history_of
+from osmia_broker.calls.batches.items import history_of
 from osmia_broker.engine.commands import CompleteJob
 from osmia_proto import gateway
 from tests.bpmn import bpmn

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import osmia
-from osmia_broker.calls.evaluation import EXPRESSION_CHARACTERS
+from osmia_broker.calls.processes.evaluation import EXPRESSION_CHARACTERS
 from tests.bpmn import bpmn
 from tests.running_broker import RunningBroker
 

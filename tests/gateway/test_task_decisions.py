@@ -13,9 +13,9 @@ from osmia.errors import InvalidArgument, InvalidState, NotFound
 from osmia.results import InstanceState
 from osmia_broker.base import errors
 from osmia_broker.calls.caller import Caller
-from osmia_broker.calls.results import Results
-from osmia_broker.calls.task_proposals import Undecided
-from osmia_broker.calls.user_tasks import COMMENT_CHARACTERS, UserTaskCalls
+from osmia_broker.calls.processes.results import Results
+from osmia_broker.calls.tasks.proposals import Undecided
+from osmia_broker.calls.tasks.user_tasks import COMMENT_CHARACTERS, UserTaskCalls
 from osmia_broker.engine.commands.tasks import CompleteHeldTask
 from osmia_broker.http.web.person import packed
 from osmia_broker.store.read.task_proposals import HELD

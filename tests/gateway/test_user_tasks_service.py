@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 import osmia
-from osmia_broker.calls import next_task
+from osmia_broker.calls.tasks import next_task
 from osmia_broker.gateway.user_tasks_service import _changes, _task
 from osmia_proto.methods import USER_TASKS
 from tests.activiti import extension_file, variable

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from osmia_broker.base.errors import Unavailable
-from osmia_broker.calls.jobs import Dispatcher, Poll
+from osmia_broker.calls.jobs.dispatcher import Dispatcher, Poll
 from osmia_broker.engine import commands
 from osmia_broker.partition import awaited_moves
 from osmia_broker.state.rows import ElementInstance, ProcessDefinition

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from osmia_broker.base.errors import NotFound, Unavailable
-from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
+from osmia_broker.calls.jobs.dispatcher import Dispatcher, JobStream, Poll
 from osmia_broker.engine import commands
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.engine.cluster_rows import FollowCluster

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from osmia_broker.base.errors import StoreFailed, Unavailable
-from osmia_broker.calls.jobs import Dispatcher
+from osmia_broker.calls.jobs.dispatcher import Dispatcher
 from osmia_broker.engine.commands import Command
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Partition

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from osmia_broker.base.errors import OsmiaError, Rejection, StoreFailed
-from osmia_broker.calls.readable_tasks import ReadableTasks
+from osmia_broker.calls.tasks.readable import ReadableTasks
 from osmia_broker.engine import Budget, commands
 from osmia_broker.engine.commands.tasks import (
     Actor,

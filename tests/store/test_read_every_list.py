@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from osmia_broker.calls.lists.lists import LISTS, Lists
-from osmia_broker.calls.readable_tasks import ReadableTasks
+from osmia_broker.calls.tasks.readable import ReadableTasks
 from osmia_broker.engine.commands.tasks import NOBODY
 from osmia_broker.state.batch_rows import BatchItem, BatchItemState
 from osmia_broker.state.history_rows import AuditEntry, AuditOperation, MessageCorrelation

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from osmia_broker.calls.readable_tasks import ReadableTasks
+from osmia_broker.calls.tasks.readable import ReadableTasks
 from osmia_broker.engine.commands.tasks import Actor, TaskPolicy
 from osmia_broker.state.rows import ElementInstance, ElementState
 from osmia_broker.state.task_rows import STANDS, CandidateKind, TaskCandidate, UserTask, UserTaskState

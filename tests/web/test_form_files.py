@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from osmia_broker.base.errors import Forbidden
-from osmia_broker.calls.user_tasks import UserTaskCalls
+from osmia_broker.calls.tasks.user_tasks import UserTaskCalls
 from osmia_broker.http.web.person import COOKIE, Person
 from osmia_broker.store.documents import Documents
 from tests.running_broker import running_broker

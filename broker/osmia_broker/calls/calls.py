@@ -13,24 +13,24 @@ from msgspec.structs import replace
 from osmia_broker.base.errors import InvalidArgument, OsmiaError, Rejection, TimedOut
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import seconds
-from osmia_broker.calls.batch_items import history_of
-from osmia_broker.calls.batches import BatchBegun, BatchCalls
+from osmia_broker.calls.batches.items import history_of
+from osmia_broker.calls.batches.operations import BatchBegun, BatchCalls
 from osmia_broker.calls.broker_identity import Member
 from osmia_broker.calls.by_person import PartitionsByPerson
 from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.cluster_variables import ClusterVariableCalls
 from osmia_broker.calls.documents import parse_variables
-from osmia_broker.calls.evaluation import Evaluations
-from osmia_broker.calls.events import EventCalls
-from osmia_broker.calls.global_task_listeners import GlobalTaskListenerCalls
-from osmia_broker.calls.instances import InstanceCalls
-from osmia_broker.calls.job_flow import JobFlowCalls
-from osmia_broker.calls.job_reports import JobReports
-from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
-from osmia_broker.calls.new_instance import NewInstance
-from osmia_broker.calls.results import Results
-from osmia_broker.calls.user_tasks import UserTaskCalls
-from osmia_broker.calls.workers import Asks, Workers
+from osmia_broker.calls.jobs.dispatcher import Dispatcher, JobStream, Poll
+from osmia_broker.calls.jobs.flow import JobFlowCalls
+from osmia_broker.calls.jobs.reports import JobReports
+from osmia_broker.calls.jobs.workers import Asks, Workers
+from osmia_broker.calls.processes.evaluation import Evaluations
+from osmia_broker.calls.processes.instances import InstanceCalls
+from osmia_broker.calls.processes.new_instance import NewInstance
+from osmia_broker.calls.processes.outside_events import EventCalls
+from osmia_broker.calls.processes.results import Results
+from osmia_broker.calls.tasks.global_listeners import GlobalTaskListenerCalls
+from osmia_broker.calls.tasks.user_tasks import UserTaskCalls
 from osmia_broker.engine.answers import ActivatedJob, Created, Deployed, EvaluatedDecision
 from osmia_broker.engine.commands import (
     ActivateJobs,

@@ -52,7 +52,7 @@ def as_timeout(text: str | timedelta) -> timedelta:
 
 def as_time(text: str) -> str:
     """Check a typed time: `2h`, `tomorrow`, a date, or a date-time with its offset. Nothing stands for none."""
-    from osmia_broker.calls.until import EXAMPLES, time_ms
+    from osmia_broker.calls.tasks.until import EXAMPLES, time_ms
 
     if text and time_ms(text, now_ms()) is None:
         raise typer.BadParameter(f"Expected a time such as {EXAMPLES}, but found '{text}'")
@@ -61,7 +61,7 @@ def as_time(text: str) -> str:
 
 def as_date_time(text: str) -> str:
     """Read a typed time, see `as_time`, and return it as a date-time. One that is typed as a date-time stays as it is."""
-    from osmia_broker.calls.until import time_ms
+    from osmia_broker.calls.tasks.until import time_ms
     from osmia_broker.store.read.search.values import epoch_ms
 
     found = time_ms(as_time(text), now_ms()) if text else None

@@ -2,8 +2,8 @@
 
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import Caller, Calls
-from osmia_broker.calls.batch_plans import job_changes, migration_plan, modification_plan
-from osmia_broker.calls.batches import BatchBegun
+from osmia_broker.calls.batches.operations import BatchBegun
+from osmia_broker.calls.batches.plans import job_changes, migration_plan, modification_plan
 from osmia_broker.engine.commands.batches import BatchPlan
 from osmia_broker.gateway.json_fields import object_of
 from osmia_broker.state.batch_rows import BatchType

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 from osmia_broker.calls import Caller, Calls, checks
 from osmia_broker.calls.broker_identity import BrokerIdentity
-from osmia_broker.calls.workers import Asks
+from osmia_broker.calls.jobs.workers import Asks
 from osmia_broker.gateway import evaluations, instructions, wire
 from osmia_proto import gateway
 

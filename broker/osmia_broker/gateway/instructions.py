@@ -6,9 +6,9 @@ from typing import Any
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import Caller, checks
 from osmia_broker.calls.documents import parse_variables
-from osmia_broker.calls.job_results import is_of_listener
-from osmia_broker.calls.new_instance import NO_MARKS, Marks, NewInstance
-from osmia_broker.calls.user_tasks import corrections_of
+from osmia_broker.calls.jobs.results import is_of_listener
+from osmia_broker.calls.processes.new_instance import NO_MARKS, Marks, NewInstance
+from osmia_broker.calls.tasks.user_tasks import corrections_of
 from osmia_broker.engine.commands import (
     ActivateInstruction,
     AdHocResult,

@@ -8,7 +8,7 @@ from osmia_broker.base.errors import InvalidState
 from osmia_broker.calls import Caller, Calls
 from osmia_broker.calls.checks import int64
 from osmia_broker.calls.lists import Lists
-from osmia_broker.calls.readable_tasks import ReadableTasks
+from osmia_broker.calls.tasks.readable import ReadableTasks
 from osmia_broker.gateway.json_fields import json_of
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.pages import SEARCHED_MAX

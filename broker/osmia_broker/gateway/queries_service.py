@@ -12,7 +12,7 @@ from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.base.untrusted_xml import Unreadable
 from osmia_broker.calls import Caller
 from osmia_broker.calls.checks import few, int64
-from osmia_broker.calls.planned import plan
+from osmia_broker.calls.processes.planned import plan
 from osmia_broker.gateway import query_messages
 from osmia_broker.gateway.items import Items
 from osmia_broker.gateway.query_messages import (

@@ -8,12 +8,12 @@ import msgspec
 from osmia_broker.base.errors import InvalidState
 from osmia_broker.calls import Caller, Calls
 from osmia_broker.calls.checks import int64
-from osmia_broker.calls.event_streams import EventStreams
-from osmia_broker.calls.next_task import claim_next
-from osmia_broker.calls.readable_tasks import ReadableTasks
-from osmia_broker.calls.task_lists import TaskLists
-from osmia_broker.calls.task_proposals import Undecided
-from osmia_broker.calls.until import until_ms
+from osmia_broker.calls.events.streams import EventStreams
+from osmia_broker.calls.tasks.next_task import claim_next
+from osmia_broker.calls.tasks.own_lists import TaskLists
+from osmia_broker.calls.tasks.proposals import Undecided
+from osmia_broker.calls.tasks.readable import ReadableTasks
+from osmia_broker.calls.tasks.until import until_ms
 from osmia_broker.gateway.json_fields import json_of, object_of
 from osmia_broker.state.event_rows import EventKind, LoggedEvent
 from osmia_broker.state.task_rows import TaskProposal

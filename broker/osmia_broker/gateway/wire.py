@@ -1,7 +1,7 @@
 """The engine's answers as messages of the wire."""
 
 from osmia_broker.calls.checks import DEFAULT_TENANT, INT32
-from osmia_broker.calls.listened_task import listened_task
+from osmia_broker.calls.tasks.listened import listened_task
 from osmia_broker.engine.answers import ActivatedJob, Created, Deployed
 from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
 from osmia_proto import gateway

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Self
 
 from msgspec import UNSET, UnsetType
 
-from osmia_broker.calls.batches import BatchBegun
+from osmia_broker.calls.batches.operations import BatchBegun
 from osmia_broker.engine.commands.batches import BatchPlan
 from osmia_broker.http.described import Referenced, one_of, schema
 from osmia_broker.http.operation import Call

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Raw
 
 from osmia_broker.calls import checks
-from osmia_broker.calls.new_instance import TAG_CHARACTERS
+from osmia_broker.calls.processes.new_instance import TAG_CHARACTERS
 from osmia_broker.http.types import Body, Long, Text
 from osmia_broker.state.rows import BUSINESS_ID_CHARACTERS
 

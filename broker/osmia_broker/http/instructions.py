@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Raw, field
 
-from osmia_broker.calls.batch_plans import migration_plan
+from osmia_broker.calls.batches.plans import migration_plan
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.faults import Faults
 from osmia_broker.engine.commands import ActivateInstruction, MoveInstruction, TerminateInstruction, Variables

@@ -6,8 +6,8 @@ from msgspec import Raw, field
 
 from osmia_broker.calls import checks
 from osmia_broker.calls.documents import parse_variables
-from osmia_broker.calls.job_results import RESULT_TYPES, is_of_listener
-from osmia_broker.calls.user_tasks import corrections_of
+from osmia_broker.calls.jobs.results import RESULT_TYPES, is_of_listener
+from osmia_broker.calls.tasks.user_tasks import corrections_of
 from osmia_broker.engine.commands import AdHocResult, ElementToActivate
 from osmia_broker.engine.elements.user_tasks import PRIORITY_MAX
 from osmia_broker.engine.tasks.listener_results import TaskListenerResult

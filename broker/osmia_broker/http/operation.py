@@ -26,8 +26,8 @@ from osmia_broker.calls.broker_identity import BrokerIdentity
 from osmia_broker.calls.checks import LIST_ITEMS_MAX, key, quoted
 from osmia_broker.calls.clock import ClockControl
 from osmia_broker.calls.lists import Lists
-from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.calls.stored_documents import StoredDocuments
+from osmia_broker.calls.tasks.readable import ReadableTasks
 from osmia_broker.http import types
 from osmia_broker.http.browser_sign_in import SignIn
 from osmia_broker.http.misspelt import members_of, refuse_misspelt

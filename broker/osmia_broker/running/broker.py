@@ -19,9 +19,9 @@ from osmia_broker.base.ports import Ports
 from osmia_broker.calls import Calls
 from osmia_broker.calls.broker_identity import BrokerIdentity
 from osmia_broker.calls.clock import ClockControl
-from osmia_broker.calls.event_streams import EventStreams
-from osmia_broker.calls.remote_workers import WorkersElsewhere
-from osmia_broker.calls.retention import Retention
+from osmia_broker.calls.events.streams import EventStreams
+from osmia_broker.calls.jobs.remote_workers import WorkersElsewhere
+from osmia_broker.calls.processes.retention import Retention
 from osmia_broker.calls.stored_documents import StoredDocuments
 from osmia_broker.engine.commands.tasks import TaskPolicy
 from osmia_broker.gateway.events_service import Events

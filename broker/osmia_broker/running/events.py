@@ -1,9 +1,9 @@
 """The events of all partitions of a broker, wherever those are led."""
 
-from osmia_broker.calls.event_stream import EventStream
-from osmia_broker.calls.event_streams import EventStreams, OneStream
-from osmia_broker.calls.moving_events import MovingEventStream
-from osmia_broker.calls.remote_events import RemoteEventStream, sending
+from osmia_broker.calls.events.moving import MovingEventStream
+from osmia_broker.calls.events.remote import RemoteEventStream, sending
+from osmia_broker.calls.events.stream import EventStream
+from osmia_broker.calls.events.streams import EventStreams, OneStream
 from osmia_broker.partition import AnyPartition, Clock, MovingPartition, Partition, RemotePartition
 from osmia_broker.running.partitions import OpenedPartitions
 from osmia_broker.settings.config import Settings

@@ -9,8 +9,8 @@ from osmia.client import Client
 from osmia_broker.base.errors import Unavailable
 from osmia_broker.calls import Calls
 from osmia_broker.calls.broker_identity import BrokerIdentity
-from osmia_broker.calls.event_stream import EventStream
-from osmia_broker.calls.event_streams import EventStreams
+from osmia_broker.calls.events.stream import EventStream
+from osmia_broker.calls.events.streams import EventStreams
 from osmia_broker.calls.stored_documents import StoredDocuments
 from osmia_broker.engine.commands.tasks import TaskPolicy
 from osmia_broker.gateway.door import Door

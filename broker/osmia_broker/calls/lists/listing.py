@@ -8,7 +8,7 @@ import msgspec
 
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import checks
-from osmia_broker.calls.readable_tasks import ReadableTasks
+from osmia_broker.calls.tasks.readable import ReadableTasks
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.search.entity import Entity, Item
 from osmia_broker.store.read.search.search import PAGE_BYTES_MAX, Found, Search, get, orders, search

@@ -8,7 +8,7 @@ from osmia_broker.calls.lists.listing import Asker, Kept, Question, by_key, by_n
 from osmia_broker.calls.lists.of_jobs import JOB_LISTS
 from osmia_broker.calls.lists.of_processes import PROCESS_LISTS
 from osmia_broker.calls.lists.of_tasks import TASK_ITEMS, TASK_LISTS
-from osmia_broker.calls.readable_tasks import ReadableTasks
+from osmia_broker.calls.tasks.readable import ReadableTasks
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import (
     BATCH_ITEMS,

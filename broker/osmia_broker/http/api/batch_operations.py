@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, UnsetType
 
-from osmia_broker.calls.batch_plans import job_changes, modification_plan
+from osmia_broker.calls.batches.plans import job_changes, modification_plan
 from osmia_broker.http.batches import BatchCreated, InstancesFilter, begin
 from osmia_broker.http.described import Name, Referenced, schema
 from osmia_broker.http.instructions import MigrationPlan, migration

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Raw, field
 
 from osmia_broker.calls import checks
-from osmia_broker.calls.evaluation import EXPRESSION_CHARACTERS
+from osmia_broker.calls.processes.evaluation import EXPRESSION_CHARACTERS
 from osmia_broker.http.described import AnyJson, GivenVariables, schema
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.types import Body, Item, Key, Text, variables_text

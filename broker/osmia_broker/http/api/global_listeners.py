@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 
 from osmia_broker.calls.faults import require
-from osmia_broker.calls.global_task_listeners import ALL_EVENTS, ID_CHARACTERS
+from osmia_broker.calls.tasks.global_listeners import ALL_EVENTS, ID_CHARACTERS
 from osmia_broker.engine.elements.user_tasks import PRIORITY_MAX
 from osmia_broker.engine.tasks.listeners import EVENTS
 from osmia_broker.http.described import Name, Positive32, one_of, schema

@@ -9,7 +9,7 @@ from msgspec import Raw, field
 from osmia_broker.calls import checks
 from osmia_broker.calls.calls import WORKER_CHARACTERS
 from osmia_broker.calls.faults import Faults, require
-from osmia_broker.calls.listened_task import listened_task
+from osmia_broker.calls.tasks.listened import listened_task
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.http.described import (
     KEY,

@@ -2,7 +2,7 @@
 
 from msgspec import Raw, field
 
-from osmia_broker.calls.task_proposals import Undecided
+from osmia_broker.calls.tasks.proposals import Undecided
 from osmia_broker.http.described import FreeObject, GivenVariables
 from osmia_broker.http.operation import OWN, Call, operation
 from osmia_broker.http.types import Body, Item, Key, Text, variables_text

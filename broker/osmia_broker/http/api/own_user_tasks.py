@@ -5,11 +5,11 @@ from typing import Any
 from msgspec import Raw, field
 
 from osmia_broker.calls.checks import int64
-from osmia_broker.calls.many_tasks import Doing, do_with_many
-from osmia_broker.calls.next_task import claim_next
-from osmia_broker.calls.task_lists import TaskLists
-from osmia_broker.calls.task_proposals import HOLD_MS, Undecided
-from osmia_broker.calls.until import until_ms
+from osmia_broker.calls.tasks.many import Doing, do_with_many
+from osmia_broker.calls.tasks.next_task import claim_next
+from osmia_broker.calls.tasks.own_lists import TaskLists
+from osmia_broker.calls.tasks.proposals import HOLD_MS, Undecided
+from osmia_broker.calls.tasks.until import until_ms
 from osmia_broker.http.described import GivenVariables, SeenVariables
 from osmia_broker.http.operation import OWN, Asked, Call, operation
 from osmia_broker.http.searching import item_type, question_type, results, serve

@@ -7,7 +7,7 @@ from msgspec import Raw, field
 from osmia_broker.calls import checks
 from osmia_broker.calls.checks import quoted
 from osmia_broker.calls.faults import Faults
-from osmia_broker.calls.new_instance import LATEST, TAGS_MAX, Marks, NewInstance
+from osmia_broker.calls.processes.new_instance import LATEST, TAGS_MAX, Marks, NewInstance
 from osmia_broker.engine.answers import Created
 from osmia_broker.http.described import (
     BusinessId,

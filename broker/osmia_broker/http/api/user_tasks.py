@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import Raw, field
 
-from osmia_broker.calls.user_tasks import NAME_CHARACTERS
+from osmia_broker.calls.tasks.user_tasks import NAME_CHARACTERS
 from osmia_broker.engine.elements.user_tasks import PRIORITY_MAX
 from osmia_broker.http.described import GivenVariables, Moment, Name, schema
 from osmia_broker.http.operation import Call, operation

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from osmia_broker.base.errors import InvalidArgument
-from osmia_broker.calls.task_lists import SavedFilter
+from osmia_broker.calls.tasks.own_lists import SavedFilter
 from osmia_broker.http.web.refusals import in_words
 from osmia_broker.http.web.rendering import moment
 from osmia_broker.http.web.visit import PAGE_ITEMS, Visit, address_of

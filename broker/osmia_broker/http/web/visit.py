@@ -17,9 +17,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from osmia_broker.base.addresses import local_path
 from osmia_broker.calls import Caller, Calls
-from osmia_broker.calls.readable_tasks import ReadableTasks
-from osmia_broker.calls.task_lists import COUNTED_ROWS, TaskLists
-from osmia_broker.calls.task_proposals import Undecided
+from osmia_broker.calls.tasks.own_lists import COUNTED_ROWS, TaskLists
+from osmia_broker.calls.tasks.proposals import Undecided
+from osmia_broker.calls.tasks.readable import ReadableTasks
 from osmia_broker.http.operation import Services
 from osmia_broker.http.web.assets import Assets
 from osmia_broker.http.web.live import Live

@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from osmia_broker.base.errors import NotFound, OsmiaError, Rejection
 from osmia_broker.calls.documents import parse_variables
-from osmia_broker.calls.new_instance import LATEST, Marks, NewInstance
+from osmia_broker.calls.processes.new_instance import LATEST, Marks, NewInstance
 from osmia_broker.http.web.choices import told_apart
 from osmia_broker.http.web.chosen_files import store_chosen
 from osmia_broker.http.web.json_texts import Fault, object_fault, object_in

@@ -6,9 +6,9 @@ import msgspec
 from starlette.responses import Response
 
 from osmia_broker.base.errors import Forbidden, InvalidArgument, InvalidState, NotFound, OsmiaError
-from osmia_broker.calls.next_task import claim_next
-from osmia_broker.calls.task_proposals import HOLD_MS
-from osmia_broker.calls.until import until_ms
+from osmia_broker.calls.tasks.next_task import claim_next
+from osmia_broker.calls.tasks.proposals import HOLD_MS
+from osmia_broker.calls.tasks.until import until_ms
 from osmia_broker.http.web.refusals import in_words
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.screens.task import task_page

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from osmia_broker.base.counted import counted
-from osmia_broker.calls.many_tasks import TASKS_MAX, Doing, Outcome, do_with_many
+from osmia_broker.calls.tasks.many import TASKS_MAX, Doing, Outcome, do_with_many
 from osmia_broker.http.web.numbers import numbers_in
 from osmia_broker.http.web.refusals import in_words
 from osmia_broker.http.web.screen import action, screen

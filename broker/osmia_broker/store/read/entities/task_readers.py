@@ -1,6 +1,6 @@
 """The fields by which a search finds the user tasks of a person: assignee, candidates, and whether a task is for everybody.
 
-They are the same for user tasks and for what belongs to user tasks, so one filter serves all (`calls/readable_tasks.py`). Each of them leads
+They are the same for user tasks and for what belongs to user tasks, so one filter serves all (`calls/tasks/readable.py`). Each of them leads
 to the keys of its tasks through an index (`search/key_lookups.py`).
 """
 

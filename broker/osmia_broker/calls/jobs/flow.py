@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from osmia_broker.calls import checks
-from osmia_broker.calls.workers import Presence, Workers
+from osmia_broker.calls.jobs.workers import Presence, Workers
 from osmia_broker.engine.answers import JobFlowAnswer
 from osmia_broker.engine.commands.job_flow import LimitJobs, ListJobFlow, PauseJobs, ResumeJobs
 from osmia_broker.partition import Submits

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from osmia_broker.base.errors import NotFound, OsmiaError
-from osmia_broker.calls import batch_items, checks
+from osmia_broker.calls import checks
 from osmia_broker.calls.base import CallGroup
-from osmia_broker.calls.batch_items import Items
+from osmia_broker.calls.batches import items as batch_items
+from osmia_broker.calls.batches.items import Items
 from osmia_broker.engine.commands.batches import (
     AddBatchItems,
     BatchPlan,

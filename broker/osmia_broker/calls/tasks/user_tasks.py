@@ -14,7 +14,7 @@ from osmia_broker.calls import checks
 from osmia_broker.calls.base import CallGroup, seconds
 from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.documents import parse_variables
-from osmia_broker.calls.results import Results
+from osmia_broker.calls.processes.results import Results
 from osmia_broker.engine.commands import Command
 from osmia_broker.engine.commands.tasks import (
     Actor,

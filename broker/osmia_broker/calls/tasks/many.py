@@ -8,8 +8,8 @@ from osmia_broker.base.errors import Forbidden, InvalidArgument, InvalidState, N
 from osmia_broker.calls import checks
 from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.documents import parse_variables
-from osmia_broker.calls.readable_tasks import ReadableTasks
-from osmia_broker.calls.user_tasks import UserTaskCalls
+from osmia_broker.calls.tasks.readable import ReadableTasks
+from osmia_broker.calls.tasks.user_tasks import UserTaskCalls
 from osmia_broker.store.read import Reader, files
 from osmia_broker.store.read.search.entity import Item
 

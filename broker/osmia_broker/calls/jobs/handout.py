@@ -13,7 +13,7 @@ from osmia_broker.engine.commands import ActivateJobs, GiveBackJobs
 from osmia_broker.partition import AnyPartition, Listener
 
 if TYPE_CHECKING:
-    from osmia_broker.calls.jobs import Dispatcher, Held, JobStream
+    from osmia_broker.calls.jobs.dispatcher import Dispatcher, Held, JobStream
 
 
 class _Push:

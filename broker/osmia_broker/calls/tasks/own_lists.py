@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from osmia_broker.base.errors import InvalidArgument
-from osmia_broker.calls.readable_tasks import ReadableTasks
+from osmia_broker.calls.tasks.readable import ReadableTasks
 from osmia_broker.engine.commands.tasks import Actor
 from osmia_broker.store.read import Reader, task_query
 from osmia_broker.store.read.entities import USER_TASKS

@@ -8,7 +8,7 @@ from typing import Any
 
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls.caller import Caller
-from osmia_broker.calls.user_tasks import UserTaskCalls
+from osmia_broker.calls.tasks.user_tasks import UserTaskCalls
 from osmia_broker.engine.tasks.policy import CANDIDATES_MAY, Right
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import USER_TASKS

@@ -18,7 +18,7 @@ from typing import Self
 from msgspec import structs
 
 from osmia_broker.base.errors import NotLed, OsmiaError, Overloaded
-from osmia_broker.calls.job_handout import JobHandout
+from osmia_broker.calls.jobs.handout import JobHandout
 from osmia_broker.engine.answers import ActivatedJob, size_with_worker
 from osmia_broker.engine.commands import ActivateJobs
 from osmia_broker.partition import AnyPartition

@@ -9,9 +9,9 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 
 from osmia_broker.base.errors import InvalidArgument, OsmiaError
-from osmia_broker.calls.event_stream import EventStream
-from osmia_broker.calls.moving_events import MovingEventStream
-from osmia_broker.calls.remote_events import RemoteEventStream
+from osmia_broker.calls.events.moving import MovingEventStream
+from osmia_broker.calls.events.remote import RemoteEventStream
+from osmia_broker.calls.events.stream import EventStream
 from osmia_broker.engine.answers import EventLogState
 from osmia_broker.state.partitioning import partition_of_key
 from osmia_broker.store.read import EventFilter, Slice

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from osmia_broker.calls.workers import Presence, Workers
+from osmia_broker.calls.jobs.workers import Presence, Workers
 from osmia_broker.links import Links
 from osmia_broker.rpc import Call, Refusal, Rpc, Shape
 

@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 
 from osmia_broker.base.errors import InvalidArgument, InvalidState
-from osmia_broker.calls import checks, form_rules
+from osmia_broker.calls import checks
 from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.documents import parse_variables
-from osmia_broker.calls.readable_tasks import ReadableTasks
-from osmia_broker.calls.user_tasks import COMMENT_CHARACTERS, NAME_CHARACTERS, UserTaskCalls
+from osmia_broker.calls.tasks import form_rules
+from osmia_broker.calls.tasks.readable import ReadableTasks
+from osmia_broker.calls.tasks.user_tasks import COMMENT_CHARACTERS, NAME_CHARACTERS, UserTaskCalls
 from osmia_broker.engine.commands.tasks import (
     Actor,
     AnswerTaskProposal,

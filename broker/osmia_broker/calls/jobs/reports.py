@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import CallGroup
-from osmia_broker.calls.batch_plans import job_changes
+from osmia_broker.calls.batches.plans import job_changes
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine.commands import (
     AdHocResult,

@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from osmia_broker.base.errors import OsmiaError, Unavailable
-from osmia_broker.calls.event_stream import EventStream
-from osmia_broker.calls.remote_events import RemoteEventStream
+from osmia_broker.calls.events.remote import RemoteEventStream
+from osmia_broker.calls.events.stream import EventStream
 from osmia_broker.engine.answers import EventLogState
 from osmia_broker.partition import Listener, MovingPartition
 from osmia_broker.store.read import EventFilter, Slice

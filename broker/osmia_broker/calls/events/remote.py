@@ -6,7 +6,7 @@ from contextlib import aclosing
 import msgspec
 
 from osmia_broker.base.errors import OsmiaError, Unavailable
-from osmia_broker.calls.event_stream import EventStream
+from osmia_broker.calls.events.stream import EventStream
 from osmia_broker.engine.answers import EventLogState
 from osmia_broker.engine.commands.event_log import RecordEvents
 from osmia_broker.links import Links

@@ -1,0 +1,1 @@
+"""Jobs and workers: polls and streams that wait for jobs, reports on them, pauses and limits."""
