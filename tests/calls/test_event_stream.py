@@ -20,7 +20,7 @@ from osmia_broker.partition import Partition
 from osmia_broker.state.event_rows import EventKind, LoggedEvent
 from osmia_broker.state.store_protocol import Changes, Wanted, Written
 from osmia_broker.store.read import EventFilter, Reader
-from osmia_broker.store.read.events import cut
+from osmia_broker.store.read.lists.events import cut
 from osmia_broker.store.sqlite import SqliteStore
 from tests.clock import FakeClock
 from tests.partition.opened import activate, complete, create, deploy

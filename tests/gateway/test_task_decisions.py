@@ -18,7 +18,7 @@ from osmia_broker.calls.tasks.proposals import Undecided
 from osmia_broker.calls.tasks.user_tasks import COMMENT_CHARACTERS, UserTaskCalls
 from osmia_broker.engine.commands.tasks import CompleteHeldTask
 from osmia_broker.http.web.person import packed
-from osmia_broker.store.read.task_proposals import HELD
+from osmia_broker.store.read.tasks.task_proposals import HELD
 from tests.bpmn import bpmn
 from tests.running_broker import RunningBroker, running_broker
 

@@ -12,7 +12,7 @@ from osmia_broker.state.rows import ElementState, Job
 from osmia_broker.state.store_protocol import PARTITION_BITS
 from osmia_broker.state.task_rows import UserTaskState
 from osmia_broker.store.read import Reader
-from osmia_broker.store.read.on_postgres import sources
+from osmia_broker.store.read.sql.on_postgres import sources
 from osmia_broker.store.sqlite import SqliteStore
 from tests import postgres
 from tests.store import rows

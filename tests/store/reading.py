@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from osmia_broker.state.rows import ElementState, Incident, ProcessDefinition
 from osmia_broker.store.read import Reader
-from osmia_broker.store.read.latest_definitions import KINDS, latest
+from osmia_broker.store.read.deployed.latest_definitions import KINDS, latest
 from tests.bpmn import bpmn
 from tests.store import rows
 from tests.store.rows import BASE, INCIDENT, JOB, PROCESS, TASK

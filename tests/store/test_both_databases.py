@@ -16,16 +16,17 @@ from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.state.cluster_tables import CLUSTER_TYPES
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import InstanceOrigin, Job, JobState, Resource
-from osmia_broker.store.read import Reader, instance_history, instance_views
+from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import CLUSTER_VARIABLES, ENTITIES, statistics
-from osmia_broker.store.read.incident_groups import incident_groups
-from osmia_broker.store.read.numbers import error_hash
-from osmia_broker.store.read.on_postgres import sources
+from osmia_broker.store.read.instances import instance_history, instance_views
+from osmia_broker.store.read.instances.incident_groups import incident_groups
+from osmia_broker.store.read.instances.suspended_instances import suspended_of
 from osmia_broker.store.read.search.entity import Entity, joins_of
 from osmia_broker.store.read.search.fields import Field, Kind
 from osmia_broker.store.read.search.groups import ROWS
 from osmia_broker.store.read.search.search import ALL, Search, search
-from osmia_broker.store.read.suspended_instances import suspended_of
+from osmia_broker.store.read.sql.numbers import error_hash
+from osmia_broker.store.read.sql.on_postgres import sources
 from osmia_broker.store.sqlite import SqliteStore
 from tests import postgres
 from tests.patience import ANSWER_S

@@ -14,7 +14,7 @@ from osmia_broker.base.errors import LeaseHeld, StoreFailed
 from osmia_broker.store.postgres.connection import each_host
 from osmia_broker.store.postgres.store import PostgresStore
 from osmia_broker.store.read import Reader
-from osmia_broker.store.read.on_postgres import sources
+from osmia_broker.store.read.sql.on_postgres import sources
 from tests import postgres
 from tests.patience import ANSWER_S, pause, until
 from tests.store import rows

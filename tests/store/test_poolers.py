@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from osmia_broker.base.errors import StoreFailed
 from osmia_broker.store.postgres import connection
-from osmia_broker.store.read.on_postgres import PostgresSource
+from osmia_broker.store.read.sql.on_postgres import PostgresSource
 from tests import postgres
 from tests.patience import ANSWER_S, until
 from tests.pooler import Pooler

@@ -4,7 +4,8 @@ import pytest
 
 from osmia_broker.state.partitioning import partition_of_text
 from osmia_broker.state.rows import BusinessId, InstanceOrigin
-from osmia_broker.store.read import Reader, business_ids
+from osmia_broker.store.read import Reader
+from osmia_broker.store.read.instances import business_ids
 from tests.store.conftest import Written
 from tests.store.reading import BASE
 

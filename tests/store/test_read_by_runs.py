@@ -13,9 +13,9 @@ from osmia_broker.state.rows import ElementInstance, ElementState, InstanceOrigi
 from osmia_broker.state.store_protocol import PARTITION_BITS
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import PROCESS_INSTANCES
-from osmia_broker.store.read.on_postgres import sources
 from osmia_broker.store.read.search import way as searching
 from osmia_broker.store.read.search.search import Found, Search, orders, search
+from osmia_broker.store.read.sql.on_postgres import sources
 from osmia_broker.store.sqlite import SqliteStore
 from tests import postgres
 from tests.store import rows, searched

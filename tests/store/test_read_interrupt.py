@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from osmia_broker.store.read.on_sqlite import SqliteSource
+from osmia_broker.store.read.sql.on_sqlite import SqliteSource
 
 
 async def test_a_connection_whose_database_is_closed_already_can_be_interrupted(tmp_path: Path):

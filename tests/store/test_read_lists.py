@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from osmia_broker.base.errors import InvalidArgument, NotFound
 from osmia_broker.state.rows import InstanceOrigin, JobState, Resource
-from osmia_broker.store.read import Reader, definitions, element_names
+from osmia_broker.store.read import Reader
+from osmia_broker.store.read.deployed import definitions, element_names
 from osmia_broker.store.read.entities.process_definitions import PROCESS_DEFINITIONS
 from osmia_broker.store.read.search.search import Search, get, search
 from tests.bpmn import bpmn

@@ -10,7 +10,7 @@ import pytest
 from osmia_broker import model
 from osmia_broker.base.errors import Unavailable
 from osmia_broker.store.read import Reader
-from osmia_broker.store.read.database import CONNECTIONS
+from osmia_broker.store.read.sql.database import CONNECTIONS
 from tests.patience import ANSWER_S
 from tests.store.conftest import Written
 from tests.store.reading import instance

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from osmia_broker.base.errors import InvalidArgument
-from osmia_broker.store.read import numbers
 from osmia_broker.store.read.search.periods import bucket_ms
+from osmia_broker.store.read.sql import numbers
 
 BASE = 1 << 51
 HOUR = 3_600_000

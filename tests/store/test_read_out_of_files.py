@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from osmia_broker.base.errors import Overloaded
-from osmia_broker.store.read.database import is_out_of_files
+from osmia_broker.store.read.sql.database import is_out_of_files
 from tests.store.conftest import Written
 
 

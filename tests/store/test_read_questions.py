@@ -15,9 +15,10 @@ import pytest
 from sqlalchemy import text
 
 from osmia_broker.base.errors import OsmiaError, Overloaded, StoreFailed, TimedOut, Unavailable
-from osmia_broker.store.read import Reader, process_instances
-from osmia_broker.store.read.database import CONNECTIONS
+from osmia_broker.store.read import Reader
+from osmia_broker.store.read.lists import process_instances
 from osmia_broker.store.read.sources import of_cluster, question
+from osmia_broker.store.read.sql.database import CONNECTIONS
 from tests.store.conftest import Written
 from tests.store.reading import DONE, ENDLESS, LISTS, instance, numbers
 from tests.store.rows import JOB, PROCESS

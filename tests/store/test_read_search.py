@@ -12,12 +12,13 @@ from msgspec.structs import replace
 
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.state.rows import Variable
-from osmia_broker.store.read import Reader, on_sqlite
+from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import ENTITIES, USER_TASKS, VARIABLES
 from osmia_broker.store.read.search import statements
 from osmia_broker.store.read.search import way as searching
 from osmia_broker.store.read.search.fields import Kind
 from osmia_broker.store.read.search.search import Found, Search, search
+from osmia_broker.store.read.sql import on_sqlite
 from tests.store.conftest import Written, database
 from tests.store.rows import BASE
 from tests.store.searched import DAY, WAYS, Facts, forget, ordered, passes, taking, tasks

@@ -3,9 +3,9 @@
 import pytest
 
 from osmia_broker.base.errors import InvalidArgument
-from osmia_broker.store.read import task_query
-from osmia_broker.store.read.task_query import OPEN_STATES, Asker, terms_of
-from osmia_broker.store.read.task_snoozes import Snooze
+from osmia_broker.store.read.tasks import task_query
+from osmia_broker.store.read.tasks.task_query import OPEN_STATES, Asker, terms_of
+from osmia_broker.store.read.tasks.task_snoozes import Snooze
 
 ADA = Asker("ada", ("cooks", "waiters"), 1_800_000_000_000)  # 2027-01-15T08:00:00Z
 OPEN = {"state": {"$in": [*OPEN_STATES]}}

@@ -43,7 +43,7 @@ from osmia_broker.engine.commands.tasks import TaskPolicy
 from osmia_broker.engine.resources import compile_resources, warnings_of
 from osmia_broker.partition import Clock, Partitions, SystemClock
 from osmia_broker.store.read import Reader
-from osmia_broker.store.read.results import result_of
+from osmia_broker.store.read.instances.results import result_of
 
 log = logging.getLogger(__name__)
 

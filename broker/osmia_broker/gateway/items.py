@@ -11,7 +11,7 @@ from osmia_broker.calls.lists import Lists
 from osmia_broker.calls.tasks.readable import ReadableTasks
 from osmia_broker.gateway.json_fields import json_of
 from osmia_broker.store.read import Reader
-from osmia_broker.store.read.pages import SEARCHED_MAX
+from osmia_broker.store.read.lists.pages import SEARCHED_MAX
 from osmia_broker.store.read.search.search import Search
 from osmia_proto import queries
 

@@ -30,8 +30,10 @@ from osmia_broker.gateway.query_messages import (
 from osmia_broker.model import USER_TASK_JOB_TYPE
 from osmia_broker.model.diagrams import with_diagram
 from osmia_broker.partition import Submits
-from osmia_broker.store.read import Reader, files, instance_views
+from osmia_broker.store.read import Reader
+from osmia_broker.store.read.deployed import files
 from osmia_broker.store.read.entities import PROCESS_DEFINITIONS
+from osmia_broker.store.read.instances import instance_views
 from osmia_broker.store.read.search.search import get
 from osmia_proto import queries
 

@@ -17,14 +17,17 @@ from osmia_broker.calls.tasks.until import until_ms
 from osmia_broker.gateway.json_fields import json_of, object_of
 from osmia_broker.state.event_rows import EventKind, LoggedEvent
 from osmia_broker.state.task_rows import TaskProposal
-from osmia_broker.store.read import EventFilter, Reader, dialect, files, task_views
+from osmia_broker.store.read import EventFilter, Reader
+from osmia_broker.store.read.deployed import files
 from osmia_broker.store.read.entities import AUDIT_LOGS, USER_TASKS
 from osmia_broker.store.read.entities.variables import SCOPES, WHOLE_EFFECTIVE_VARIABLES
-from osmia_broker.store.read.pages import SEARCHED_MAX, limit_of
+from osmia_broker.store.read.lists.pages import SEARCHED_MAX, limit_of
 from osmia_broker.store.read.search.asked import ITEMS_MAX
 from osmia_broker.store.read.search.search import Found, Search, search
-from osmia_broker.store.read.task_filters import FILTERS_MAX
-from osmia_broker.store.read.user_task_notes import comments_of, draft_of
+from osmia_broker.store.read.sql import dialect
+from osmia_broker.store.read.tasks import task_views
+from osmia_broker.store.read.tasks.task_filters import FILTERS_MAX
+from osmia_broker.store.read.tasks.user_task_notes import comments_of, draft_of
 from osmia_proto import queries
 
 HISTORY_MAX = 1_000  # entries of a page

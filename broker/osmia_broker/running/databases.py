@@ -146,7 +146,7 @@ def _postgresql(
     from osmia_broker.store.postgres.connection import Server, driver
     from osmia_broker.store.postgres.store import PostgresStore
     from osmia_broker.store.read import Reader
-    from osmia_broker.store.read.on_postgres import sources
+    from osmia_broker.store.read.sql.on_postgres import sources
 
     driver()
     opened.callback(os.close, _locked(folder))

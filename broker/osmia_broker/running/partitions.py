@@ -33,7 +33,7 @@ from osmia_broker.running.limits import budget_of
 from osmia_broker.running.management import readiness
 from osmia_broker.running.share import Share
 from osmia_broker.settings.config import Settings
-from osmia_broker.store.read.files import contents_of
+from osmia_broker.store.read.deployed.files import contents_of
 from osmia_broker.tls import TlsFiles
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from osmia_broker.partition import Clock, Listener, Partition
 from osmia_broker.state.event_rows import LoggedEvent
 from osmia_broker.state.store_protocol import RowValues
 from osmia_broker.store.read import EventFilter, Reader, Slice
-from osmia_broker.store.read.events import cut
-from osmia_broker.store.read.pages import size_of_texts
+from osmia_broker.store.read.lists.events import cut
+from osmia_broker.store.read.lists.pages import size_of_texts
 
 READERS_MAX = 1_000  # each looks at every event
 TAIL_EVENTS = 4_000  # in memory, for readers that keep up

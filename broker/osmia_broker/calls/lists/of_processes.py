@@ -5,7 +5,6 @@ from typing import Any
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls.checks import DEFAULT_TENANT
 from osmia_broker.calls.lists.listing import Asker, Listing, Question, of_entity, short
-from osmia_broker.store.read import instance_views
 from osmia_broker.store.read.entities import (
     ELEMENT_INSTANCES,
     INCIDENTS,
@@ -23,6 +22,7 @@ from osmia_broker.store.read.entities.statistics import (
     VARIABLE_NAMES,
     subscriptions_by_definition,
 )
+from osmia_broker.store.read.instances import instance_views
 from osmia_broker.store.read.search import filters, values
 from osmia_broker.store.read.search.entity import Item
 from osmia_broker.store.read.search.fields import Kind

@@ -3,7 +3,6 @@
 from typing import Any
 
 from osmia_broker.calls.lists.listing import Asker, Kept, Listing, Question, key_of, of_entity
-from osmia_broker.store.read import dialect, task_views
 from osmia_broker.store.read.entities import AUDIT_LOGS, USER_TASKS, VARIABLES
 from osmia_broker.store.read.entities.variables import (
     EFFECTIVE_VARIABLES,
@@ -13,6 +12,8 @@ from osmia_broker.store.read.entities.variables import (
 )
 from osmia_broker.store.read.search.entity import Item
 from osmia_broker.store.read.search.search import Found, get, search
+from osmia_broker.store.read.sql import dialect
+from osmia_broker.store.read.tasks import task_views
 
 TASK, ENTRY = "user task", "audit log entry"
 

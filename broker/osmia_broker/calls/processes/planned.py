@@ -11,7 +11,7 @@ from osmia_broker.engine.commands import NewResource
 from osmia_broker.engine.deployments import is_same
 from osmia_broker.engine.resources import compile_resources, ids_of, warnings_of
 from osmia_broker.store.read import Reader
-from osmia_broker.store.read.latest_definitions import Latest, latest
+from osmia_broker.store.read.deployed.latest_definitions import Latest, latest
 
 NOTHING = Latest(None, 0)
 Known = Mapping[tuple[str, str], Latest]

@@ -13,7 +13,7 @@ from osmia_broker.engine.commands.batches import DeleteEndedInstance
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Clock, Partition
 from osmia_broker.store.read import Reader
-from osmia_broker.store.read.ended_instances import NONE
+from osmia_broker.store.read.instances.ended_instances import NONE
 
 SLICE_INSTANCES = 20
 RESTS = 4  # times as long as a slice took

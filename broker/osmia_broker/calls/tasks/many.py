@@ -10,7 +10,8 @@ from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.tasks.readable import ReadableTasks
 from osmia_broker.calls.tasks.user_tasks import UserTaskCalls
-from osmia_broker.store.read import Reader, files
+from osmia_broker.store.read import Reader
+from osmia_broker.store.read.deployed import files
 from osmia_broker.store.read.search.entity import Item
 
 TASKS_MAX = 500  # at once: each is a commit's worth of work, and the caller waits for all

@@ -14,7 +14,7 @@ from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import USER_TASKS
 from osmia_broker.store.read.entities.user_tasks import IS_SUSPENDED
 from osmia_broker.store.read.search.search import Search, search
-from osmia_broker.store.read.task_snoozes import snoozes_of
+from osmia_broker.store.read.tasks.task_snoozes import snoozes_of
 
 PROPOSED = 20  # at a time; so many others may be quicker before one has to look again
 ROUNDS_MAX = 50

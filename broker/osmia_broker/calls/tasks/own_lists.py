@@ -9,12 +9,13 @@ from typing import Any
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls.tasks.readable import ReadableTasks
 from osmia_broker.engine.commands.tasks import Actor
-from osmia_broker.store.read import Reader, task_query
+from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import USER_TASKS
 from osmia_broker.store.read.search.search import Found, Search, orders, search
-from osmia_broker.store.read.task_filters import FILTERS_MAX, filters_of, has_room_for
-from osmia_broker.store.read.task_query import Asker, TaskQuery
-from osmia_broker.store.read.task_snoozes import Snooze, snoozes_of
+from osmia_broker.store.read.tasks import task_query
+from osmia_broker.store.read.tasks.task_filters import FILTERS_MAX, filters_of, has_room_for
+from osmia_broker.store.read.tasks.task_query import Asker, TaskQuery
+from osmia_broker.store.read.tasks.task_snoozes import Snooze, snoozes_of
 
 COUNTED_ROWS = 1_000  # of a list whose rows are counted one by one; beyond, people read that there are more
 

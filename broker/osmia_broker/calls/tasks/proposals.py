@@ -22,11 +22,14 @@ from osmia_broker.engine.commands.tasks import (
 )
 from osmia_broker.state.json_text import Digits, document
 from osmia_broker.state.task_rows import ProposalState, TaskProposal
-from osmia_broker.store.read import Reader, dialect, files, task_views
+from osmia_broker.store.read import Reader
+from osmia_broker.store.read.deployed import files
 from osmia_broker.store.read.entities.variables import SCOPES, WHOLE_EFFECTIVE_VARIABLES
 from osmia_broker.store.read.search.asked import ITEMS_MAX
 from osmia_broker.store.read.search.search import Search, search
-from osmia_broker.store.read.task_proposals import held_completion, last_step, proposal, proposals_for
+from osmia_broker.store.read.sql import dialect
+from osmia_broker.store.read.tasks import task_views
+from osmia_broker.store.read.tasks.task_proposals import held_completion, last_step, proposal, proposals_for
 
 HOLD_MS = 10_000  #: how long the page holds a completion
 HOLD_MS_MAX = 60_000

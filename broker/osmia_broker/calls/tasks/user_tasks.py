@@ -32,7 +32,7 @@ from osmia_broker.engine.commands.tasks import (
 from osmia_broker.engine.elements.dates import zoned_text
 from osmia_broker.engine.elements.user_tasks import PRIORITY_MAX
 from osmia_broker.partition import Partitions
-from osmia_broker.store.read import task_query
+from osmia_broker.store.read.tasks import task_query
 
 LISTENERS_WAIT_S = 10.0  #: for task listeners, if the caller gives no time
 NAME_CHARACTERS = 4_096  # of a person, a group or an action

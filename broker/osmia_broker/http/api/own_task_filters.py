@@ -5,7 +5,7 @@ from osmia_broker.http.api.own_user_tasks import lists
 from osmia_broker.http.openapi import document, page
 from osmia_broker.http.operation import HTML, JSON, OWN, Call, Reply, operation
 from osmia_broker.http.types import Body, Item, Text
-from osmia_broker.store.read.task_filters import FILTERS_MAX
+from osmia_broker.store.read.tasks.task_filters import FILTERS_MAX
 
 TAG = "User task filter"
 FILTER = "/user-task-filters/{name}"

@@ -17,7 +17,7 @@ from osmia_broker.http.types import Body, Item, Key, Text, json_text, variables_
 from osmia_broker.store.read.entities import USER_TASKS
 from osmia_broker.store.read.search.search import Search
 from osmia_broker.store.read.search.values import moment
-from osmia_broker.store.read.user_task_notes import comments_of, draft_of
+from osmia_broker.store.read.tasks.user_task_notes import comments_of, draft_of
 
 TAG = "User task"
 TASK = "/user-tasks/{userTaskKey}"

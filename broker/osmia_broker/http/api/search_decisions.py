@@ -4,7 +4,7 @@ from osmia_broker.base.untrusted_xml import in_utf8
 from osmia_broker.http.operation import XML, Call, Reply, operation
 from osmia_broker.http.searching import item_type, serve_get, serve_search
 from osmia_broker.http.types import Key
-from osmia_broker.store.read import files
+from osmia_broker.store.read.deployed import files
 from osmia_broker.store.read.entities.decision_instances import WHOLE_DECISION_INSTANCES
 
 TAG, INSTANCE_TAG, GRAPH_TAG = "Decision definition", "Decision instance", "Decision requirements"

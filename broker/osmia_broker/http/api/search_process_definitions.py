@@ -8,7 +8,7 @@ from osmia_broker.http.operation import XML, Call, Reply, operation
 from osmia_broker.http.searching import filter_schema, serve_get, serve_search
 from osmia_broker.http.seen import ElementNumbers, FormItem
 from osmia_broker.http.types import Body, Key
-from osmia_broker.store.read import files
+from osmia_broker.store.read.deployed import files
 from osmia_broker.store.read.entities import PROCESS_INSTANCES
 from osmia_broker.store.read.search.search import Search
 

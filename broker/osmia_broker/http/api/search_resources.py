@@ -7,7 +7,7 @@ from osmia_broker.http.operation import XML, Call, Reply, operation
 from osmia_broker.http.searching import serve_get, serve_search
 from osmia_broker.http.seen import FormItem
 from osmia_broker.http.types import Key
-from osmia_broker.store.read import files
+from osmia_broker.store.read.deployed import files
 
 TAG, FORM_TAG = "Resource", "Form"
 RESOURCE = "/resources/{resourceKey}"

@@ -4,7 +4,7 @@ from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.searching import serve_get, serve_search
 from osmia_broker.http.seen import FormItem
 from osmia_broker.http.types import Key
-from osmia_broker.store.read import files
+from osmia_broker.store.read.deployed import files
 
 TAG = "User task"
 TASK = "/user-tasks/{userTaskKey}"

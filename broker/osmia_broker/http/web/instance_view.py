@@ -11,7 +11,7 @@ from osmia_broker.http.web.states import WORDS, state_of
 from osmia_broker.http.web.visit import Visit, address_of
 from osmia_broker.model import USER_TASK_JOB_TYPE
 from osmia_broker.model.diagrams import FlowNode, flow_nodes
-from osmia_broker.store.read import files, instance_history, instance_views
+from osmia_broker.store.read.deployed import files
 from osmia_broker.store.read.entities import (
     INCIDENTS,
     JOBS,
@@ -20,7 +20,8 @@ from osmia_broker.store.read.entities import (
     USER_TASKS,
     VARIABLES,
 )
-from osmia_broker.store.read.instance_history import Scope, Tokens
+from osmia_broker.store.read.instances import instance_history, instance_views
+from osmia_broker.store.read.instances.instance_history import Scope, Tokens
 from osmia_broker.store.read.search.entity import Item
 from osmia_broker.store.read.search.search import Found, get
 from osmia_broker.store.read.search.values import moment

@@ -9,12 +9,12 @@ from osmia_broker.calls.tasks.own_lists import SavedFilter
 from osmia_broker.http.web.refusals import in_words
 from osmia_broker.http.web.rendering import moment
 from osmia_broker.http.web.visit import PAGE_ITEMS, Visit, address_of
-from osmia_broker.store.read import task_query
 from osmia_broker.store.read.entities import USER_TASKS
+from osmia_broker.store.read.instances.suspended_instances import suspended_of
 from osmia_broker.store.read.search.entity import Item
-from osmia_broker.store.read.suspended_instances import suspended_of
-from osmia_broker.store.read.task_query import TaskQuery, quoted
-from osmia_broker.store.read.task_snoozes import Snooze
+from osmia_broker.store.read.tasks import task_query
+from osmia_broker.store.read.tasks.task_query import TaskQuery, quoted
+from osmia_broker.store.read.tasks.task_snoozes import Snooze
 
 FILTERS = {
     "open": "All open",

@@ -12,12 +12,14 @@ from osmia_broker.http.document_references import CAMUNDA, TYPE
 from osmia_broker.http.web.task_list import seen, suspended_instances
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.state.task_rows import Channel, ProposalState, TaskProposal
-from osmia_broker.store.read import dialect, files, task_views, user_task_notes
+from osmia_broker.store.read.deployed import files
 from osmia_broker.store.read.entities.variables import EFFECTIVE_VARIABLES, SCOPES, WHOLE_EFFECTIVE_VARIABLES
 from osmia_broker.store.read.search.entity import Item
 from osmia_broker.store.read.search.search import Found, Search, search
 from osmia_broker.store.read.search.values import moment
-from osmia_broker.store.read.task_proposals import Held, held_completion, last_refusal, proposals_for
+from osmia_broker.store.read.sql import dialect
+from osmia_broker.store.read.tasks import task_views, user_task_notes
+from osmia_broker.store.read.tasks.task_proposals import Held, held_completion, last_refusal, proposals_for
 
 VARIABLES_SHOWN = 200  # at once; with more, the person looks for one by name
 FOLDED_CHARACTERS = 2_000  # a longer value is folded

@@ -1,10 +1,10 @@
 """Functions that the lists use and PostgreSQL lacks: those that SQLite has, or that the broker gives to SQLite.
 
-They are made with the tables. A list calls them in the same places on both databases (`store/read/dialect.py`).
+They are made with the tables. A list calls them in the same places on both databases (`store/read/sql/dialect.py`).
 """
 
 from osmia_broker.state.store_protocol import PARTITION_BITS
-from osmia_broker.store.read.numbers import LOWER_PARTITION_BITS, NAME_BITS, SCOPE_BITS
+from osmia_broker.store.read.sql.numbers import LOWER_PARTITION_BITS, NAME_BITS, SCOPE_BITS
 
 _LOWER_PARTITION, _LOWER_SCOPE, _LOWER_NAME = (
     (1 << bits) - 1 for bits in (LOWER_PARTITION_BITS, SCOPE_BITS, NAME_BITS)

@@ -5,14 +5,14 @@
 """
 
 from osmia_broker.store.read.counts import Counts
-from osmia_broker.store.read.events import EventFilter, Slice
-from osmia_broker.store.read.incidents import SeenIncident
-from osmia_broker.store.read.jobs import SeenJob
-from osmia_broker.store.read.pages import Page
-from osmia_broker.store.read.process_instances import SeenElement, SeenInstance
+from osmia_broker.store.read.lists.events import EventFilter, Slice
+from osmia_broker.store.read.lists.incidents import SeenIncident
+from osmia_broker.store.read.lists.jobs import SeenJob
+from osmia_broker.store.read.lists.pages import Page
+from osmia_broker.store.read.lists.process_instances import SeenElement, SeenInstance
+from osmia_broker.store.read.lists.subscriptions import SeenSubscription
+from osmia_broker.store.read.lists.timers import SeenTimer
 from osmia_broker.store.read.reader import Reader
-from osmia_broker.store.read.subscriptions import SeenSubscription
-from osmia_broker.store.read.timers import SeenTimer
 
 __all__ = [
     "Counts",

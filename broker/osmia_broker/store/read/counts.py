@@ -5,8 +5,8 @@ from sqlalchemy import func, select, text
 
 from osmia_broker.state.rows import RUNNING
 from osmia_broker.store import schema
-from osmia_broker.store.read.incidents import is_open as incident_is_open
-from osmia_broker.store.read.instance_conditions import definitions_with_instances, is_process
+from osmia_broker.store.read.instances.instance_conditions import definitions_with_instances, is_process
+from osmia_broker.store.read.lists.incidents import is_open as incident_is_open
 from osmia_broker.store.read.sources import Sources, of_all, question
 
 _element, _job, _incident = schema.element_instances, schema.jobs, schema.incidents

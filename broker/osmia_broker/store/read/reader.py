@@ -8,28 +8,28 @@ activatable jobs without a job type, and subscriptions to conditions without an 
 A corrupt row is left out of every list, with a warning in the log.
 """
 
-from osmia_broker.store.read.batches import find as find_batch_operation
-from osmia_broker.store.read.batches import search as search_batch_operations
-from osmia_broker.store.read.batches import search_items as search_batch_items
-from osmia_broker.store.read.business_ids import has_misplaced_ids, misplaced_holder
-from osmia_broker.store.read.cluster_variables import find as find_cluster_variable
-from osmia_broker.store.read.cluster_variables import search as search_cluster_variables
 from osmia_broker.store.read.counts import count
-from osmia_broker.store.read.decision_evaluations import search as search_decision_evaluations
-from osmia_broker.store.read.ended_instances import ended_instances
-from osmia_broker.store.read.events import count_events, oldest_events, read_events
-from osmia_broker.store.read.incidents import search as search_incidents
-from osmia_broker.store.read.jobs import search as search_jobs
-from osmia_broker.store.read.messages import search as search_messages
-from osmia_broker.store.read.process_definitions import find as find_process_definition
-from osmia_broker.store.read.process_definitions import search as search_process_definitions
-from osmia_broker.store.read.process_instances import find as find_process_instance
-from osmia_broker.store.read.process_instances import search as search_process_instances
+from osmia_broker.store.read.instances.business_ids import has_misplaced_ids, misplaced_holder
+from osmia_broker.store.read.instances.ended_instances import ended_instances
+from osmia_broker.store.read.lists.batches import find as find_batch_operation
+from osmia_broker.store.read.lists.batches import search as search_batch_operations
+from osmia_broker.store.read.lists.batches import search_items as search_batch_items
+from osmia_broker.store.read.lists.cluster_variables import find as find_cluster_variable
+from osmia_broker.store.read.lists.cluster_variables import search as search_cluster_variables
+from osmia_broker.store.read.lists.decision_evaluations import search as search_decision_evaluations
+from osmia_broker.store.read.lists.events import count_events, oldest_events, read_events
+from osmia_broker.store.read.lists.incidents import search as search_incidents
+from osmia_broker.store.read.lists.jobs import search as search_jobs
+from osmia_broker.store.read.lists.messages import search as search_messages
+from osmia_broker.store.read.lists.process_definitions import find as find_process_definition
+from osmia_broker.store.read.lists.process_definitions import search as search_process_definitions
+from osmia_broker.store.read.lists.process_instances import find as find_process_instance
+from osmia_broker.store.read.lists.process_instances import search as search_process_instances
+from osmia_broker.store.read.lists.subscriptions import search as search_subscriptions
+from osmia_broker.store.read.lists.timers import search as search_timers
+from osmia_broker.store.read.lists.variables import search as search_variables
 from osmia_broker.store.read.sources import Sources
 from osmia_broker.store.read.standing import standing as count_standing
-from osmia_broker.store.read.subscriptions import search as search_subscriptions
-from osmia_broker.store.read.timers import search as search_timers
-from osmia_broker.store.read.variables import search as search_variables
 
 
 class Reader(Sources):

@@ -15,10 +15,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from osmia_broker.base.errors import NotFound, Overloaded, TimedOut
 from osmia_broker.state.partitioning import partition_of_key
-from osmia_broker.store.read.database import CONNECTIONS, Database, Source
-from osmia_broker.store.read.definitions import Definitions
-from osmia_broker.store.read.element_names import ElementNames
-from osmia_broker.store.read.on_sqlite import SqliteSource
+from osmia_broker.store.read.deployed.definitions import Definitions
+from osmia_broker.store.read.deployed.element_names import ElementNames
+from osmia_broker.store.read.sql.database import CONNECTIONS, Database, Source
+from osmia_broker.store.read.sql.on_sqlite import SqliteSource
 
 TIME_LIMIT_S = 10.0  # a page takes milliseconds; beyond this a filter has no index, and people have given up
 QUESTIONS_MAX = 100  # 25 for each connection; more would mostly wait until their time is up

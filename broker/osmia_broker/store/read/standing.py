@@ -11,8 +11,8 @@ from sqlalchemy import and_, bindparam, func, select, text
 from osmia_broker.state.rows import FollowUp
 from osmia_broker.state.task_rows import UserTask
 from osmia_broker.store import schema
-from osmia_broker.store.read.incidents import is_open as incident_is_open
-from osmia_broker.store.read.instance_conditions import running_of
+from osmia_broker.store.read.instances.instance_conditions import running_of
+from osmia_broker.store.read.lists.incidents import is_open as incident_is_open
 from osmia_broker.store.read.sources import Sources, of_all, question
 
 _task, _incident = schema.TABLES[UserTask], schema.incidents

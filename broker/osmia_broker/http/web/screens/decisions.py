@@ -11,7 +11,7 @@ from osmia_broker.engine.answers import EvaluatedDecision
 from osmia_broker.http.web.json_texts import Fault, object_fault
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.visit import Visit, address_of
-from osmia_broker.store.read import files
+from osmia_broker.store.read.deployed import files
 from osmia_broker.store.read.entities import DECISION_DEFINITIONS
 from osmia_broker.store.read.search.search import get
 

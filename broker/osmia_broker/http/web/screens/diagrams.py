@@ -9,7 +9,7 @@ from osmia_broker.base.untrusted_xml import Unreadable, in_utf8
 from osmia_broker.http.web.screen import screen
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.model.diagrams import with_diagram
-from osmia_broker.store.read import files
+from osmia_broker.store.read.deployed import files
 from osmia_broker.store.read.entities import PROCESS_DEFINITIONS
 from osmia_broker.store.read.search.search import get
 

@@ -11,12 +11,13 @@ from osmia_broker.http.web.numbers import number_in, numbers_in
 from osmia_broker.http.web.resolving import failed_again, newest_at, resolve, retries_in
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.visit import PAGE_ITEMS, Visit, address_of
-from osmia_broker.store.read import dialect, incident_groups, instance_views
 from osmia_broker.store.read.entities import INCIDENTS, JOBS, PROCESS_DEFINITIONS
 from osmia_broker.store.read.entities.variables import EFFECTIVE_VARIABLES, SCOPES
-from osmia_broker.store.read.incident_groups import GROUPS
+from osmia_broker.store.read.instances import incident_groups, instance_views
+from osmia_broker.store.read.instances.incident_groups import GROUPS
 from osmia_broker.store.read.search.entity import Item
 from osmia_broker.store.read.search.search import Found, Search, get, search
+from osmia_broker.store.read.sql import dialect
 
 CHOSEN_MAX = 10_000  # incidents that one action takes
 AT_ONCE = 500

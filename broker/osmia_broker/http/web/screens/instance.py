@@ -9,9 +9,9 @@ from osmia_broker.http.web.numbers import number_in
 from osmia_broker.http.web.screen import screen
 from osmia_broker.http.web.states import state_of
 from osmia_broker.http.web.visit import Visit, address_of
-from osmia_broker.store.read import instance_history
 from osmia_broker.store.read.entities import PROCESS_INSTANCES, VARIABLES
 from osmia_broker.store.read.entities.variables import WHOLE_VARIABLES
+from osmia_broker.store.read.instances import instance_history
 from osmia_broker.store.read.search.entity import Item
 from osmia_broker.store.read.search.search import get
 from osmia_broker.store.read.search.values import moment

@@ -16,7 +16,7 @@ from osmia_broker.http.web.screen import action
 from osmia_broker.http.web.screens.instance import instance_page
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.store.read.entities import INCIDENTS, JOBS
-from osmia_broker.store.read.instance_views import element_numbers
+from osmia_broker.store.read.instances.instance_views import element_numbers
 from osmia_broker.store.read.search.search import get
 
 NAME_CHARACTERS_SHOWN = 60

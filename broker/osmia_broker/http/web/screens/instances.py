@@ -14,8 +14,8 @@ from osmia_broker.http.web.resolving import failed_again, resolve
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.states import state_of
 from osmia_broker.http.web.visit import Visit
-from osmia_broker.store.read import incident_groups
 from osmia_broker.store.read.entities import INCIDENTS, PROCESS_INSTANCES
+from osmia_broker.store.read.instances import incident_groups
 from osmia_broker.store.read.search.entity import Item
 from osmia_broker.store.read.search.search import Found
 

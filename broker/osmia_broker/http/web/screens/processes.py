@@ -9,9 +9,10 @@ from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.states import state_of
 from osmia_broker.http.web.visit import PAGE_ITEMS, Filter, Visit, address_of
 from osmia_broker.state.rows import ProcessDefinition
-from osmia_broker.store.read import files, instance_views
+from osmia_broker.store.read.deployed import files
 from osmia_broker.store.read.entities import PROCESS_DEFINITIONS, PROCESS_INSTANCES
 from osmia_broker.store.read.entities.statistics import INSTANCES_BY_VERSION
+from osmia_broker.store.read.instances import instance_views
 from osmia_broker.store.read.search.entity import Item
 from osmia_broker.store.read.search.search import get
 from osmia_broker.store.read.search.values import moment

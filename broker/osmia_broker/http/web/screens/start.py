@@ -19,7 +19,7 @@ from osmia_broker.http.web.person import COOKIE_CHARACTERS_MAX, packed, unpacked
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.visit import Visit, address_of
 from osmia_broker.state.rows import ProcessDefinition
-from osmia_broker.store.read import files
+from osmia_broker.store.read.deployed import files
 
 START = "/start"
 CHOICES_MAX = 1_000

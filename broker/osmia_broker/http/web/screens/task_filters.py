@@ -9,9 +9,9 @@ from osmia_broker.http.web.exports import csv_file, csv_lines
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.task_list import KEPT, MORE, read_query
 from osmia_broker.http.web.visit import Visit, address_of
-from osmia_broker.store.read import task_query
 from osmia_broker.store.read.entities import USER_TASKS
-from osmia_broker.store.read.task_filters import FILTERS_MAX, filters_of, has_room_for
+from osmia_broker.store.read.tasks import task_query
+from osmia_broker.store.read.tasks.task_filters import FILTERS_MAX, filters_of, has_room_for
 
 CSV_ROWS = 2_000  # read at a time
 COLUMNS = {

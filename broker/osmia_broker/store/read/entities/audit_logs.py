@@ -12,7 +12,6 @@ from osmia_broker.state.history_rows import AuditEntity, AuditEntry, AuditOperat
 from osmia_broker.state.rows import Decision
 from osmia_broker.state.task_rows import Channel, TaskEvent, TaskOperation, UserTask
 from osmia_broker.store import schema
-from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside, task_readers
 from osmia_broker.store.read.entities.batches import TYPES
 from osmia_broker.store.read.search.entity import Entity
@@ -30,6 +29,7 @@ from osmia_broker.store.read.search.fields import (
     own_key,
     text,
 )
+from osmia_broker.store.read.sql import dialect
 
 _event, _entry = schema.TABLES[TaskEvent].c, schema.TABLES[AuditEntry].c
 _task = schema.TABLES[UserTask].alias("noted").c

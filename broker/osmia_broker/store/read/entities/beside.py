@@ -7,8 +7,8 @@ from sqlalchemy import FromClause, Select, func, literal_column, select
 
 from osmia_broker.state.rows import BusinessId, InstanceOrigin, Variable
 from osmia_broker.store import schema
-from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search.fields import Column, Condition, Field, Join, Kind, Nested, key, maybe
+from osmia_broker.store.read.sql import dialect
 
 _EMPTY: Column = literal_column("''")
 

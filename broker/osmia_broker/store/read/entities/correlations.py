@@ -2,10 +2,10 @@
 
 from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.store import schema
-from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import SORTED_TENANT, date, integer, key, maybe, text
+from osmia_broker.store.read.sql import dialect
 
 _correlation = schema.TABLES[MessageCorrelation].alias("correlation")
 _origin = beside.Origin(_correlation.c.process_instance_key)

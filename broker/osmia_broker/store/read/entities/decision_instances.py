@@ -8,7 +8,6 @@ from sqlalchemy import and_, case, literal_column, not_, true
 
 from osmia_broker.state.rows import Decision, DecisionEvaluation, ElementInstance
 from osmia_broker.store import schema
-from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import (
@@ -28,6 +27,7 @@ from osmia_broker.store.read.search.fields import (
     own_key,
     text,
 )
+from osmia_broker.store.read.sql import dialect
 
 _evaluation = schema.TABLES[DecisionEvaluation].alias("evaluation")
 _each = dialect.array_items(_evaluation.c.evaluated, "step")

@@ -7,7 +7,6 @@ from sqlalchemy import case, func, select
 from osmia_broker.model import ElementType
 from osmia_broker.state.rows import ProcessDefinition
 from osmia_broker.store import schema
-from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.search.entity import Entity, Item, Parameters
 from osmia_broker.store.read.search.fields import (
@@ -22,7 +21,8 @@ from osmia_broker.store.read.search.fields import (
     text,
 )
 from osmia_broker.store.read.sources import Sources
-from osmia_broker.store.read.tables import columns_of
+from osmia_broker.store.read.sql import dialect
+from osmia_broker.store.read.sql.tables import columns_of
 
 _element = schema.element_instances.alias("element")
 _definition, _origin = (

@@ -4,7 +4,6 @@ from sqlalchemy import CTE, BigInteger, Select, bindparam, case, or_, select, tr
 
 from osmia_broker.state.rows import ErrorType, InstanceOrigin
 from osmia_broker.store import schema
-from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.search.entity import Entity, Head
 from osmia_broker.store.read.search.fields import (
@@ -18,6 +17,7 @@ from osmia_broker.store.read.search.fields import (
     text,
 )
 from osmia_broker.store.read.search.filters import Group
+from osmia_broker.store.read.sql import dialect
 
 _incident = schema.incidents.alias("incident")
 _definition, _origin = (

@@ -7,7 +7,6 @@ from sqlalchemy import and_, case, literal_column, not_, true
 
 from osmia_broker.state.rows import JobKind, JobState
 from osmia_broker.store import schema
-from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.search.entity import Entity, Head
 from osmia_broker.store.read.search.fields import (
@@ -28,6 +27,7 @@ from osmia_broker.store.read.search.fields import (
     text,
 )
 from osmia_broker.store.read.search.filters import Group
+from osmia_broker.store.read.sql import dialect
 
 _job = schema.jobs.alias("job")
 _definition, _origin = beside.Definition(_job.c.process_definition_key), beside.Origin(_job.c.process_instance_key)

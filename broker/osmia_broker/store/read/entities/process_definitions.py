@@ -5,12 +5,12 @@ from dataclasses import replace
 from sqlalchemy import and_, case, func, not_, select
 
 from osmia_broker.store import schema
-from osmia_broker.store.read import dialect
-from osmia_broker.store.read.draining import draining, drains
+from osmia_broker.store.read.deployed.draining import draining, drains
+from osmia_broker.store.read.deployed.start_forms import definitions_with_form
 from osmia_broker.store.read.search.entity import Entity, Item, Parameters
 from osmia_broker.store.read.search.fields import SORTED_TENANT, Condition, flag, integer, maybe, named, own_key, text
 from osmia_broker.store.read.sources import Sources
-from osmia_broker.store.read.start_forms import definitions_with_form
+from osmia_broker.store.read.sql import dialect
 
 _definition = schema.process_definitions.alias("definition")
 _newer = schema.process_definitions.alias("newer")

@@ -20,9 +20,8 @@ from sqlalchemy import (
 from osmia_broker.state.batch_rows import BatchItem
 from osmia_broker.state.rows import RUNNING, ElementState, InstanceOrigin
 from osmia_broker.store import schema
-from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside
-from osmia_broker.store.read.instance_conditions import definitions_with_instances
+from osmia_broker.store.read.instances.instance_conditions import definitions_with_instances
 from osmia_broker.store.read.search.entity import Entity, Head, Runs
 from osmia_broker.store.read.search.fields import (
     SORTED_TENANT,
@@ -42,6 +41,7 @@ from osmia_broker.store.read.search.fields import (
 from osmia_broker.store.read.search.filters import Group, Leaf, Node
 from osmia_broker.store.read.search.terms import Order
 from osmia_broker.store.read.search.variable_values import compared
+from osmia_broker.store.read.sql import dialect
 
 _process = schema.element_instances.alias("process")
 _definition, _origin = beside.Definition(_process.c.process_definition_key), beside.Origin(_process.c.key)

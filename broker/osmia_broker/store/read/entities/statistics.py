@@ -22,11 +22,10 @@ from sqlalchemy import (
 
 from osmia_broker.state.rows import Subscription
 from osmia_broker.store import schema
-from osmia_broker.store.read import dialect
-from osmia_broker.store.read.element_conditions import number_of
 from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.entities.subscriptions import MESSAGE_SUBSCRIPTIONS
-from osmia_broker.store.read.instance_conditions import running_of
+from osmia_broker.store.read.instances.element_conditions import number_of
+from osmia_broker.store.read.instances.instance_conditions import running_of
 from osmia_broker.store.read.search import statements
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import (
@@ -46,6 +45,7 @@ from osmia_broker.store.read.search.filters import Group
 from osmia_broker.store.read.search.groups import grouped, total
 from osmia_broker.store.read.search.statements import Sight
 from osmia_broker.store.read.search.values import moment
+from osmia_broker.store.read.sql import dialect
 
 SHAPES_MAX = 200  # of filters for which statements are kept
 

@@ -13,9 +13,9 @@ from sqlalchemy import text as text_of_schema
 
 from osmia_broker.state.task_rows import ENDED, REMOVED, STANDS, TaskCandidate, UserTask
 from osmia_broker.store import schema
-from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search.fields import Column, Condition, Field, Nested, flag, maybe, text
 from osmia_broker.store.read.search.filters import Leaf
+from osmia_broker.store.read.sql import dialect
 
 TASK, USER = "userTaskKey", "assignee"
 CANDIDATE_USER, CANDIDATE_GROUP = "candidateUser", "candidateGroup"

@@ -9,7 +9,6 @@ from sqlalchemy import text as text_of_schema
 from osmia_broker.state.rows import RUNNING
 from osmia_broker.state.task_rows import UserTask, UserTaskState, rfc3339
 from osmia_broker.store import schema
-from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside, task_readers
 from osmia_broker.store.read.entities.jobs import headers
 from osmia_broker.store.read.entities.task_readers import Which
@@ -35,6 +34,7 @@ from osmia_broker.store.read.search.filters import Group, Leaf
 from osmia_broker.store.read.search.terms import Order
 from osmia_broker.store.read.search.values import epoch_ms
 from osmia_broker.store.read.search.variable_values import compared
+from osmia_broker.store.read.sql import dialect
 
 IS_SUSPENDED = "isSuspended"  #: whether the process instance of the task is, for scopes
 STATES = (*(one.value for one in UserTaskState), "FAILED")

@@ -6,12 +6,12 @@ from typing import Any
 from sqlalchemy import Select, and_, bindparam, func, literal_column, not_, select
 
 from osmia_broker.store import schema
-from osmia_broker.store.read import dialect, numbers
 from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.search.entity import CHUNK, Entity, Item
 from osmia_broker.store.read.search.fields import SORTED_TENANT, Column, Condition, Field, Nested, flag, key, text
 from osmia_broker.store.read.search.search import get
 from osmia_broker.store.read.sources import Sources, no_such, of_all, question
+from osmia_broker.store.read.sql import dialect, numbers
 
 CHARACTERS_MAX = 8_191  # of a value in a list, unless it is asked for as a whole; the contract's number
 CHUNK_OF_WHOLE_VALUES = 8  # a value may have 4 MiB

@@ -9,7 +9,7 @@ from osmia_broker.model import USER_TASK_JOB_TYPE
 from osmia_broker.state.rows import Job, Subscription, Timer
 from osmia_broker.state.task_rows import UserTask
 from osmia_broker.store import schema
-from osmia_broker.store.read.element_names import Condition
+from osmia_broker.store.read.deployed.element_names import Condition
 from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.entities.element_instances import TYPES
 from osmia_broker.store.read.search.entity import Entity, Item

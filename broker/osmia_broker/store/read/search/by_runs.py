@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import FromClause, Select, and_, bindparam, case, func, literal_column, or_, select
 
 from osmia_broker.base.whole_numbers import INT64_MAX
-from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search import statements
 from osmia_broker.store.read.search.entity import Entity, Runs, joins_of
 from osmia_broker.store.read.search.fields import Column, Condition
 from osmia_broker.store.read.search.filters import Group
 from osmia_broker.store.read.search.statements import STATEMENTS_MAX, Sight
 from osmia_broker.store.read.search.terms import Order, Place, Row, Term, is_beyond, ordering, terms_of, values_at
+from osmia_broker.store.read.sql import dialect
 
 CHOSEN = "chosen"  #: the parameter of a page: the runs that it is read from
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import FromClause, Select, Table, and_, not_
 
-from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search import values
 from osmia_broker.store.read.search.fields import Column, Condition, Field, Join, Kind
 from osmia_broker.store.read.search.filters import Group, Leaf
 from osmia_broker.store.read.search.terms import Order
 from osmia_broker.store.read.search.variable_values import compared
 from osmia_broker.store.read.sources import Sources
+from osmia_broker.store.read.sql import dialect
 
 CHUNK = 500  # items read by one statement
 

@@ -15,10 +15,10 @@ from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.state.json_text import spellings
 from osmia_broker.state.storable import DOUBLE, is_double
 from osmia_broker.store import schema
-from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search import values
 from osmia_broker.store.read.search.fields import Field, Kind
 from osmia_broker.store.read.search.values import meant, refuse, shown
+from osmia_broker.store.read.sql import dialect
 
 CONDITIONS_MAX = 100  # of one filter; people write ten, and the statement of 100 takes 0.1 s
 SCOPE = "the request"  # the place of conditions that are no members of the caller's filter; it has names of its own for them

@@ -15,10 +15,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Integer, Select, cast, func
 
 from osmia_broker.store import schema
-from osmia_broker.store.read import dialect
-from osmia_broker.store.read.database import Snapshot
 from osmia_broker.store.read.search.entity import Entity, Groups
 from osmia_broker.store.read.search.fields import Column
+from osmia_broker.store.read.sql import dialect
+from osmia_broker.store.read.sql.database import Snapshot
 
 ROWS = "rows_of_partitions"  #: the parameter of `Groups.of_several`
 

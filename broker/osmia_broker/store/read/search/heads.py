@@ -9,13 +9,13 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, select, union
 
-from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search import statements
 from osmia_broker.store.read.search.by_key import is_by_key
 from osmia_broker.store.read.search.entity import Entity, Head
 from osmia_broker.store.read.search.filters import Group
 from osmia_broker.store.read.search.statements import STATEMENTS_MAX, Sight
 from osmia_broker.store.read.search.terms import Order, Place, Term, is_beyond, keys_descend, ordering, values_at
+from osmia_broker.store.read.sql import dialect
 
 
 @lru_cache(STATEMENTS_MAX)

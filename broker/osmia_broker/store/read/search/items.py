@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from osmia_broker.store.read import dialect
-from osmia_broker.store.read.database import Snapshot
 from osmia_broker.store.read.search import statements
 from osmia_broker.store.read.search.entity import Entity, Item
+from osmia_broker.store.read.sql import dialect
+from osmia_broker.store.read.sql.database import Snapshot
 
 NUMBER_BYTES = 20  # of a value that is no text
 

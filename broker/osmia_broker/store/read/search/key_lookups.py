@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import FromClause, Select
 
-from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import Column
 from osmia_broker.store.read.search.filters import Group, Leaf, Node
+from osmia_broker.store.read.sql import dialect
 
 SELECTIONS_MAX = 80  # that are merged: 32 groups, open and ended, and what else leads to the tasks of a person
 FEW_SELECTIONS = 8  # beyond it, a key costs a µs and more

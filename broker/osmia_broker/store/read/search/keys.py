@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker.store.read.database import Snapshot
 from osmia_broker.store.read.search import by_creation
 from osmia_broker.store.read.search.asked import AskedPage
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.terms import Order, Place, Row, comparable, keys_descend
 from osmia_broker.store.read.search.way import Question, Way, walk_of
+from osmia_broker.store.read.sql.database import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

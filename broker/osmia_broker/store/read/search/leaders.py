@@ -10,13 +10,13 @@ from typing import Any
 from sqlalchemy import FromClause, Select, bindparam, func, literal_column, select
 
 from osmia_broker.store import schema
-from osmia_broker.store.read import dialect
-from osmia_broker.store.read.expressions import NoLimit
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import Column, Kind
 from osmia_broker.store.read.search.filters import NUMBER, Group, Leaf
 from osmia_broker.store.read.search.key_lookups import Lookup
 from osmia_broker.store.read.search.variable_values import compared, conditions_of
+from osmia_broker.store.read.sql import dialect
+from osmia_broker.store.read.sql.expressions import NoLimit
 
 Leaders = tuple[Leaf, ...]  #: one condition on a variable, or all on one field
 

@@ -2,10 +2,10 @@
 
 from sqlalchemy import false, not_
 
-from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search.fields import Column, Condition, any_of
 from osmia_broker.store.read.search.filters import NUMBER, Leaf
 from osmia_broker.store.read.search.variable_values import compared
+from osmia_broker.store.read.sql import dialect
 
 
 def condition_of(column: Column, leaf: Leaf) -> Condition:

@@ -11,7 +11,6 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from osmia_broker.store.read.database import snapshots_of
 from osmia_broker.store.read.search import filters, statements
 from osmia_broker.store.read.search.asked import (
     AskedPage,
@@ -31,6 +30,7 @@ from osmia_broker.store.read.search.keys import keys_of
 from osmia_broker.store.read.search.terms import Order, Row, keys_descend
 from osmia_broker.store.read.search.way import NOT_COUNTED, Question
 from osmia_broker.store.read.sources import Sources, by_itself, no_such, question
+from osmia_broker.store.read.sql.database import snapshots_of
 
 NO_ENDS = (None, None)
 PAGE_BYTES_MAX = 8_000_000  # of an answer over HTTP; clients go on from its last cursor

@@ -33,8 +33,6 @@ from sqlalchemy import (
     union_all,
 )
 
-from osmia_broker.store.read import dialect
-from osmia_broker.store.read.expressions import NoLimit
 from osmia_broker.store.read.search import leaders, member_values, variable_values
 from osmia_broker.store.read.search.entity import Entity, joins_of
 from osmia_broker.store.read.search.fields import Column, Condition, Field, Kind, Nested, any_of
@@ -43,6 +41,8 @@ from osmia_broker.store.read.search.key_lookups import FEW_SELECTIONS, Lookup, l
 from osmia_broker.store.read.search.leaders import Leaders
 from osmia_broker.store.read.search.terms import Order, Place, Term, is_beyond, ordering, terms_of, values_at
 from osmia_broker.store.read.search.variable_values import compared
+from osmia_broker.store.read.sql import dialect
+from osmia_broker.store.read.sql.expressions import NoLimit
 
 STATEMENTS_MAX = 1_000  # in memory, about 20 kB each; clients decide on the shapes, so there must be a bound
 WALKS = (400, 2_000)  # rows of an index that are looked at before all rows are; each costs about 1 µs

@@ -4,9 +4,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, bindparam, false, not_, true
 
-from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search.fields import Column, Condition
 from osmia_broker.store.read.search.filters import NUMBER, Leaf
+from osmia_broker.store.read.sql import dialect
 
 
 def compared(column: Column, leaf: Leaf) -> Condition:

@@ -7,8 +7,6 @@ from typing import Any
 
 from sqlalchemy import Select
 
-from osmia_broker.store.read import dialect
-from osmia_broker.store.read.database import Snapshot
 from osmia_broker.store.read.search import by_runs, statements
 from osmia_broker.store.read.search.asked import AskedPage
 from osmia_broker.store.read.search.by_key import is_by_key, page_merged
@@ -18,6 +16,8 @@ from osmia_broker.store.read.search.heads import page_of_heads
 from osmia_broker.store.read.search.leaders import Leaders, leaders_of, patterns_of, tells_number
 from osmia_broker.store.read.search.statements import FEW_MAX, LED_MAX, TOTAL_MAX, WALKS, Sight
 from osmia_broker.store.read.search.terms import Order, Row, keys_descend
+from osmia_broker.store.read.sql import dialect
+from osmia_broker.store.read.sql.database import Snapshot
 
 CHECKED_MAX = 2_500  # of a total whose rows are looked up one by one, for 1 µs each
 CHECKED_ALTERNATIVES = 2  # keys that alternatives lead to in the time that they are checked for one row

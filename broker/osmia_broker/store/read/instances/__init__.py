@@ -1,0 +1,1 @@
+"""Views of process instances: their history, their conditions, the results and business ids."""

@@ -1,0 +1,1 @@
+"""The lists of rows, a file each, in pages."""

@@ -1,0 +1,1 @@
+"""Reads of user tasks for people: the query language, saved filters, snoozed tasks, proposals, drafts and comments."""
