@@ -9,6 +9,8 @@ from osmia_broker.model.events import ErrorEvent, MessageEvent
 from osmia_broker.model.expressions import Static
 from osmia_broker.model.graph import MultiInstance, UserTaskDefinition
 
+LONG_KEY = "Expected at most 256 characters, but found 257, in 'activiti:businessKey'"
+
 FILE = """<bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:activiti="http://activiti.org/bpmn"
     targetNamespace="urn:test" {namespaces}>
 <bpmn:message id="ask" name="ask"/>
@@ -311,3 +313,9 @@ def test_a_called_process_gets_all_variables_unless_some_are_named(
 def test_the_remedy_speaks_the_dialect_of_the_file(content: str, reason: str) -> None:
     [fault] = faults(file(content))
     assert fault.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(("key", "reasons"), [("k" * 256, []), ("k" * 257, [LONG_KEY]), ("${x}" + "k" * 257, [])])
+def test_a_fixed_business_key_has_a_bound(key: str, reasons: list[str]) -> None:
+    called = call("").replace('calledElement="other"', f'calledElement="other" activiti:businessKey="{key}"')
+    assert [fault.reason for fault in faults(file(called))] == reasons

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Collection, Sized
 
+from osmia_broker.base.business_ids import BUSINESS_ID_CHARACTERS
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.state.json_text import Digits
-from osmia_broker.state.rows import BUSINESS_ID_CHARACTERS
 from osmia_broker.state.storable import INT64, NUL, half_pair
 
 INT32 = range(-(2**31), 2**31)

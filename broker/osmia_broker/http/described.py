@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Raw
 
+from osmia_broker.base.business_ids import BUSINESS_ID_CHARACTERS
 from osmia_broker.calls import checks
 from osmia_broker.calls.processes.new_instance import TAG_CHARACTERS
 from osmia_broker.http.types import Body, Long, Text
-from osmia_broker.state.rows import BUSINESS_ID_CHARACTERS
 
 
 def schema(**keywords: Any) -> Meta:

@@ -39,7 +39,6 @@ class ElementState(StrEnum):
 
 
 #: The states of an element instance that has not ended, as its rows hold them.
-BUSINESS_ID_CHARACTERS = 256  # of a business id
 RUNNING = tuple(
     state.value
     for state in (ElementState.ACTIVATING, ElementState.ACTIVATED, ElementState.COMPLETING, ElementState.TERMINATING)

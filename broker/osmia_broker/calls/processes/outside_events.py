@@ -2,13 +2,13 @@
 
 from collections.abc import Awaitable
 
+from osmia_broker.base.business_ids import BUSINESS_ID_CHARACTERS
 from osmia_broker.base.errors import InvalidArgument, NotFound
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import CallGroup
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine.answers import ConditionalsEvaluated, Correlated
 from osmia_broker.engine.commands import BroadcastSignal, CorrelateAtOnce, EvaluateConditional, PublishMessage
-from osmia_broker.state.rows import BUSINESS_ID_CHARACTERS
 
 
 class EventCalls(CallGroup):

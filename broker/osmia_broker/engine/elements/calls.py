@@ -1,5 +1,6 @@
 """The call activity: it starts an instance of another process, waits for it, and takes its variables back."""
 
+from osmia_broker.base.business_ids import BUSINESS_ID_CHARACTERS
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.engine.activiti.element_mappings import keep_result
 from osmia_broker.engine.activiti.extensions import mapping_of
@@ -26,7 +27,6 @@ from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local, visible
 from osmia_broker.model.graph import CallDefinition, Element, ElementType
 from osmia_broker.state.rows import (
-    BUSINESS_ID_CHARACTERS,
     BusinessId,
     CalledInstance,
     ElementInstance,

@@ -10,6 +10,7 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any
 
+from osmia_broker.base.business_ids import BUSINESS_ID_CHARACTERS
 from osmia_broker.model import expressions
 from osmia_broker.model.dates import full_date_time, read_period
 from osmia_broker.model.events import Reach
@@ -202,7 +203,7 @@ def call(source: Source) -> CallDefinition | None:
 def _business_id(source: Source) -> Expression | None:
     """Read `activiti:businessKey` of a call activity. Only where the file says that it is not inherited, there is none."""
     inherited = source.node.get(name(ACTIVITI, "inheritBusinessKey"), "true").strip() in TRUE
-    return _value(source, "businessKey", convert=_as_business_id) or (None if inherited else Static(""))
+    return _value(source, "businessKey", _fixed_business_id, _as_business_id) or (None if inherited else Static(""))
 
 
 def call_mappings(source: Source) -> tuple[tuple[VariableMapping, ...], tuple[VariableMapping, ...]]:
@@ -356,6 +357,12 @@ def _as_text(value: Any) -> str | None:
     from osmia_broker import juel  # loaded with the first expression only, as in expressions.juel
 
     return None if value is None else juel.to_text(value)
+
+
+def _fixed_business_id(text: str) -> Static:
+    if len(text) > BUSINESS_ID_CHARACTERS:
+        raise ValueError(f"Expected at most {BUSINESS_ID_CHARACTERS} characters, but found {len(text)},")
+    return Static(text)
 
 
 def _as_business_id(value: Any) -> str:
