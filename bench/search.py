@@ -23,8 +23,8 @@ from msgspec.structs import astuple
 from osmia_broker.calls.tasks.readable import ReadableTasks
 from osmia_broker.engine.commands.tasks import Actor, TaskPolicy
 from osmia_broker.state.rows import ElementInstance, ElementState, ProcessDefinition, Variable
+from osmia_broker.state.rows.tasks import ENDED, STANDS, CandidateKind, TaskCandidate, UserTask, UserTaskState
 from osmia_broker.state.store_protocol import Changes
-from osmia_broker.state.task_rows import ENDED, STANDS, CandidateKind, TaskCandidate, UserTask, UserTaskState
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import PROCESS_INSTANCES, USER_TASKS
 from osmia_broker.store.read.search.search import Search, search

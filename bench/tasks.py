@@ -30,8 +30,8 @@ from osmia_broker.engine.commands.tasks import ClaimUserTask, CompleteUserTask
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Partition, SystemClock
+from osmia_broker.state.rows.tasks import TaskCandidate, UserTask
 from osmia_broker.state.store_protocol import Changes
-from osmia_broker.state.task_rows import TaskCandidate, UserTask
 from osmia_broker.store.sqlite import SqliteStore
 from tests.bpmn import bpmn
 

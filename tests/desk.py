@@ -19,7 +19,7 @@ from osmia_broker.calls.tasks.user_tasks import UserTaskCalls
 from osmia_broker.engine.commands.tasks import TaskPolicy
 from osmia_broker.partition import Partition
 from osmia_broker.state.rows import Job
-from osmia_broker.state.task_rows import STANDS, TaskCandidate, TaskComment, TaskDraft, TaskEvent, UserTask
+from osmia_broker.state.rows.tasks import STANDS, TaskCandidate, TaskComment, TaskDraft, TaskEvent, UserTask
 from tests.bpmn import bpmn
 from tests.doors import EngineDoor, RestartsDoor
 from tests.harness import Scenario

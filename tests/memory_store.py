@@ -9,8 +9,7 @@ from itertools import islice
 from typing import Any
 
 from osmia_broker.base.errors import StoreFailed
-from osmia_broker.state.filter import Filter
-from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.memory.filter import Filter
 from osmia_broker.state.rows import (
     DEFINITION_TYPES,
     DUE_KINDS,
@@ -21,6 +20,7 @@ from osmia_broker.state.rows import (
     Resource,
     Variable,
 )
+from osmia_broker.state.rows.kinds import KINDS
 from osmia_broker.state.store_protocol import (
     LANES_MAX,
     MATCHES_MAX,
@@ -33,7 +33,7 @@ from osmia_broker.state.store_protocol import (
     Wanted,
     Written,
 )
-from osmia_broker.state.windows import rank
+from osmia_broker.state.tables.windows import rank
 
 
 class MemoryStore:

@@ -8,7 +8,7 @@ from osmia_broker.base.errors import Unavailable
 from osmia_broker.calls import Calls
 from osmia_broker.calls.batches.operations import ITEMS_OF_A_COMMAND
 from osmia_broker.engine.commands.batches import AddBatchItems, CancelBatch, CreateBatch, StartBatch
-from osmia_broker.state.batch_rows import BatchType
+from osmia_broker.state.rows.batches import BatchType
 from tests.calls.scripted import ScriptedPartition
 
 ITEMS = [(key, 0) for key in range(ITEMS_OF_A_COMMAND + 1)]  # of two commands

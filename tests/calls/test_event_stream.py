@@ -17,7 +17,7 @@ from osmia_broker.calls.events.stream import EventStream
 from osmia_broker.engine import commands
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Partition
-from osmia_broker.state.event_rows import EventKind, LoggedEvent
+from osmia_broker.state.rows.event_log import EventKind, LoggedEvent
 from osmia_broker.state.store_protocol import Changes, Wanted, Written
 from osmia_broker.store.read import EventFilter, Reader
 from osmia_broker.store.read.lists.events import cut

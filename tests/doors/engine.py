@@ -12,9 +12,9 @@ from osmia_broker.engine.resources import compile_resources
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.model import ElementType
 from osmia_broker.partition import Partition
-from osmia_broker.state.definitions import Definitions
-from osmia_broker.state.residency import MEMORY_BYTES
+from osmia_broker.state.memory.residency import MEMORY_BYTES
 from osmia_broker.state.rows import ElementInstance, Incident, Job, Variable
+from osmia_broker.state.tables.definitions import Definitions
 from tests.clock import FakeClock
 from tests.doors.seen import SeenIncident, SeenJob, refusals, with_ancestor
 from tests.memory_store import MemoryStore

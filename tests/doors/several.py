@@ -5,8 +5,8 @@ from typing import Any
 
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Following, OutboxDelivery, Partition, Router
-from osmia_broker.state.definitions import Definitions
 from osmia_broker.state.rows import Resource
+from osmia_broker.state.tables.definitions import Definitions
 from tests.doors.engine import EngineDoor
 from tests.doors.seen import SeenJob
 from tests.memory_store import MemoryStore

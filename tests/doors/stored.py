@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.rows.kinds import KINDS
 from osmia_broker.store.sqlite import SqliteStore
 from tests import postgres
 from tests.disk import without_fsync

@@ -8,7 +8,7 @@ import pytest
 from osmia_broker.engine.activiti.element_mappings import put_inputs
 from osmia_broker.engine.activiti.extensions import mapping_of
 from osmia_broker.engine.turn import Turn
-from osmia_broker.state.task_rows import UserTask, UserTaskState
+from osmia_broker.state.rows.tasks import UserTask, UserTaskState
 from tests.activiti import USER_TASK, patch, played, properties, value, variable
 from tests.doors import Door, EngineDoor
 

@@ -7,9 +7,9 @@ import pytest
 from osmia_broker.engine.commands import CompleteJob
 from osmia_broker.engine.commands.tasks import Actor, AnswerTaskProposal, HoldUserTask, ProposeForUserTask, UndoUserTask
 from osmia_broker.engine.tasks.listener_results import TaskListenerResult
-from osmia_broker.state import answered
 from osmia_broker.state.rows import ErrorType, Incident, Job
-from osmia_broker.state.task_rows import ProposalState, TaskProposal
+from osmia_broker.state.rows.tasks import ProposalState, TaskProposal
+from osmia_broker.state.tables import answered
 from tests.desk import Desk, person
 from tests.doors import Refused
 

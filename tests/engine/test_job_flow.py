@@ -326,7 +326,7 @@ async def test_at_most_so_many_jobs_of_a_key_are_held():
 
 
 async def test_keys_beyond_those_in_memory_follow(monkeypatch: pytest.MonkeyPatch):
-    for module in ("osmia_broker.state.job_flow", "osmia_broker.state.windows", "tests.memory_store"):
+    for module in ("osmia_broker.state.tables.job_flow", "osmia_broker.state.tables.windows", "tests.memory_store"):
         monkeypatch.setattr(f"{module}.LANES_MAX", 3)
     store = WatchedStore()
     async with opened(store) as it:

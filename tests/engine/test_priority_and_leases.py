@@ -140,7 +140,7 @@ async def test_the_priority_of_a_job_that_is_gone_cannot_be_changed():
 async def test_jobs_behind_a_full_window_keep_their_order_when_priorities_change(monkeypatch: pytest.MonkeyPatch):
     """With windows of three jobs, what is loaded from the store and what changed in memory meet in every way."""
     monkeypatch.setattr("osmia_broker.state.store_protocol.WINDOW_JOBS", 3)
-    monkeypatch.setattr("osmia_broker.state.windows.WINDOW_LOADS", 1)
+    monkeypatch.setattr("osmia_broker.state.tables.windows.WINDOW_LOADS", 1)
     async with opened() as it:
         await it.do(prioritized("=p"))
         for number in range(30):

@@ -14,11 +14,11 @@ from osmia_broker.engine.commands.event_log import DropEvents, RecordEvents, Sto
 from osmia_broker.engine.recording import record
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.model import USER_TASK_JOB_TYPE
-from osmia_broker.state.event_rows import LoggedEvent
 from osmia_broker.state.rows import Job, JobState
+from osmia_broker.state.rows.event_log import LoggedEvent
+from osmia_broker.state.rows.tasks import UserTask, UserTaskState
 from osmia_broker.state.state import State
 from osmia_broker.state.store_protocol import Lane
-from osmia_broker.state.task_rows import UserTask, UserTaskState
 from tests.bpmn import bpmn
 
 NOW_MS = 1_000

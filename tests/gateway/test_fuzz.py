@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 
 from osmia_broker.engine.jobs import MAY_END
 from osmia_broker.gateway.door import DETAILS_CHARACTERS_MAX
-from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import ElementInstance, Incident, Job
-from osmia_broker.state.task_rows import UserTask
+from osmia_broker.state.rows.kinds import KINDS
+from osmia_broker.state.rows.tasks import UserTask
 from osmia_proto.methods import METHODS, Method
 from tests.bpmn import bpmn
 from tests.running_broker import RunningBroker, running_broker

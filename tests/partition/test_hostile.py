@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from osmia_broker.base.errors import InvalidArgument, OsmiaError, StoreFailed, Unavailable
-from osmia_broker.state import definitions
 from osmia_broker.state.rows import ElementInstance, Incident, Job, Variable
 from osmia_broker.state.store_protocol import Changes
+from osmia_broker.state.tables import definitions
 from tests.partition.opened import (
     ONE_INSTANCE,
     Opened,

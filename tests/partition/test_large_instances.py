@@ -10,7 +10,7 @@ import pytest
 from osmia_broker.engine import commands
 from osmia_broker.engine.suspension import held_slices
 from osmia_broker.partition import due_work
-from osmia_broker.state import residency
+from osmia_broker.state.memory import residency
 from osmia_broker.state.rows import FollowUp, Job, JobState
 from tests.partition.opened import Opened, create, deploy, opened, steps_only
 

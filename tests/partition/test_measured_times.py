@@ -3,7 +3,7 @@
 from osmia_broker.engine import commands
 from osmia_broker.engine.commands.tasks import Actor, AssignUserTask, ClaimUserTask, CompleteUserTask
 from osmia_broker.state.rows import ElementInstance
-from osmia_broker.state.task_rows import UserTask
+from osmia_broker.state.rows.tasks import UserTask
 from tests.partition.opened import Opened, activate, complete, create, deploy, opened
 
 HOUR_MS = 3_600_000

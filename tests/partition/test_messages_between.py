@@ -11,9 +11,9 @@ import pytest
 from osmia_broker.base.errors import AlreadyExists, Defect, NotFound, StoreFailed
 from osmia_broker.engine import commands, follow_ups
 from osmia_broker.engine.inbox import ListSent, Receive
-from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.state.partitioning import partition_of_key, partition_of_message
 from osmia_broker.state.rows import FollowUp, Incident, Received, RemoteSubscription
+from osmia_broker.state.rows.history import MessageCorrelation
 from tests.partition.opened import WatchedStore, create, deploy
 from tests.partition.several import Several, several
 

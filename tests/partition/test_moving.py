@@ -12,9 +12,9 @@ from osmia_broker.engine.commands import CreateClusterVariable, PublishMessage, 
 from osmia_broker.links import Links
 from osmia_broker.partition import Listener, RemotePartition, doubts, moving, news
 from osmia_broker.state.awaited import TICKET_SHIFT
-from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.state.partitioning import partition_of_key, partition_of_message
 from osmia_broker.state.rows import ElementInstance, Message, ProcessDefinition
+from osmia_broker.state.rows.batches import ClusterVariable
 from tests.links.wire import SECRET, identity
 from tests.partition.moving import Sharers, sharers
 from tests.partition.opened import activate, complete, create, deploy

@@ -7,7 +7,7 @@ from osmia_broker.engine import commands
 from osmia_broker.engine.commands import Command, batches, tasks
 from osmia_broker.engine.commands import job_flow as flow
 from osmia_broker.engine.engine import HANDLERS
-from osmia_broker.state.task_rows import ProposalState, TaskProposal
+from osmia_broker.state.rows.tasks import ProposalState, TaskProposal
 from tests.partition.opened import activate, create, deploy, opened
 
 UNKNOWN = 99

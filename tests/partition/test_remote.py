@@ -32,7 +32,7 @@ from osmia_broker.partition.command_bytes import ticket_of
 from osmia_broker.partition.serving import DECIDE
 from osmia_broker.rpc import Refusal
 from osmia_broker.state.awaited import TICKET_SHIFT
-from osmia_broker.state.task_rows import UserTask
+from osmia_broker.state.rows.tasks import UserTask
 from tests.links.wire import identity
 from tests.partition.opened import Heard, Opened, activate, complete, create, deploy, opened
 from tests.patience import ANSWER_S

@@ -24,11 +24,11 @@ from osmia_broker.engine.commands.job_flow import LimitJobs, ListJobFlow, PauseJ
 from osmia_broker.engine.commands.tasks import Actor, ClaimNextUserTask, CreateGlobalTaskListener
 from osmia_broker.engine.inbox import Confirm, ListSent, Receive
 from osmia_broker.partition.routes import ANYWHERE, MESSAGES, OF_CLUSTER, SUBJECT
-from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.state.partitioning import partition_of_key
 from osmia_broker.state.rows import ElementInstance, JobFlow, ProcessDefinition, Resource, StartSubscription
+from osmia_broker.state.rows.batches import ClusterVariable
+from osmia_broker.state.rows.tasks import GlobalTaskListener
 from osmia_broker.state.store_protocol import PARTITION_BITS
-from osmia_broker.state.task_rows import GlobalTaskListener
 from tests.partition.opened import WatchedStore, activate, complete, create, deploy
 from tests.partition.several import Several, several
 from tests.patience import ANSWER_S

@@ -6,9 +6,9 @@ from osmia_broker.base.errors import InvalidState, NotFound, OsmiaError
 from osmia_broker.engine import commands
 from osmia_broker.engine.batches.operations import CREATION_MS
 from osmia_broker.engine.commands import batches
-from osmia_broker.state.batch_rows import BatchItem, BatchItemState, BatchOperation, BatchState, BatchType
 from osmia_broker.state.partitioning import partition_of_key
 from osmia_broker.state.rows import ElementInstance, FollowUp
+from osmia_broker.state.rows.batches import BatchItem, BatchItemState, BatchOperation, BatchState, BatchType
 from tests.partition.opened import create, deploy
 from tests.partition.several import Several, several
 

@@ -6,8 +6,8 @@ import pytest
 
 from osmia_broker.base.errors import InvalidState, NotFound
 from osmia_broker.engine import commands
-from osmia_broker.state import definitions
 from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Timer
+from osmia_broker.state.tables import definitions
 from tests.partition.opened import Opened, WatchedStore, activate, compile_now, complete, deploy, opened
 
 CORRUPT = InvalidState("Expected a readable model, but found none")

@@ -5,8 +5,8 @@ import asyncio
 from osmia_broker.base.errors import InvalidState, NotFound, Rejection
 from osmia_broker.engine import commands
 from osmia_broker.engine.commands.batches import AddBatchItems, CreateBatch, StartBatch
-from osmia_broker.state.batch_rows import BatchItem, BatchOperation, BatchState, BatchType
 from osmia_broker.state.rows import ElementInstance
+from osmia_broker.state.rows.batches import BatchItem, BatchOperation, BatchState, BatchType
 from tests.partition.opened import deploy
 from tests.simulation.clients import Clients, Unknown
 from tests.simulation.virtual import passing

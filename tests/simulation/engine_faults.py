@@ -15,10 +15,10 @@ from osmia_broker.engine.events import delivery, messages, waiting
 from osmia_broker.partition.committing import Committing
 from osmia_broker.partition.due_work import DueWork
 from osmia_broker.partition.recovery import Recovery
-from osmia_broker.state.residency import Residency
+from osmia_broker.state.memory.residency import Residency
+from osmia_broker.state.memory.table import Table
 from osmia_broker.state.rows import FollowUp, JobState
 from osmia_broker.state.state import State
-from osmia_broker.state.table import Table
 
 Patch = pytest.MonkeyPatch
 EARLY_MS = 30_000

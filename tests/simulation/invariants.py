@@ -28,7 +28,7 @@ from osmia_broker.state.rows import (
     Variable,
     WaitingToken,
 )
-from osmia_broker.state.task_rows import UserTask
+from osmia_broker.state.rows.tasks import UserTask
 from tests.memory_store import MemoryStore
 
 

@@ -33,7 +33,7 @@ from osmia_broker.state.rows import (
     Variable,
     WaitingToken,
 )
-from osmia_broker.state.task_rows import UserTask
+from osmia_broker.state.rows.tasks import UserTask
 from tests.activiti import extension_file
 from tests.bpmn import bpmn
 from tests.partition.opened import Opened, WatchedStore, opened, steps_only

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from osmia_broker.engine.commands.tasks import Actor, TaskPolicy
-from osmia_broker.state.task_rows import TaskEvent, TaskTransition, UserTask
+from osmia_broker.state.rows.tasks import TaskEvent, TaskTransition, UserTask
 from tests.memory_store import MemoryStore
 
 ENDED = ("COMPLETED", "CANCELED")

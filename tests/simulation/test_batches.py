@@ -7,7 +7,7 @@ from unittest.mock import AsyncMock, Mock
 import pytest
 
 from osmia_broker.base.errors import InvalidState, NotFound
-from osmia_broker.state.batch_rows import BatchOperation, BatchType
+from osmia_broker.state.rows.batches import BatchOperation, BatchType
 from tests.simulation.batches import Batches
 from tests.simulation.clients import Unknown
 

@@ -27,7 +27,7 @@ from osmia_broker.engine.commands.tasks import (
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.engine.tasks.listener_results import TaskListenerResult
 from osmia_broker.state.rows import Job, JobKind
-from osmia_broker.state.task_rows import STANDS, TaskCandidate, TaskTransition, UserTask
+from osmia_broker.state.rows.tasks import STANDS, TaskCandidate, TaskTransition, UserTask
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import USER_TASKS
 from osmia_broker.store.read.search.search import Search, search

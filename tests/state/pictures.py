@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from osmia_broker.state.index import Index
+from osmia_broker.state.memory.index import Index
 from osmia_broker.state.state import State
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from osmia_broker.state import call_trees
-from osmia_broker.state.call_trees import CallTrees
-from osmia_broker.state.journal import Journal
+from osmia_broker.state.memory.journal import Journal
+from osmia_broker.state.tables import call_trees
+from osmia_broker.state.tables.call_trees import CallTrees
 
 
 @pytest.fixture

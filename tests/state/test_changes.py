@@ -3,11 +3,11 @@
 import pytest
 
 from osmia_broker.state.changes import _READERS, Change, changes_of
-from osmia_broker.state.elements import ElementTable
+from osmia_broker.state.memory.table import Table
 from osmia_broker.state.rows import Job, JobState, Variable
 from osmia_broker.state.state import State
-from osmia_broker.state.table import Table
-from osmia_broker.state.variables import VariableTable
+from osmia_broker.state.tables.elements import ElementTable
+from osmia_broker.state.tables.variables import VariableTable
 
 
 def new_job(state: State) -> Job:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osmia_broker.state.filter import GENERATIONS_MAX, Filter
+from osmia_broker.state.memory.filter import GENERATIONS_MAX, Filter
 
 PAIRS = st.tuples(st.text(max_size=5), st.text(max_size=5))
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from osmia_broker.state.index import Index
+from osmia_broker.state.memory.index import Index
 
 OTHER = 100  # the lowest key of the rows with another value
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from osmia_broker.state.residency import LARGE_BYTES, RECENT, Residency
+from osmia_broker.state.memory.residency import LARGE_BYTES, RECENT, Residency
 
 
 def used(residency: Residency, key: int, batch: int, size: int) -> None:

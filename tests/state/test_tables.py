@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from osmia_broker.base.errors import InvalidState
-from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import (
     ElementState,
     Job,
@@ -18,6 +17,7 @@ from osmia_broker.state.rows import (
     Timer,
     Variable,
 )
+from osmia_broker.state.rows.kinds import KINDS
 from osmia_broker.state.state import State
 from osmia_broker.state.store_protocol import Start, Wanted
 from tests.memory_store import MemoryStore

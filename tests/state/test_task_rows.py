@@ -3,8 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from osmia_broker.state.state import State
-from osmia_broker.state.task_rows import (
+from osmia_broker.state.rows.tasks import (
     ENDED,
     CandidateKind,
     GlobalTaskListener,
@@ -13,6 +12,7 @@ from osmia_broker.state.task_rows import (
     UserTaskState,
     rfc3339,
 )
+from osmia_broker.state.state import State
 from tests.memory_store import MemoryStore
 
 FAMILY = TaskCandidate(7, CandidateKind.GROUP, "family", 1)

@@ -16,7 +16,7 @@ from osmia_broker.engine.resources import compile_resources
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.state import State
 from osmia_broker.state.store_protocol import Lane, Loaded
-from osmia_broker.state.windows import WINDOWS_MAX, Window, Windows, rank
+from osmia_broker.state.tables.windows import WINDOWS_MAX, Window, Windows, rank
 from tests.bpmn import bpmn
 from tests.state.pictures import picture_of
 

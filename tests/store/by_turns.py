@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from osmia_broker.state.history_rows import AuditEntity, AuditEntry, AuditOperation, MessageCorrelation
 from osmia_broker.state.rows import ElementState, Job
+from osmia_broker.state.rows.history import AuditEntity, AuditEntry, AuditOperation, MessageCorrelation
+from osmia_broker.state.rows.tasks import UserTaskState
 from osmia_broker.state.store_protocol import PARTITION_BITS
-from osmia_broker.state.task_rows import UserTaskState
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.sql.on_postgres import sources
 from osmia_broker.store.sqlite import SqliteStore

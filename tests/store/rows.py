@@ -6,8 +6,6 @@ from typing import Any
 
 from msgspec.structs import astuple, replace
 
-from osmia_broker.state.batch_rows import BatchItem, BatchOperation, BatchType, ClusterVariable
-from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import (
     AdHocCompletion,
     BusinessId,
@@ -39,8 +37,10 @@ from osmia_broker.state.rows import (
     Variable,
     WaitingToken,
 )
+from osmia_broker.state.rows.batches import BatchItem, BatchOperation, BatchType, ClusterVariable
+from osmia_broker.state.rows.kinds import KINDS
+from osmia_broker.state.rows.tasks import TaskOperation, TaskTransition, UserTask, UserTaskState
 from osmia_broker.state.store_protocol import Changes, Wanted
-from osmia_broker.state.task_rows import TaskOperation, TaskTransition, UserTask, UserTaskState
 
 BASE = 1 << 51
 PROCESS, TASK, JOB, INCIDENT, TOKEN, FOLLOW_UP = (BASE + n for n in (10, 11, 12, 13, 14, 15))

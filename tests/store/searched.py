@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from osmia_broker.state.rows import BusinessId, ElementInstance, ElementState, InstanceOrigin, Variable
-from osmia_broker.state.task_rows import ENDED, REMOVED, STANDS, CandidateKind, TaskCandidate, UserTask, UserTaskState
+from osmia_broker.state.rows.tasks import ENDED, REMOVED, STANDS, CandidateKind, TaskCandidate, UserTask, UserTaskState
 from osmia_broker.store.read.search import statements
 from osmia_broker.store.read.search import way as searching
 from osmia_broker.store.read.search.values import moment

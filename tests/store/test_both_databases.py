@@ -14,8 +14,8 @@ from sqlalchemy import func, select
 
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.state.cluster_tables import CLUSTER_TYPES
-from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import InstanceOrigin, Job, JobState, Resource
+from osmia_broker.state.rows.kinds import KINDS
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import CLUSTER_VARIABLES, ENTITIES, statistics
 from osmia_broker.store.read.instances import instance_history, instance_views

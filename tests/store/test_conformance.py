@@ -12,10 +12,6 @@ import pytest
 from msgspec.structs import replace
 
 from osmia_broker.base.errors import StoreFailed, ValueRefused
-from osmia_broker.state.batch_rows import ClusterVariable
-from osmia_broker.state.event_rows import EventRecording
-from osmia_broker.state.job_flow_row import FairBy, JobFlow
-from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import (
     DEFINITION_TYPES,
     Decision,
@@ -34,6 +30,11 @@ from osmia_broker.state.rows import (
     Variable,
     WaitingToken,
 )
+from osmia_broker.state.rows.batches import ClusterVariable
+from osmia_broker.state.rows.event_log import EventRecording
+from osmia_broker.state.rows.job_flow import FairBy, JobFlow
+from osmia_broker.state.rows.kinds import KINDS
+from osmia_broker.state.rows.tasks import GlobalTaskListener, UserTask, UserTaskState
 from osmia_broker.state.store_protocol import (
     LANE_JOBS,
     LANES_MAX,
@@ -48,8 +49,7 @@ from osmia_broker.state.store_protocol import (
     Store,
     Wanted,
 )
-from osmia_broker.state.task_rows import GlobalTaskListener, UserTask, UserTaskState
-from osmia_broker.state.windows import FIRST, priority_of, rank, rank_of
+from osmia_broker.state.tables.windows import FIRST, priority_of, rank, rank_of
 from osmia_broker.store.memory import MemoryStore
 from osmia_broker.store.sqlite import SqliteStore
 from tests import postgres

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from osmia_broker.base.errors import StoreFailed
-from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Job, Message, WaitingToken
+from osmia_broker.state.rows.kinds import KINDS
 from osmia_broker.state.store_protocol import DueWanted, Lane, Loaded, Wanted
 from osmia_broker.store import schema
 from osmia_broker.store.sqlite import SqliteStore

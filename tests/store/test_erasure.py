@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from osmia_broker.state.event_rows import LoggedEvent
-from osmia_broker.state.history_rows import AuditEntry, MessageCorrelation
-from osmia_broker.state.kinds import KINDS
-from osmia_broker.state.store_protocol import Changes
-from osmia_broker.state.task_rows import (
+from osmia_broker.state.rows.event_log import LoggedEvent
+from osmia_broker.state.rows.history import AuditEntry, MessageCorrelation
+from osmia_broker.state.rows.kinds import KINDS
+from osmia_broker.state.rows.tasks import (
     REMOVED,
     CandidateKind,
     TaskCandidate,
@@ -23,6 +22,7 @@ from osmia_broker.state.task_rows import (
     TaskProposal,
     TaskSnooze,
 )
+from osmia_broker.state.store_protocol import Changes
 from osmia_broker.store.sqlite import SqliteStore
 from tests.store import rows
 from tests.store.rows import BASE, PROCESS, TEXT, changes

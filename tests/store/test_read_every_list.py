@@ -15,8 +15,6 @@ from msgspec.structs import replace
 from osmia_broker.calls.lists.lists import LISTS, Lists
 from osmia_broker.calls.tasks.readable import ReadableTasks
 from osmia_broker.engine.commands.tasks import NOBODY
-from osmia_broker.state.batch_rows import BatchItem, BatchItemState
-from osmia_broker.state.history_rows import AuditEntry, AuditOperation, MessageCorrelation
 from osmia_broker.state.rows import (
     DecisionEvaluation,
     ErrorType,
@@ -26,7 +24,9 @@ from osmia_broker.state.rows import (
     Subscription,
     Variable,
 )
-from osmia_broker.state.task_rows import Channel, TaskEvent, TaskOperation, UserTask
+from osmia_broker.state.rows.batches import BatchItem, BatchItemState
+from osmia_broker.state.rows.history import AuditEntry, AuditOperation, MessageCorrelation
+from osmia_broker.state.rows.tasks import Channel, TaskEvent, TaskOperation, UserTask
 from osmia_broker.store.read.search.fields import Field, Kind
 from osmia_broker.store.read.search.search import Found, Search
 from tests import postgres

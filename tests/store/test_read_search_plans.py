@@ -7,7 +7,7 @@ import pytest
 from osmia_broker.calls.tasks.readable import ReadableTasks
 from osmia_broker.engine.commands.tasks import Actor, TaskPolicy
 from osmia_broker.state.rows import ElementInstance, ElementState
-from osmia_broker.state.task_rows import STANDS, CandidateKind, TaskCandidate, UserTask, UserTaskState
+from osmia_broker.state.rows.tasks import STANDS, CandidateKind, TaskCandidate, UserTask, UserTaskState
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import AUDIT_LOGS, ELEMENT_INSTANCES, JOBS, PROCESS_INSTANCES, USER_TASKS
 from osmia_broker.store.read.search import way as searching

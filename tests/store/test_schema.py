@@ -13,7 +13,6 @@ from msgspec.structs import astuple, replace
 
 from osmia_broker.base.errors import StoreFailed
 from osmia_broker.model.graph import ElementType
-from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import (
     DUE_KINDS,
     INSTANCE_KINDS,
@@ -23,9 +22,10 @@ from osmia_broker.state.rows import (
     StartSubscription,
     WaitingToken,
 )
+from osmia_broker.state.rows.kinds import KINDS
+from osmia_broker.state.rows.tasks import ENDED, REMOVED, STANDS
 from osmia_broker.state.store_protocol import Due, DueWanted, Lane, MatchWanted, Wanted
-from osmia_broker.state.task_rows import ENDED, REMOVED, STANDS
-from osmia_broker.state.windows import FIRST, rank_of
+from osmia_broker.state.tables.windows import FIRST, rank_of
 from osmia_broker.store import creation, dialects, schema, statements
 from osmia_broker.store.migrations import upgrade
 from osmia_broker.store.sqlite import SqliteStore

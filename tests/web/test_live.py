@@ -10,8 +10,8 @@ import osmia
 from osmia_broker.http.web.live import EVERY_INSTANCE, INSTANCES_MAX, topics_of
 from osmia_broker.state.partitioning import partition_of_key
 from osmia_broker.state.rows import InstanceOrigin, Job
+from osmia_broker.state.rows.tasks import TaskComment, UserTask
 from osmia_broker.state.store_protocol import Changes
-from osmia_broker.state.task_rows import TaskComment, UserTask
 from tests.bpmn import bpmn
 from tests.patience import ANSWER_S
 from tests.running_broker import RunningBroker, running_broker

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from osmia_broker.auth.user import NAME_CHARACTERS_MAX, User, is_name
 from osmia_broker.base.errors import InvalidArgument, Unauthenticated
-from osmia_broker.state.task_rows import Channel
+from osmia_broker.state.rows.tasks import Channel
 
 AUTHORIZATION = "authorization"  # holds the caller's credentials
 

@@ -11,8 +11,8 @@ from osmia_broker.calls.base import CallGroup
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.faults import Faults
 from osmia_broker.engine.commands import CreateClusterVariable, DeleteClusterVariable, UpdateClusterVariable
-from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.state.json_text import Digits
+from osmia_broker.state.rows.batches import ClusterVariable
 from osmia_broker.state.storable import DOUBLE, NUL, is_double
 
 NAME_CHARACTERS = 256

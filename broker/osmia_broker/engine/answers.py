@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from osmia_broker.feel import Instant
-from osmia_broker.state.job_flow_row import JobFlow
 from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
+from osmia_broker.state.rows.job_flow import JobFlow
 
 if TYPE_CHECKING:  # the package is loaded with the first decision only
     from osmia_broker.dmn import EvaluatedDecision as EvaluatedStep

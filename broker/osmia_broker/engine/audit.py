@@ -16,8 +16,8 @@ from osmia_broker.engine.commands.tasks import (
 )
 from osmia_broker.engine.engine import HANDLERS, handles
 from osmia_broker.engine.turn import Turn
-from osmia_broker.state.history_rows import AuditEntity, AuditEntry, AuditOperation
 from osmia_broker.state.rows import ElementInstance, Incident, Job
+from osmia_broker.state.rows.history import AuditEntity, AuditEntry, AuditOperation
 
 DESCRIPTION_CHARACTERS = 1_000
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import deployment_of
 from osmia_broker.engine.turn import Turn
-from osmia_broker.state.definitions import V, VersionedTable
 from osmia_broker.state.rows import Decision, ElementInstance, ErrorType, Form, ProcessDefinition
+from osmia_broker.state.tables.definitions import V, VersionedTable
 
 
 class Binding(NamedTuple):

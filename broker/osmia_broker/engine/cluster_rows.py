@@ -4,8 +4,8 @@ from osmia_broker.engine.commands import Command
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.turn import Turn
 from osmia_broker.state.cluster_tables import cluster_tables
-from osmia_broker.state.job_flow_row import JobFlow
 from osmia_broker.state.rows import Row
+from osmia_broker.state.rows.job_flow import JobFlow
 
 
 class FollowCluster(Command, frozen=True, gc=False):

@@ -4,7 +4,7 @@ from osmia_broker.base.errors import AlreadyExists, InvalidArgument, NotFound
 from osmia_broker.engine.commands import CreateClusterVariable, DeleteClusterVariable, UpdateClusterVariable
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.turn import Turn
-from osmia_broker.state.batch_rows import ClusterVariable
+from osmia_broker.state.rows.batches import ClusterVariable
 
 ALL_CHARACTERS_MAX = 1_048_576  # of all values together: an expression that reads one reads them as one document
 

@@ -15,8 +15,8 @@ from osmia_broker.engine.events.starts import UnusableStart, close_starts, open_
 from osmia_broker.engine.resources import ids_of, in_file, refusal
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.faults import Fault, InvalidModel, quote
-from osmia_broker.state.definitions import Definitions, VersionedTable
 from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
+from osmia_broker.state.tables.definitions import Definitions, VersionedTable
 
 
 @handles(DeployResources)

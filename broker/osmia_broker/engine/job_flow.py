@@ -7,7 +7,7 @@ from osmia_broker.engine.answers import JobFlowAnswer
 from osmia_broker.engine.commands.job_flow import LimitJobs, ListJobFlow, PauseJobs, ResumeJobs
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.turn import Turn
-from osmia_broker.state.job_flow_row import FairBy, JobFlow
+from osmia_broker.state.rows.job_flow import FairBy, JobFlow
 
 
 @handles(PauseJobs)

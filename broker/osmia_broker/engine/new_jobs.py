@@ -10,8 +10,8 @@ from osmia_broker.engine.new_instances import business_id_of, traceparent_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import JobDefinition, ListenerDefinition
-from osmia_broker.state.job_flow_row import FairBy
 from osmia_broker.state.rows import ElementInstance, Job, JobKind, JobState
+from osmia_broker.state.rows.job_flow import FairBy
 
 TRACEPARENT = "traceparent"  # the header of a job with the trace context of its cause
 

@@ -12,7 +12,6 @@ import msgspec
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import ElementType
 from osmia_broker.state.changes import Change, changes_of
-from osmia_broker.state.event_rows import EventKind, LoggedEvent
 from osmia_broker.state.rows import (
     Decision,
     DecisionRequirements,
@@ -26,7 +25,8 @@ from osmia_broker.state.rows import (
     ProcessDefinition,
     Variable,
 )
-from osmia_broker.state.task_rows import UserTask, UserTaskState, rfc3339
+from osmia_broker.state.rows.event_log import EventKind, LoggedEvent
+from osmia_broker.state.rows.tasks import UserTask, UserTaskState, rfc3339
 
 # Of a value in an event. A longer text is cut, a longer JSON value is left out, and `isTruncated` says so.
 TEXT_CHARACTERS_MAX = 32_768

@@ -16,8 +16,8 @@ from osmia_broker.engine.commands import NewResource
 from osmia_broker.model import extension_files, warnings, xml
 from osmia_broker.model.expressions import Static
 from osmia_broker.model.faults import Fault, InvalidModel, quote
-from osmia_broker.state.definitions import Compiled
 from osmia_broker.state.storable import is_storable
+from osmia_broker.state.tables.definitions import Compiled
 
 _PREFIX = "Expected to deploy new resources, but encountered the following errors:\n"
 

@@ -6,7 +6,7 @@ from osmia_broker.calls.batches.operations import BatchBegun
 from osmia_broker.calls.batches.plans import job_changes, migration_plan, modification_plan
 from osmia_broker.engine.commands.batches import BatchPlan
 from osmia_broker.gateway.json_fields import object_of
-from osmia_broker.state.batch_rows import BatchType
+from osmia_broker.state.rows.batches import BatchType
 from osmia_proto import queries
 
 _TYPE = "BATCH_OPERATION_TYPE_"

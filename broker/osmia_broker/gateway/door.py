@@ -19,7 +19,7 @@ from osmia_broker.calls.caller import AS_BYTES, OWN, decoded, joined
 from osmia_broker.calls.checks import QUOTED_CHARACTERS, quoted
 from osmia_broker.metrics import GatewayCounters
 from osmia_broker.rpc import Call, Refusal, Rpc, Shape
-from osmia_broker.state.task_rows import Channel
+from osmia_broker.state.rows.tasks import Channel
 from osmia_proto.methods import Method
 
 DETAILS_CHARACTERS_MAX = 1_000  # no person reads more

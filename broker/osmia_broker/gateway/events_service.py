@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls.checks import few, int64
 from osmia_broker.calls.events.streams import EventStreams
-from osmia_broker.state.event_rows import EventKind, LoggedEvent
+from osmia_broker.state.rows.event_log import EventKind, LoggedEvent
 from osmia_broker.store.read import EventFilter
 from osmia_proto import queries
 

@@ -6,7 +6,7 @@ import msgspec
 
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import Caller, Calls
-from osmia_broker.state.task_rows import GlobalTaskListener
+from osmia_broker.state.rows.tasks import GlobalTaskListener
 from osmia_proto import queries
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls.jobs.flow import JobFlowCalls, SeenWorker
-from osmia_broker.state.job_flow_row import JobFlow as Row
+from osmia_broker.state.rows.job_flow import JobFlow as Row
 from osmia_proto import queries
 
 _FAIR_BY = "FAIR_BY_"

@@ -11,8 +11,8 @@ import msgspec
 
 from osmia_broker.calls.checks import INT32
 from osmia_broker.model import RESERVED_HEADERS, USER_TASK_JOB_TYPE
-from osmia_broker.state.batch_rows import BatchItem, BatchOperation, ClusterVariable
 from osmia_broker.state.rows import Message, ProcessDefinition, Variable
+from osmia_broker.state.rows.batches import BatchItem, BatchOperation, ClusterVariable
 from osmia_broker.store.read import SeenElement, SeenIncident, SeenInstance, SeenJob, SeenSubscription, SeenTimer
 from osmia_broker.store.read.deployed.element_names import Drawn
 from osmia_broker.store.read.search.entity import Item

@@ -15,8 +15,8 @@ from osmia_broker.calls.tasks.proposals import Undecided
 from osmia_broker.calls.tasks.readable import ReadableTasks
 from osmia_broker.calls.tasks.until import until_ms
 from osmia_broker.gateway.json_fields import json_of, object_of
-from osmia_broker.state.event_rows import EventKind, LoggedEvent
-from osmia_broker.state.task_rows import TaskProposal
+from osmia_broker.state.rows.event_log import EventKind, LoggedEvent
+from osmia_broker.state.rows.tasks import TaskProposal
 from osmia_broker.store.read import EventFilter, Reader
 from osmia_broker.store.read.deployed import files
 from osmia_broker.store.read.entities import AUDIT_LOGS, USER_TASKS

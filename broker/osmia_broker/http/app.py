@@ -19,7 +19,7 @@ from osmia_broker.http.operation import BASE, MULTIPART, Call, Operation, Reply,
 from osmia_broker.http.origin import is_foreign
 from osmia_broker.http.problem import MEDIA_TYPE, HttpRefusal, problem_of
 from osmia_broker.metrics import HttpCounters
-from osmia_broker.state.task_rows import Channel
+from osmia_broker.state.rows.tasks import Channel
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -10,7 +10,7 @@ from osmia_broker.http.described import Referenced, one_of, schema
 from osmia_broker.http.operation import Call
 from osmia_broker.http.searching import filter_schema
 from osmia_broker.http.types import Item
-from osmia_broker.state.batch_rows import BatchType
+from osmia_broker.state.rows.batches import BatchType
 from osmia_broker.store.read.entities import PROCESS_INSTANCES
 from osmia_broker.store.read.entities.batches import TYPES
 

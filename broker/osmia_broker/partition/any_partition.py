@@ -9,8 +9,8 @@ import msgspec
 from osmia_broker.engine.commands import Command
 from osmia_broker.partition.batch import NOBODY, Waiter
 from osmia_broker.partition.listener import Listener
-from osmia_broker.state.definitions import Compiled
 from osmia_broker.state.rows import Row
+from osmia_broker.state.tables.definitions import Compiled
 
 WAIT_S = 1.0  # that a caller waits for partitions that lag; their callers are refused meanwhile
 

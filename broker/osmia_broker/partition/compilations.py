@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from osmia_broker.base.errors import InvalidState
 from osmia_broker.engine.resources import BadResource, compile_resource
 from osmia_broker.partition.batch import Blocked
-from osmia_broker.state.definitions import Compiled
+from osmia_broker.state.tables.definitions import Compiled
 
 Model = Compiled | InvalidState  #: a compiled resource, or the reason why it cannot be had
 Compiler = Callable[[str, bytes], Awaitable[Model]]  #: from (name, content)

@@ -33,7 +33,7 @@ from osmia_broker.engine.commands.due import (
 )
 from osmia_broker.partition.alarm import Alarm
 from osmia_broker.partition.clock import Clock
-from osmia_broker.state.deadlines import SLICE_ROWS, Deadlines
+from osmia_broker.state.memory.deadlines import SLICE_ROWS, Deadlines
 from osmia_broker.state.rows import CreatedOnce, FollowUp, Job, Message, Timer
 from osmia_broker.state.state import State
 from osmia_broker.state.store_protocol import Due, DueWanted, Wanted

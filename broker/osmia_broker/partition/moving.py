@@ -14,9 +14,9 @@ from osmia_broker.partition.batch import NOBODY, Waiter
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.partition import Partition
 from osmia_broker.partition.remote import RemotePartition
-from osmia_broker.state.definitions import Compiled
 from osmia_broker.state.rows import Row
 from osmia_broker.state.state import State
+from osmia_broker.state.tables.definitions import Compiled
 
 MOVES_S = 10.0  # a move takes less: also one after a death that nobody has reported
 

@@ -15,8 +15,8 @@ from osmia_broker.base.errors import Defect, OsmiaError, Rejection
 from osmia_broker.engine.inbox import Confirm, ListSent, Receive
 from osmia_broker.partition.any_partition import AnyPartition, Follows
 from osmia_broker.partition.listener import Listener
-from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import FollowUp
+from osmia_broker.state.rows.kinds import KINDS
 from osmia_broker.state.store_protocol import Changes
 
 AT_ONCE = 64  # messages of one pair that are under way; more wait for their confirmation

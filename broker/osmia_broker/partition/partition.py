@@ -24,11 +24,11 @@ from osmia_broker.partition.phase import Life, Phase
 from osmia_broker.partition.publishing import Publisher
 from osmia_broker.partition.recovery import Recovery
 from osmia_broker.state.cluster_tables import CLUSTER_TYPES, cluster_tables
-from osmia_broker.state.definitions import Compiled
-from osmia_broker.state.residency import MEMORY_BYTES
+from osmia_broker.state.memory.residency import MEMORY_BYTES
 from osmia_broker.state.rows import Row
 from osmia_broker.state.state import State
 from osmia_broker.state.store_protocol import Alone, Leadership, Store
+from osmia_broker.state.tables.definitions import Compiled
 
 BATCH_COMMANDS_MAX = 1_000  # that share a commit; what had to be loaded first, and due work, comes on top
 QUEUE_COMMANDS_MAX = 1_000  # undelivered answers; beyond it a caller has to come back later

@@ -13,7 +13,7 @@ from osmia_broker.engine import UndoFailed
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition.batch import Batch, Waiter
 from osmia_broker.partition.listener import Listener
-from osmia_broker.state.event_rows import LoggedEvent
+from osmia_broker.state.rows.event_log import LoggedEvent
 
 log = logging.getLogger(__name__)
 

@@ -26,8 +26,8 @@ from osmia_broker.partition.command_bytes import error_of, pack, ticket_of, unpa
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.serving import DECIDE
 from osmia_broker.rpc import Refusal
-from osmia_broker.state.definitions import Compiled
 from osmia_broker.state.rows import Row
+from osmia_broker.state.tables.definitions import Compiled
 
 ASK_S = 2.0  # for a question that people wait for
 

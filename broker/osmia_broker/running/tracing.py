@@ -28,11 +28,11 @@ from osmia_broker.engine.domain_events import JOB, DomainEvent
 from osmia_broker.metrics import HttpCounters
 from osmia_broker.partition import Listener, Partitions
 from osmia_broker.rpc import STATUSES, Call, Refusal, Rpc, Shape
-from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.partitioning import partition_of_key
 from osmia_broker.state.rows import ElementInstance, Incident, Job
+from osmia_broker.state.rows.kinds import KINDS
+from osmia_broker.state.rows.tasks import UserTask
 from osmia_broker.state.store_protocol import Changes
-from osmia_broker.state.task_rows import UserTask
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context

@@ -7,13 +7,13 @@ order, and a command pays nothing for it. A row shows only its last values; the 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from osmia_broker.state.definitions import VersionedTable
-from osmia_broker.state.elements import ElementTable
-from osmia_broker.state.journal import Journal
-from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.memory.journal import Journal
+from osmia_broker.state.memory.table import Table
+from osmia_broker.state.rows.kinds import KINDS
 from osmia_broker.state.store_protocol import RowValues
-from osmia_broker.state.table import Table
-from osmia_broker.state.variables import VariableTable
+from osmia_broker.state.tables.definitions import VersionedTable
+from osmia_broker.state.tables.elements import ElementTable
+from osmia_broker.state.tables.variables import VariableTable
 
 
 class Change:

@@ -8,9 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from osmia_broker.state.batch_rows import ClusterVariable
-from osmia_broker.state.job_flow_row import JobFlow
-from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.memory.whole_table import WholeTable
 from osmia_broker.state.rows import (
     Decision,
     DecisionRequirements,
@@ -19,9 +17,11 @@ from osmia_broker.state.rows import (
     Row,
     StartSubscription,
 )
+from osmia_broker.state.rows.batches import ClusterVariable
+from osmia_broker.state.rows.job_flow import JobFlow
+from osmia_broker.state.rows.kinds import KINDS
+from osmia_broker.state.rows.tasks import GlobalTaskListener
 from osmia_broker.state.state import State
-from osmia_broker.state.task_rows import GlobalTaskListener
-from osmia_broker.state.whole_table import WholeTable
 
 #: Definitions first, because the others refer to them.
 CLUSTER_TYPES: tuple[type, ...] = (

@@ -8,27 +8,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from osmia_broker.base.errors import InvalidState
-from osmia_broker.state.answered import Answered
 from osmia_broker.state.awaited import Awaited
-from osmia_broker.state.batch_rows import BatchItem, BatchOperation, ClusterVariable
-from osmia_broker.state.call_trees import CallTrees
-from osmia_broker.state.cluster_variables import ClusterVariables
-from osmia_broker.state.deadlines import Deadlines
-from osmia_broker.state.definitions import Definitions
-from osmia_broker.state.elements import ElementTable
-from osmia_broker.state.event_log import EventLog
-from osmia_broker.state.event_rows import EventRecording, LoggedEvent
-from osmia_broker.state.follow_ups import FollowUpTable
-from osmia_broker.state.global_listeners import GlobalTaskListeners
-from osmia_broker.state.history_rows import AuditEntry, MessageCorrelation
-from osmia_broker.state.job_flow_row import JobFlow
-from osmia_broker.state.jobs import JobTable
-from osmia_broker.state.journal import Journal
-from osmia_broker.state.messages import MessageTable
+from osmia_broker.state.memory.deadlines import Deadlines
+from osmia_broker.state.memory.journal import Journal
+from osmia_broker.state.memory.narrow import NarrowTable
+from osmia_broker.state.memory.notes import Notes
+from osmia_broker.state.memory.residency import MEMORY_BYTES, Residency
+from osmia_broker.state.memory.table import Table
+from osmia_broker.state.memory.whole_table import WholeTable
 from osmia_broker.state.missing import Missing
-from osmia_broker.state.narrow import NarrowTable
-from osmia_broker.state.notes import Notes
-from osmia_broker.state.residency import MEMORY_BYTES, Residency
 from osmia_broker.state.rows import (
     INSTANCE_KINDS,
     AdHocCompletion,
@@ -50,21 +38,11 @@ from osmia_broker.state.rows import (
     Timer,
     Variable,
 )
-from osmia_broker.state.start_subscriptions import StartSubscriptions
-from osmia_broker.state.store_protocol import (
-    MATCHES_MAX,
-    PARTITION_BITS,
-    Changes,
-    InstanceRows,
-    Loaded,
-    MatchWanted,
-    RowValues,
-    Start,
-    Wanted,
-)
-from osmia_broker.state.subscriptions import SubscriptionTable
-from osmia_broker.state.table import Table
-from osmia_broker.state.task_rows import (
+from osmia_broker.state.rows.batches import BatchItem, BatchOperation, ClusterVariable
+from osmia_broker.state.rows.event_log import EventRecording, LoggedEvent
+from osmia_broker.state.rows.history import AuditEntry, MessageCorrelation
+from osmia_broker.state.rows.job_flow import JobFlow
+from osmia_broker.state.rows.tasks import (
     GlobalTaskListener,
     SavedTaskFilter,
     TaskCandidate,
@@ -76,9 +54,31 @@ from osmia_broker.state.task_rows import (
     TaskTransition,
     UserTask,
 )
-from osmia_broker.state.tokens import TokenTable
-from osmia_broker.state.variables import VariableTable
-from osmia_broker.state.whole_table import WholeTable
+from osmia_broker.state.store_protocol import (
+    MATCHES_MAX,
+    PARTITION_BITS,
+    Changes,
+    InstanceRows,
+    Loaded,
+    MatchWanted,
+    RowValues,
+    Start,
+    Wanted,
+)
+from osmia_broker.state.tables.answered import Answered
+from osmia_broker.state.tables.call_trees import CallTrees
+from osmia_broker.state.tables.cluster_variables import ClusterVariables
+from osmia_broker.state.tables.definitions import Definitions
+from osmia_broker.state.tables.elements import ElementTable
+from osmia_broker.state.tables.event_log import EventLog
+from osmia_broker.state.tables.follow_ups import FollowUpTable
+from osmia_broker.state.tables.global_listeners import GlobalTaskListeners
+from osmia_broker.state.tables.jobs import JobTable
+from osmia_broker.state.tables.messages import MessageTable
+from osmia_broker.state.tables.start_subscriptions import StartSubscriptions
+from osmia_broker.state.tables.subscriptions import SubscriptionTable
+from osmia_broker.state.tables.tokens import TokenTable
+from osmia_broker.state.tables.variables import VariableTable
 
 #: The row classes whose rows are about an element of a definition.
 _OF_ELEMENTS = tuple(

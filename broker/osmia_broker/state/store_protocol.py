@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from osmia_broker.base.errors import StoreFailed
-from osmia_broker.state.filter import Filter
+from osmia_broker.state.memory.filter import Filter
 
 RowValues = tuple[Any, ...]  #: a row's fields in the order of its dataclass
 InstanceRows = dict[type, list[Any]]  #: the living rows of one process instance, by row class

@@ -19,8 +19,6 @@ from typing import Any
 import msgspec
 
 from osmia_broker.model import ElementType
-from osmia_broker.state.batch_rows import BatchItem, BatchOperation, ClusterVariable
-from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.rows import (
     DUE_KINDS,
     Compensation,
@@ -37,8 +35,10 @@ from osmia_broker.state.rows import (
     Timer,
     Variable,
 )
+from osmia_broker.state.rows.batches import BatchItem, BatchOperation, ClusterVariable
+from osmia_broker.state.rows.kinds import KINDS, Kind
+from osmia_broker.state.rows.tasks import TaskTransition, UserTask
 from osmia_broker.state.store_protocol import Due, DueWanted, InstanceRows, Loaded, RowValues
-from osmia_broker.state.task_rows import TaskTransition, UserTask
 from osmia_broker.store import schema
 
 VALUE_CHARACTERS_MAX = 60  # of a value that is quoted in a reason

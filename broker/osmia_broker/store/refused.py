@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.rows.kinds import KINDS
 from osmia_broker.state.storable import INT64, NUL, half_pair
 from osmia_broker.state.store_protocol import Changes
 from osmia_broker.store import schema

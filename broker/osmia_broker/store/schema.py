@@ -1,4 +1,4 @@
-"""The stored tables, made from the row classes of `state/rows.py`, and the partition's own row.
+"""The stored tables, made from the row classes of `state/rows/`, and the partition's own row.
 
 Every column is NOT NULL; a value that a row does not have is 0 or empty, as in its dataclass. The mark `changes` of a column says that
 it may be set again after its row was inserted. Two kinds of index follow from the declaration of a row class as well: rows by their
@@ -29,11 +29,11 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
 from osmia_broker.state import rows
-from osmia_broker.state.batch_rows import BatchItem, BatchOperation
-from osmia_broker.state.history_rows import AuditEntry, MessageCorrelation
-from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.rows import DUE_KINDS, INSTANCE_KINDS, DecisionEvaluation
-from osmia_broker.state.task_rows import TaskCandidate, TaskComment, TaskEvent, TaskProposal, UserTask
+from osmia_broker.state.rows.batches import BatchItem, BatchOperation
+from osmia_broker.state.rows.history import AuditEntry, MessageCorrelation
+from osmia_broker.state.rows.kinds import KINDS, Kind
+from osmia_broker.state.rows.tasks import TaskCandidate, TaskComment, TaskEvent, TaskProposal, UserTask
 
 metadata = MetaData()
 

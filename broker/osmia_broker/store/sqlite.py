@@ -24,9 +24,9 @@ from typing import Any, TypeVar
 from osmia_broker.base.errors import StoreFailed, StoreFull, ValueRefused
 from osmia_broker.base.system_errors import in_words
 from osmia_broker.model.graph import ElementType
-from osmia_broker.state.filter import Filter
-from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.memory.filter import Filter
 from osmia_broker.state.rows import DEFINITION_TYPES
+from osmia_broker.state.rows.kinds import KINDS
 from osmia_broker.state.store_protocol import (
     LANES_MAX,
     Changes,
@@ -40,7 +40,7 @@ from osmia_broker.state.store_protocol import (
     Wanted,
     Written,
 )
-from osmia_broker.state.windows import rank_of
+from osmia_broker.state.tables.windows import rank_of
 from osmia_broker.store import schema, statements
 from osmia_broker.store.assemble import NEXT_DUE, READERS, Assembly, CorruptRow, due_of
 from osmia_broker.store.creation import bring_up_to_date

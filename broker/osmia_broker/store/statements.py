@@ -23,11 +23,11 @@ from sqlalchemy import (
 )
 
 from osmia_broker.base.whole_numbers import INT64_MAX
-from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.rows import DEFINITION_TYPES, DUE_KINDS, JobState
+from osmia_broker.state.rows.kinds import KINDS, Kind
+from osmia_broker.state.rows.tasks import UserTask
 from osmia_broker.state.store_protocol import MATCHES_MAX, DueWanted, Lane
-from osmia_broker.state.task_rows import UserTask
-from osmia_broker.state.windows import NO_PRIORITY, key_of, priority_of
+from osmia_broker.state.tables.windows import NO_PRIORITY, key_of, priority_of
 from osmia_broker.store import schema
 from osmia_broker.store.dialects import among_keys, unpacked
 

@@ -25,7 +25,7 @@ from osmia.job import Job
 from osmia.results import Deployment
 from osmia.settings import WorkerOptions
 from osmia_broker.state import rows
-from osmia_broker.state.task_rows import UserTask
+from osmia_broker.state.rows.tasks import UserTask
 from osmia_broker.store.memory import MemoryStore
 from osmia_broker.store.sqlite import SqliteStore
 from osmia_broker.testing.cases import Case, play

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from osmia.job import AdHocResult, Job, TaskListenerResult
 from osmia.results import JobInfo
 from osmia_broker.settings.values import duration
-from osmia_broker.state.task_rows import UserTask
+from osmia_broker.state.rows.tasks import UserTask
 from osmia_broker.testing import stand_ins
 from osmia_broker.testing.case_selectors import elements_of, example_data, instance_of, job_of
 

@@ -9,7 +9,7 @@ from osmia_broker import feel
 from osmia_broker.base.counted import counted
 from osmia_broker.model import ElementType
 from osmia_broker.state.rows import Decision, DecisionEvaluation, Subscription
-from osmia_broker.state.task_rows import UserTask, UserTaskState
+from osmia_broker.state.rows.tasks import UserTask, UserTaskState
 from osmia_broker.testing.case_selectors import elements_of, fitting_incidents, instance_of, task_of
 from osmia_broker.testing.story import story
 from osmia_broker.testing.view import value_of

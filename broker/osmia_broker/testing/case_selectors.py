@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from osmia.results import JobInfo, JobState
 from osmia_broker.base import untrusted_xml
 from osmia_broker.state.rows import Incident
-from osmia_broker.state.task_rows import UserTask
+from osmia_broker.state.rows.tasks import UserTask
 from osmia_broker.testing.view import View
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from osmia.errors import InvalidState
-from osmia_broker.state.task_rows import UserTask, UserTaskState
+from osmia_broker.state.rows.tasks import UserTask, UserTaskState
 from osmia_broker.testing.case_acts import ACTS, complete_task
 from osmia_broker.testing.case_behaviors import Behavior
 from osmia_broker.testing.case_expectations import EXPECTATIONS

@@ -7,7 +7,7 @@ import msgspec
 from osmia_broker.base.counted import counted
 from osmia_broker.model import Process
 from osmia_broker.state.rows import ElementInstance, Incident, Job, JobState
-from osmia_broker.state.task_rows import UserTask
+from osmia_broker.state.rows.tasks import UserTask
 from osmia_broker.testing.clock import moment
 from osmia_broker.testing.view import View, finished, standing
 

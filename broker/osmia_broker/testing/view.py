@@ -9,7 +9,6 @@ import msgspec
 
 from osmia_broker.engine.resources import compile_resource
 from osmia_broker.model import ElementType, Process
-from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import (
     ElementInstance,
     Incident,
@@ -19,7 +18,8 @@ from osmia_broker.state.rows import (
     Variable,
     WaitingToken,
 )
-from osmia_broker.state.task_rows import UserTask
+from osmia_broker.state.rows.kinds import KINDS
+from osmia_broker.state.rows.tasks import UserTask
 from osmia_broker.store.memory import connect
 
 R = TypeVar("R")

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from osmia_broker.base.errors import InvalidArgument
-from osmia_broker.state.batch_rows import BatchType
+from osmia_broker.state.rows.batches import BatchType
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import DECISION_INSTANCES, INCIDENTS, JOBS, PROCESS_INSTANCES
 from osmia_broker.store.read.search import filters

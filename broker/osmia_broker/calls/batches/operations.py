@@ -22,7 +22,7 @@ from osmia_broker.engine.commands.batches import (
     StartBatch,
     SuspendBatch,
 )
-from osmia_broker.state.batch_rows import BatchType
+from osmia_broker.state.rows.batches import BatchType
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import PROCESS_INSTANCES
 from osmia_broker.store.read.search.search import get

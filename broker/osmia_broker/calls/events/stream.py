@@ -17,7 +17,7 @@ from osmia_broker.base.errors import InvalidArgument, OsmiaError, OutOfRange, Ov
 from osmia_broker.engine.answers import EventLogState
 from osmia_broker.engine.commands.event_log import DropEvents, RecordEvents, StopRecording
 from osmia_broker.partition import Clock, Listener, Partition
-from osmia_broker.state.event_rows import LoggedEvent
+from osmia_broker.state.rows.event_log import LoggedEvent
 from osmia_broker.state.store_protocol import RowValues
 from osmia_broker.store.read import EventFilter, Reader, Slice
 from osmia_broker.store.read.lists.events import cut

@@ -12,7 +12,7 @@ from osmia_broker.engine.commands.tasks import (
 )
 from osmia_broker.engine.elements.user_tasks import PRIORITY_MAX
 from osmia_broker.engine.tasks.listeners import EVENTS
-from osmia_broker.state.task_rows import GlobalTaskListener
+from osmia_broker.state.rows.tasks import GlobalTaskListener
 
 ID_CHARACTERS = 256  # of a global task listener
 ALL_EVENTS = "all"  #: the event type that stands for every one

@@ -7,7 +7,7 @@ import msgspec
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.model import RESERVED_HEADERS
 from osmia_broker.state.rows import JobKind
-from osmia_broker.state.task_rows import rfc3339
+from osmia_broker.state.rows.tasks import rfc3339
 
 _TEXTS = ("action", "assignee")
 _DATES = ("dueDate", "followUpDate")

@@ -21,7 +21,7 @@ from osmia_broker.engine.commands.tasks import (
     UndoUserTask,
 )
 from osmia_broker.state.json_text import Digits, document
-from osmia_broker.state.task_rows import ProposalState, TaskProposal
+from osmia_broker.state.rows.tasks import ProposalState, TaskProposal
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.deployed import files
 from osmia_broker.store.read.entities.variables import SCOPES, WHOLE_EFFECTIVE_VARIABLES

@@ -10,7 +10,7 @@ import msgspec
 
 from osmia_broker.engine.commands.tasks import Actor, TaskPolicy
 from osmia_broker.engine.tasks.policy import CANDIDATES_MAY, Right, forbidden, is_allowed
-from osmia_broker.state.event_rows import LoggedEvent
+from osmia_broker.state.rows.event_log import LoggedEvent
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import USER_TASKS
 from osmia_broker.store.read.entities.task_readers import CANDIDATE_GROUP, CANDIDATE_USER, IS_FOR_EVERYBODY, TASK, USER

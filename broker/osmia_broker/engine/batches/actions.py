@@ -23,8 +23,8 @@ from osmia_broker.engine.resolution import resolve_incident
 from osmia_broker.engine.suspension.suspending import resume_process_instance, suspend_process_instance
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import ElementType
-from osmia_broker.state.batch_rows import BatchItem, BatchType
 from osmia_broker.state.rows import ElementInstance
+from osmia_broker.state.rows.batches import BatchItem, BatchType
 
 Action = Callable[[Turn, BatchPlan, BatchItem], None]
 

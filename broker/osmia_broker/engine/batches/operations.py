@@ -38,7 +38,7 @@ from osmia_broker.engine.engine import handles
 from osmia_broker.engine.follow_ups import carries_out, leave_follow_up, when_stopped
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.turn import Turn
-from osmia_broker.state.batch_rows import BatchItem, BatchItemState, BatchOperation, BatchState
+from osmia_broker.state.rows.batches import BatchItem, BatchItemState, BatchOperation, BatchState
 
 SLICE_ITEMS = 50  # in one turn; about what a turn can carry out
 # Time for the next items of a batch operation that is being created. A crash in the middle of it leaves nobody who would go on.

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from osmia_broker.engine.commands import Command
 from osmia_broker.engine.outbox import send
 from osmia_broker.engine.turn import Turn
-from osmia_broker.state.batch_rows import BatchItem, BatchOperation, BatchState, BatchType
 from osmia_broker.state.partitioning import partition_of_key
+from osmia_broker.state.rows.batches import BatchItem, BatchOperation, BatchState, BatchType
 
 
 class ShareBatch(Command, frozen=True, gc=False):

@@ -9,7 +9,7 @@ from typing import ClassVar
 import msgspec
 
 from osmia_broker.engine.tasks.listener_results import TaskListenerResult
-from osmia_broker.state.definitions import Compiled
+from osmia_broker.state.tables.definitions import Compiled
 
 Variables = dict[str, str]  #: names to JSON texts: a document split at its top level
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 import msgspec
 
 from osmia_broker.engine.commands import Command
-from osmia_broker.state.batch_rows import BatchType
+from osmia_broker.state.rows.batches import BatchType
 
 
 class BatchPlan(msgspec.Struct, frozen=True, omit_defaults=True):

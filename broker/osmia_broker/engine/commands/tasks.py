@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from osmia_broker.engine.commands import Command, Variables
-from osmia_broker.state.task_rows import Channel, ProposalState, TaskProposal
+from osmia_broker.state.rows.tasks import Channel, ProposalState, TaskProposal
 
 
 class TaskPolicy(StrEnum):
@@ -190,7 +190,7 @@ class ProposeForUserTask(Command, frozen=True, gc=False):
 class AnswerTaskProposal(Command, frozen=True, gc=False):
     """Write the answer to *proposal*; with ACCEPTED, complete its task with *variables* in the same step.
 
-    *proposal* is the row that was read; all commits with keys below *read_key* had been read by then (`state/answered.py`).
+    *proposal* is the row that was read; all commits with keys below *read_key* had been read by then (`state/tables/answered.py`).
     *ticket* and the answer are as those of `AssignUserTask`.
     """
 

@@ -33,7 +33,7 @@ from osmia_broker.model import RESERVED_HEADERS, USER_TASK_JOB_TYPE
 from osmia_broker.model.expressions import Expression, Static
 from osmia_broker.model.graph import Element, ElementType, UserTaskDefinition
 from osmia_broker.state.rows import ElementInstance, ErrorType
-from osmia_broker.state.task_rows import UserTaskState
+from osmia_broker.state.rows.tasks import UserTaskState
 
 _CREATED = UserTaskState.CREATED  # a name of its own: Python 3.11 finds a member in an enum slowly
 USER_TASK_RETRIES = 1

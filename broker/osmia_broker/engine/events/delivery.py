@@ -20,9 +20,9 @@ from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.new_instances import take_traceparent
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import Element
-from osmia_broker.state.definition_rows import SubscriptionKind
-from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.state.rows import ElementInstance, Message, StartSubscription, Subscription
+from osmia_broker.state.rows.definitions import SubscriptionKind
+from osmia_broker.state.rows.history import MessageCorrelation
 
 # Events that wait behind an incident of a process instance. Later ones pass it by, and kept messages stay kept.
 WAITING_MAX = 100

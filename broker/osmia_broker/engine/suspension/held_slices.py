@@ -13,8 +13,8 @@ from osmia_broker.engine.commands.inner import FollowSuspension, MeetKeptMessage
 from osmia_broker.engine.follow_ups import leave_follow_up
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.timers import LATEST_MS
+from osmia_broker.state.memory.table import Table
 from osmia_broker.state.rows import FollowUp, Job, JobState, Timer
-from osmia_broker.state.table import Table
 
 ROWS_PER_SLICE = 500  # about 5 ms
 HOLD = -1  #: the order to hold rows; any other moves their due times by so many milliseconds and releases them

@@ -13,7 +13,7 @@ from osmia_broker.engine.commands.tasks import (
 )
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.turn import Turn
-from osmia_broker.state.task_rows import GlobalTaskListener
+from osmia_broker.state.rows.tasks import GlobalTaskListener
 
 
 @handles(CreateGlobalTaskListener)

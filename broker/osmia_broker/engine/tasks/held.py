@@ -18,7 +18,7 @@ from osmia_broker.engine.tasks.policy import Right
 from osmia_broker.engine.tasks.rows import note_event
 from osmia_broker.engine.turn import Turn
 from osmia_broker.state.rows import ElementInstance, FollowUp
-from osmia_broker.state.task_rows import TaskOperation, UserTask, UserTaskState
+from osmia_broker.state.rows.tasks import TaskOperation, UserTask, UserTaskState
 
 _command_of = msgspec.json.Decoder(CompleteHeldTask).decode
 UNDO = "undo"  #: the action in the history of the task

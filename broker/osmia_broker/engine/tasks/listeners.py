@@ -37,7 +37,7 @@ from osmia_broker.engine.tasks.rows import (
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model import RESERVED_HEADERS, TASK_LISTENER_EVENTS
 from osmia_broker.state.rows import ElementInstance, JobKind, JobState
-from osmia_broker.state.task_rows import TaskOperation, TaskProposal, TaskTransition, UserTask, UserTaskState
+from osmia_broker.state.rows.tasks import TaskOperation, TaskProposal, TaskTransition, UserTask, UserTaskState
 
 CREATING, ASSIGNING, UPDATING, COMPLETING, CANCELING = EVENTS = TASK_LISTENER_EVENTS
 MAY_BE_DENIED = {ASSIGNING: "Assignment", UPDATING: "Update", COMPLETING: "Completion"}  #: the word in the refusal

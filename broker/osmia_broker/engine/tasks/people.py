@@ -40,7 +40,7 @@ from osmia_broker.engine.tasks.policy import Right, refuse_stranger
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local
 from osmia_broker.state.rows import ElementInstance, Job, JobKind
-from osmia_broker.state.task_rows import (
+from osmia_broker.state.rows.tasks import (
     NO_TIME_MS,
     SavedTaskFilter,
     TaskComment,

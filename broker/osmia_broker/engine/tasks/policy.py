@@ -11,7 +11,7 @@ from enum import StrEnum
 from osmia_broker.base.errors import Forbidden
 from osmia_broker.engine.commands.tasks import Actor, TaskPolicy
 from osmia_broker.engine.tasks.rows import texts_of
-from osmia_broker.state.task_rows import UserTask
+from osmia_broker.state.rows.tasks import UserTask
 
 
 class Right(StrEnum):

@@ -14,7 +14,7 @@ from osmia_broker.engine.tasks.people import change_or_refuse, changeable_task, 
 from osmia_broker.engine.tasks.policy import Right
 from osmia_broker.engine.tasks.rows import note_event, write_answer
 from osmia_broker.engine.turn import Turn
-from osmia_broker.state.task_rows import ProposalState, TaskOperation, TaskProposal
+from osmia_broker.state.rows.tasks import ProposalState, TaskOperation, TaskProposal
 
 
 @handles(ProposeForUserTask)

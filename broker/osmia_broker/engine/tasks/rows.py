@@ -12,8 +12,7 @@ from osmia_broker.engine.elements.dates import moment_ms
 from osmia_broker.engine.incidents import MESSAGE_CHARACTERS
 from osmia_broker.engine.turn import Turn
 from osmia_broker.state.rows import ElementInstance
-from osmia_broker.state.storable import storable
-from osmia_broker.state.task_rows import (
+from osmia_broker.state.rows.tasks import (
     ENDED,
     REMOVED,
     STANDS,
@@ -26,6 +25,7 @@ from osmia_broker.state.task_rows import (
     UserTask,
     UserTaskState,
 )
+from osmia_broker.state.storable import storable
 
 Changes = dict[str, Any]  #: values by attribute, named as in the REST API
 Diff = dict[str, tuple[Any, Any]]  #: (old, new) by attribute

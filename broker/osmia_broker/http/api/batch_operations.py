@@ -12,7 +12,7 @@ from osmia_broker.http.job_bodies import JobChanges
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.searching import filter_schema, serve_get, serve_search
 from osmia_broker.http.types import Body, Empty, Key
-from osmia_broker.state.batch_rows import BatchType
+from osmia_broker.state.rows.batches import BatchType
 from osmia_broker.store.read.entities import (
     DECISION_INSTANCES,
     JOBS,

@@ -9,7 +9,7 @@ from osmia_broker.http.described import AnyJson, one_of, schema
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.searching import item_type, serve_search
 from osmia_broker.http.types import Body, Item, Text, json_text
-from osmia_broker.state.batch_rows import ClusterVariable
+from osmia_broker.state.rows.batches import ClusterVariable
 from osmia_broker.store.read.entities.cluster_variables import WHOLE_CLUSTER_VARIABLES
 
 TAG = "Cluster variable"

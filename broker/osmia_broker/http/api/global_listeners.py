@@ -12,7 +12,7 @@ from osmia_broker.http.described import Name, Positive32, one_of, schema
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.searching import item_type, serve_search
 from osmia_broker.http.types import Body, Item, Text
-from osmia_broker.state.task_rows import GlobalTaskListener
+from osmia_broker.state.rows.tasks import GlobalTaskListener
 from osmia_broker.store.read.entities import GLOBAL_TASK_LISTENERS
 
 TAG = "Global listener"

@@ -6,7 +6,7 @@ from osmia_broker.calls.tasks.proposals import Undecided
 from osmia_broker.http.described import FreeObject, GivenVariables
 from osmia_broker.http.operation import OWN, Call, operation
 from osmia_broker.http.types import Body, Item, Key, Text, variables_text
-from osmia_broker.state.task_rows import TaskProposal
+from osmia_broker.state.rows.tasks import TaskProposal
 from osmia_broker.store.read.search.values import moment
 
 TAG = "Proposal"

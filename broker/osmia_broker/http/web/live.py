@@ -18,12 +18,12 @@ from functools import cache
 from random import random
 
 from osmia_broker.partition import Listener
-from osmia_broker.state.batch_rows import BatchOperation
-from osmia_broker.state.definition_rows import Decision, ProcessDefinition
-from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import Incident, InstanceOrigin
+from osmia_broker.state.rows.batches import BatchOperation
+from osmia_broker.state.rows.definitions import Decision, ProcessDefinition
+from osmia_broker.state.rows.kinds import KINDS
+from osmia_broker.state.rows.tasks import TaskComment, TaskEvent, TaskProposal, TaskSnooze, UserTask
 from osmia_broker.state.store_protocol import Changes
-from osmia_broker.state.task_rows import TaskComment, TaskEvent, TaskProposal, TaskSnooze, UserTask
 
 PAGES_MAX = 2_000
 TOPICS_MAX = 32  # that one page may ask for

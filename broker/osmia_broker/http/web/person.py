@@ -11,7 +11,7 @@ from osmia_broker.auth import User
 from osmia_broker.auth.user import NAME_CHARACTERS_MAX, is_name
 from osmia_broker.calls import Caller
 from osmia_broker.calls.caller import GROUPS_METADATA, USER_METADATA
-from osmia_broker.state.task_rows import Channel
+from osmia_broker.state.rows.tasks import Channel
 
 COOKIE = "osmia_person"
 DEFAULT_USER = "demo"

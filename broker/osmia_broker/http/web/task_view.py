@@ -11,7 +11,7 @@ from osmia_broker.base.errors import NotFound
 from osmia_broker.http.document_references import CAMUNDA, TYPE
 from osmia_broker.http.web.task_list import seen, suspended_instances
 from osmia_broker.http.web.visit import Visit
-from osmia_broker.state.task_rows import Channel, ProposalState, TaskProposal
+from osmia_broker.state.rows.tasks import Channel, ProposalState, TaskProposal
 from osmia_broker.store.read.deployed import files
 from osmia_broker.store.read.entities.variables import EFFECTIVE_VARIABLES, SCOPES, WHOLE_EFFECTIVE_VARIABLES
 from osmia_broker.store.read.search.entity import Item

@@ -22,9 +22,9 @@ from typing import Any
 
 from sqlalchemy import Table
 
-from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.rows.kinds import KINDS
+from osmia_broker.state.rows.tasks import UserTask
 from osmia_broker.state.store_protocol import Changes, RowValues
-from osmia_broker.state.task_rows import UserTask
 from osmia_broker.store import schema, statements
 from osmia_broker.store.postgres.dialect import Parameters, embedded, packed, quoted
 from osmia_broker.store.postgres.lease import Place

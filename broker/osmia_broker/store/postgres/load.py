@@ -12,10 +12,10 @@ from typing import Any, Protocol
 
 import msgspec
 
-from osmia_broker.state.kinds import KINDS, Kind
+from osmia_broker.state.rows.kinds import KINDS, Kind
 from osmia_broker.state.storable import is_storable
 from osmia_broker.state.store_protocol import LANES_MAX, DueWanted, Loaded, RowValues, Wanted
-from osmia_broker.state.windows import rank_of
+from osmia_broker.state.tables.windows import rank_of
 from osmia_broker.store import schema, statements
 from osmia_broker.store.assemble import NEXT_DUE, Assembly, due_of
 from osmia_broker.store.postgres.dialect import Parameters, as_rows, embedded, packed

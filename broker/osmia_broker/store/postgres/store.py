@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 from osmia_broker.base.addresses import without_password
 from osmia_broker.base.errors import LeaseHeld, StoreFailed, StoreFull, ValueRefused
-from osmia_broker.state.filter import Filter
-from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.memory.filter import Filter
 from osmia_broker.state.rows import DEFINITION_TYPES
+from osmia_broker.state.rows.kinds import KINDS
 from osmia_broker.state.store_protocol import Changes, Loaded, Start, Wanted, Written
 from osmia_broker.store import statements
 from osmia_broker.store.assemble import NEXT_DUE, READERS, CorruptRow, due_of

@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import and_, bindparam, func, select, text
 
 from osmia_broker.state.rows import FollowUp
-from osmia_broker.state.task_rows import UserTask
+from osmia_broker.state.rows.tasks import UserTask
 from osmia_broker.store import schema
 from osmia_broker.store.read.instances.instance_conditions import running_of
 from osmia_broker.store.read.lists.incidents import is_open as incident_is_open

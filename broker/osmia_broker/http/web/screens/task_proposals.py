@@ -8,7 +8,7 @@ from osmia_broker.http.web.screen import action
 from osmia_broker.http.web.screens.task_actions import TASK, back_to, done_with, why_not
 from osmia_broker.http.web.task_view import Draft, proposed_values, read_task
 from osmia_broker.http.web.visit import Visit
-from osmia_broker.state.task_rows import ProposalState, TaskProposal
+from osmia_broker.state.rows.tasks import ProposalState, TaskProposal
 from osmia_broker.store.read.tasks.task_proposals import proposal
 
 PROPOSAL = TASK + "/proposals/{proposal_key:int}"

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Select, bindparam, select
 
 from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
-from osmia_broker.state.task_rows import UserTask
+from osmia_broker.state.rows.tasks import UserTask
 from osmia_broker.store import schema
 from osmia_broker.store.read.deployed.start_forms import EMBEDDED, embedded_form, form_of_element, start_form
 from osmia_broker.store.read.search.entity import Item

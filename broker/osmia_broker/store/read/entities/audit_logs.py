@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, literal_column, select, union_all
 
-from osmia_broker.state.history_rows import AuditEntity, AuditEntry, AuditOperation
 from osmia_broker.state.rows import Decision
-from osmia_broker.state.task_rows import Channel, TaskEvent, TaskOperation, UserTask
+from osmia_broker.state.rows.history import AuditEntity, AuditEntry, AuditOperation
+from osmia_broker.state.rows.tasks import Channel, TaskEvent, TaskOperation, UserTask
 from osmia_broker.store import schema
 from osmia_broker.store.read.entities import beside, task_readers
 from osmia_broker.store.read.entities.batches import TYPES

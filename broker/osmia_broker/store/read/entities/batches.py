@@ -2,7 +2,7 @@
 
 from sqlalchemy import and_, case, literal_column, or_
 
-from osmia_broker.state.batch_rows import (
+from osmia_broker.state.rows.batches import (
     BatchItem,
     BatchItemState,
     BatchOperation,

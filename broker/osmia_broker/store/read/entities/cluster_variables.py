@@ -3,7 +3,7 @@
 import msgspec
 from sqlalchemy import literal_column
 
-from osmia_broker.state.batch_rows import ClusterVariable
+from osmia_broker.state.rows.batches import ClusterVariable
 from osmia_broker.store import schema
 from osmia_broker.store.read.entities.variables import values_of
 from osmia_broker.store.read.search.entity import Entity

@@ -1,6 +1,6 @@
 """Messages that have reached an event: the history of subscriptions."""
 
-from osmia_broker.state.history_rows import MessageCorrelation
+from osmia_broker.state.rows.history import MessageCorrelation
 from osmia_broker.store import schema
 from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.search.entity import Entity

@@ -3,7 +3,7 @@
 from sqlalchemy import and_, literal_column
 
 from osmia_broker.model import TASK_LISTENER_EVENTS
-from osmia_broker.state.task_rows import GlobalTaskListener
+from osmia_broker.state.rows.tasks import GlobalTaskListener
 from osmia_broker.store import schema
 from osmia_broker.store.read.entities.beside import texts
 from osmia_broker.store.read.search.entity import Entity

@@ -17,8 +17,8 @@ from sqlalchemy import (
     union_all,
 )
 
-from osmia_broker.state.batch_rows import BatchItem
 from osmia_broker.state.rows import RUNNING, ElementState, InstanceOrigin
+from osmia_broker.state.rows.batches import BatchItem
 from osmia_broker.store import schema
 from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.instances.instance_conditions import definitions_with_instances

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import FromClause, Select, and_, case, literal_column, not_, select, true, union_all
 
-from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.state.rows import StartSubscription, Subscription, SubscriptionKind
+from osmia_broker.state.rows.history import MessageCorrelation
 from osmia_broker.store import schema
 from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.search.entity import Entity, Head

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import FromClause, Select, and_, bindparam, false, literal_column, select
 from sqlalchemy import text as text_of_schema
 
-from osmia_broker.state.task_rows import ENDED, REMOVED, STANDS, TaskCandidate, UserTask
+from osmia_broker.state.rows.tasks import ENDED, REMOVED, STANDS, TaskCandidate, UserTask
 from osmia_broker.store import schema
 from osmia_broker.store.read.search.fields import Column, Condition, Field, Nested, flag, maybe, text
 from osmia_broker.store.read.search.filters import Leaf

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, liter
 from sqlalchemy import text as text_of_schema
 
 from osmia_broker.state.rows import RUNNING
-from osmia_broker.state.task_rows import UserTask, UserTaskState, rfc3339
+from osmia_broker.state.rows.tasks import UserTask, UserTaskState, rfc3339
 from osmia_broker.store import schema
 from osmia_broker.store.read.entities import beside, task_readers
 from osmia_broker.store.read.entities.jobs import headers

@@ -7,7 +7,7 @@ from sqlalchemy import Select, case, literal_column, select, union_all
 
 from osmia_broker.model import USER_TASK_JOB_TYPE
 from osmia_broker.state.rows import Job, Subscription, Timer
-from osmia_broker.state.task_rows import UserTask
+from osmia_broker.state.rows.tasks import UserTask
 from osmia_broker.store import schema
 from osmia_broker.store.read.deployed.element_names import Condition
 from osmia_broker.store.read.entities import beside

@@ -6,8 +6,8 @@ import msgspec
 from sqlalchemy import and_, bindparam, case, func, or_, select
 
 from osmia_broker.model import ElementType
-from osmia_broker.state.event_rows import EventKind, LoggedEvent
 from osmia_broker.state.rows import CalledInstance
+from osmia_broker.state.rows.event_log import EventKind, LoggedEvent
 from osmia_broker.store import schema
 from osmia_broker.store.read.instances.element_conditions import is_open, is_stopped, number_of, of_instance
 from osmia_broker.store.read.sources import Sources, of_all, of_key, question

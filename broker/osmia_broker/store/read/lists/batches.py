@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from osmia_broker.state.batch_rows import BatchItem, BatchOperation
+from osmia_broker.state.rows.batches import BatchItem, BatchOperation
 from osmia_broker.store.read.entities import BATCH_ITEMS, BATCH_OPERATIONS
 from osmia_broker.store.read.lists.pages import Page
 from osmia_broker.store.read.lists.stored import Rows, among, page_of

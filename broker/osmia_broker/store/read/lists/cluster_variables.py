@@ -1,6 +1,6 @@
 """The list of cluster variables by their names: the search of `entities/cluster_variables.py` with rows."""
 
-from osmia_broker.state.batch_rows import ClusterVariable
+from osmia_broker.state.rows.batches import ClusterVariable
 from osmia_broker.store.read.entities.cluster_variables import WHOLE_CLUSTER_VARIABLES
 from osmia_broker.store.read.lists.pages import Page
 from osmia_broker.store.read.lists.stored import Rows, page_of

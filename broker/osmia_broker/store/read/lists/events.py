@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 from sqlalchemy import Select, bindparam, func, select
 
-from osmia_broker.state.event_rows import EventKind, LoggedEvent
+from osmia_broker.state.rows.event_log import EventKind, LoggedEvent
 from osmia_broker.store import schema
 from osmia_broker.store.read.lists.pages import PAGE_BYTES_MAX, size_of_texts
 from osmia_broker.store.read.sources import Sources, of_cluster, question

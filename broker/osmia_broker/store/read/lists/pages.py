@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from osmia_broker.base.errors import InvalidArgument
-from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.rows.kinds import KINDS
 
 ITEMS_DEFAULT = 50
 ITEMS_MAX = 1_000

@@ -20,7 +20,7 @@ from osmia_broker.state.rows import (
     InstanceOrigin,
     ProcessDefinition,
 )
-from osmia_broker.state.task_rows import UserTask
+from osmia_broker.state.rows.tasks import UserTask
 from osmia_broker.store import schema
 from osmia_broker.store.assemble import READERS, CorruptRow
 from osmia_broker.store.read.deployed.element_names import Names

@@ -6,8 +6,8 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Select
 
-from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import ProcessDefinition
+from osmia_broker.state.rows.kinds import KINDS
 from osmia_broker.store import schema
 from osmia_broker.store.read.lists import pages
 from osmia_broker.store.read.lists.pages import Page

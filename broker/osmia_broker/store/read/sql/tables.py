@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Select, select
 
-from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import Row
+from osmia_broker.state.rows.kinds import KINDS
 from osmia_broker.store import schema
 from osmia_broker.store.assemble import READERS, CorruptRow
 

@@ -3,7 +3,7 @@
 import msgspec
 from sqlalchemy import bindparam, select
 
-from osmia_broker.state.task_rows import SavedTaskFilter
+from osmia_broker.state.rows.tasks import SavedTaskFilter
 from osmia_broker.store import schema
 from osmia_broker.store.read.sources import Sources, of_cluster, question
 

@@ -5,7 +5,7 @@ from sqlalchemy import bindparam, literal_column, select
 
 from osmia_broker.base.errors import NotFound
 from osmia_broker.state.rows import FollowUp
-from osmia_broker.state.task_rows import TaskEvent, TaskProposal
+from osmia_broker.state.rows.tasks import TaskEvent, TaskProposal
 from osmia_broker.store import schema
 from osmia_broker.store.read.sources import Sources, of_key, question
 

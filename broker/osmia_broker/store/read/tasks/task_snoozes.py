@@ -8,7 +8,7 @@ from itertools import chain, zip_longest
 import msgspec
 from sqlalchemy import bindparam, or_, select
 
-from osmia_broker.state.task_rows import NO_TIME_MS, TaskComment, TaskEvent, TaskSnooze, UserTask
+from osmia_broker.state.rows.tasks import NO_TIME_MS, TaskComment, TaskEvent, TaskSnooze, UserTask
 from osmia_broker.store import schema
 from osmia_broker.store.read.sources import Sources, of_all, question
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import bindparam, select
 
-from osmia_broker.state.task_rows import UserTask
+from osmia_broker.state.rows.tasks import UserTask
 from osmia_broker.store import schema
 from osmia_broker.store.read.instances import instance_views
 from osmia_broker.store.read.sources import Sources, no_such, of_key, question

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import bindparam, select
 
-from osmia_broker.state.task_rows import TaskComment, TaskDraft, TaskEvent, UserTask
+from osmia_broker.state.rows.tasks import TaskComment, TaskDraft, TaskEvent, UserTask
 from osmia_broker.store import schema
 from osmia_broker.store.read.lists import pages
 from osmia_broker.store.read.lists.pages import Page

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import astuple
 
-from osmia_broker.state.event_rows import EventRecording, LoggedEvent
-from osmia_broker.state.journal import Journal
+from osmia_broker.state.memory.journal import Journal
+from osmia_broker.state.rows.event_log import EventRecording, LoggedEvent
 from osmia_broker.state.store_protocol import RowValues
 
 

@@ -1,8 +1,8 @@
-"""The rows of batch operations and of cluster variables: the part of the data dictionary (`rows`) that serves operators."""
+"""The rows of batch operations and of cluster variables: they serve operators."""
 
 from enum import StrEnum
 
-from osmia_broker.state.kinds import Changing, StoredRow, stored
+from osmia_broker.state.rows.kinds import Changing, StoredRow, stored
 
 
 class BatchType(StrEnum):

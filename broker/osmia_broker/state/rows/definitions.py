@@ -1,8 +1,8 @@
-"""The rows of what was deployed: the part of the data dictionary (`rows`) that is in memory as a whole."""
+"""The rows of what was deployed. Definitions are in memory as a whole, the bytes of files never are."""
 
 from enum import StrEnum
 
-from osmia_broker.state.kinds import Changing, StoredRow, stored
+from osmia_broker.state.rows.kinds import Changing, StoredRow, stored
 
 
 class SubscriptionKind(StrEnum):
@@ -90,3 +90,11 @@ class Form(StoredRow):
     deployed_ms: int
     deleted_ms: Changing[int] = 0
     version_tag: str = ""
+
+
+@stored("resources", primary_key=("checksum",))
+class Resource(StoredRow):
+    """The bytes of a deployed file, kept once however many definitions and versions refer to it."""
+
+    checksum: str  # SHA-256, hexadecimal
+    content: bytes

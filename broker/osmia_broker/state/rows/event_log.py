@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from osmia_broker.state.kinds import Changing, StoredRow, stored
+from osmia_broker.state.rows.kinds import Changing, StoredRow, stored
 
 
 class EventKind(StrEnum):

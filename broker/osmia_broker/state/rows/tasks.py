@@ -1,4 +1,4 @@
-"""The rows of user tasks: the part of the data dictionary (`rows`) that is about work for people.
+"""The rows of user tasks: work for people.
 
 A user task lives in memory with its process instance. Its candidates, its history, its comments, drafts, proposals and snoozes are only ever written
 (`notes`), and so are the filters that people save: the engine never reads them, so they cost neither memory nor a load.
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from osmia_broker.base.whole_numbers import INT64_MAX
-from osmia_broker.state.kinds import MIGRATED, Changing, StoredRow, stored
+from osmia_broker.state.rows.kinds import MIGRATED, Changing, StoredRow, stored
 
 
 class UserTaskState(StrEnum):

@@ -8,8 +8,8 @@ from typing import Any
 
 from msgspec.structs import astuple
 
-from osmia_broker.state.journal import Journal
-from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.memory.journal import Journal
+from osmia_broker.state.rows.kinds import KINDS
 from osmia_broker.state.store_protocol import RowValues
 
 

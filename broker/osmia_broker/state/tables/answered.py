@@ -6,7 +6,7 @@ they have read: all keys below it were in commits that they saw. The partition k
 
 from collections import deque
 
-from osmia_broker.state.journal import Journal
+from osmia_broker.state.memory.journal import Journal
 
 ANSWERS_MAX = 10_000  # that are remembered; who has read a proposal before so many others were answered reads it again
 

@@ -8,10 +8,10 @@ index anyway, and they share one statement.
 from collections.abc import Collection
 from typing import Any, Generic, TypeVar
 
-from osmia_broker.state.deadlines import Deadlines
-from osmia_broker.state.journal import Journal
-from osmia_broker.state.residency import Residency
-from osmia_broker.state.table import Table
+from osmia_broker.state.memory.deadlines import Deadlines
+from osmia_broker.state.memory.journal import Journal
+from osmia_broker.state.memory.residency import Residency
+from osmia_broker.state.memory.table import Table
 
 R = TypeVar("R")
 

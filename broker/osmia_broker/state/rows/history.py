@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from osmia_broker.state.kinds import StoredRow, stored
+from osmia_broker.state.rows.kinds import StoredRow, stored
 
 
 @stored("message_correlations", is_history=True)

@@ -3,15 +3,26 @@
 from functools import lru_cache
 from typing import Any
 
-from osmia_broker.state.deadlines import Deadlines
-from osmia_broker.state.job_flow import FlowControl
-from osmia_broker.state.job_flow_row import JobFlow
-from osmia_broker.state.journal import Journal
-from osmia_broker.state.residency import Residency
+from osmia_broker.state.memory.deadlines import Deadlines
+from osmia_broker.state.memory.journal import Journal
+from osmia_broker.state.memory.residency import Residency
+from osmia_broker.state.memory.table import Table
 from osmia_broker.state.rows import Job, JobState
+from osmia_broker.state.rows.job_flow import JobFlow
 from osmia_broker.state.store_protocol import Lane, Wanted
-from osmia_broker.state.table import Table
-from osmia_broker.state.windows import FIRST, ByTurns, InOrder, Place, Window, Windows, ends_of, key_of, put_back, rank
+from osmia_broker.state.tables.job_flow import FlowControl
+from osmia_broker.state.tables.windows import (
+    FIRST,
+    ByTurns,
+    InOrder,
+    Place,
+    Window,
+    Windows,
+    ends_of,
+    key_of,
+    put_back,
+    rank,
+)
 
 COLD_JOBS_MAX = 100  #: process instances that one look for jobs may load at a time, however small they are
 #: Bytes of resident instances beyond which a look loads no more: an answer holds no more.

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from osmia_broker.state.batch_rows import ClusterVariable
-from osmia_broker.state.journal import Journal
-from osmia_broker.state.whole_table import WholeTable
+from osmia_broker.state.memory.journal import Journal
+from osmia_broker.state.memory.whole_table import WholeTable
+from osmia_broker.state.rows.batches import ClusterVariable
 
 
 class ClusterVariables(WholeTable[ClusterVariable]):

@@ -1,10 +1,10 @@
 """Tokens that wait at joining gateways, found by gateway and flow."""
 
-from osmia_broker.state.deadlines import Deadlines
-from osmia_broker.state.journal import Journal
-from osmia_broker.state.residency import Residency
+from osmia_broker.state.memory.deadlines import Deadlines
+from osmia_broker.state.memory.journal import Journal
+from osmia_broker.state.memory.residency import Residency
+from osmia_broker.state.memory.table import Table
 from osmia_broker.state.rows import WaitingToken
-from osmia_broker.state.table import Table
 
 Waiting = dict[str, dict[int, WaitingToken]]  #: by sequence flow, then by key
 

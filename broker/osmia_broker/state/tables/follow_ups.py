@@ -1,10 +1,10 @@
 """Follow-ups: their times are known apart from those of other rows that become due."""
 
-from osmia_broker.state.deadlines import Deadlines
-from osmia_broker.state.journal import Journal
-from osmia_broker.state.residency import Residency
+from osmia_broker.state.memory.deadlines import Deadlines
+from osmia_broker.state.memory.journal import Journal
+from osmia_broker.state.memory.residency import Residency
+from osmia_broker.state.memory.table import Table
 from osmia_broker.state.rows import FollowUp
-from osmia_broker.state.table import Table
 
 
 class FollowUpTable(Table[FollowUp]):

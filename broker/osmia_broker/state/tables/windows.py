@@ -11,10 +11,10 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from heapq import heapify, heappop, heappush
 
-from osmia_broker.state.job_flow import Turns
-from osmia_broker.state.journal import Journal
+from osmia_broker.state.memory.journal import Journal
 from osmia_broker.state.rows import Job
 from osmia_broker.state.store_protocol import LANES_MAX, WINDOW_JOBS, Lane, Wanted
+from osmia_broker.state.tables.job_flow import Turns
 
 #: Beyond so many times the size of a load, later jobs wait in the store until the window is worked off.
 WINDOW_LOADS = 4

@@ -4,10 +4,10 @@ from operator import attrgetter
 
 from msgspec.structs import replace
 
-from osmia_broker.state.index import Index
-from osmia_broker.state.journal import Journal
+from osmia_broker.state.memory.index import Index
+from osmia_broker.state.memory.journal import Journal
+from osmia_broker.state.memory.whole_table import WholeTable
 from osmia_broker.state.rows import StartSubscription, SubscriptionKind
-from osmia_broker.state.whole_table import WholeTable
 
 
 class StartSubscriptions(WholeTable[StartSubscription]):

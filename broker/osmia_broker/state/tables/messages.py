@@ -1,11 +1,11 @@
 """Kept messages, with a filter that knows which names and keys have none."""
 
-from osmia_broker.state.deadlines import Deadlines
-from osmia_broker.state.filter import Filter
-from osmia_broker.state.journal import Journal
-from osmia_broker.state.residency import Residency
+from osmia_broker.state.memory.deadlines import Deadlines
+from osmia_broker.state.memory.filter import Filter
+from osmia_broker.state.memory.journal import Journal
+from osmia_broker.state.memory.residency import Residency
+from osmia_broker.state.memory.table import Table
 from osmia_broker.state.rows import Message
-from osmia_broker.state.table import Table
 
 
 class MessageTable(Table[Message]):

@@ -2,12 +2,12 @@
 
 from operator import attrgetter
 
-from osmia_broker.state.deadlines import Deadlines
-from osmia_broker.state.index import Index
-from osmia_broker.state.journal import Journal
-from osmia_broker.state.residency import Residency
+from osmia_broker.state.memory.deadlines import Deadlines
+from osmia_broker.state.memory.index import Index
+from osmia_broker.state.memory.journal import Journal
+from osmia_broker.state.memory.residency import Residency
+from osmia_broker.state.memory.table import Table
 from osmia_broker.state.rows import Subscription, SubscriptionKind
-from osmia_broker.state.table import Table
 
 _CONDITION = SubscriptionKind.CONDITION
 

@@ -4,7 +4,7 @@ Only those that were called since the last start are counted, and only below the
 that call themselves in breadth without end; it may be too low, never too high.
 """
 
-from osmia_broker.state.journal import Journal
+from osmia_broker.state.memory.journal import Journal
 
 # Outermost callers that are known. The one that has not called for the longest time is forgotten first.
 TREES_MAX = 1_000

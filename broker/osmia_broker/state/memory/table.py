@@ -10,11 +10,11 @@ from typing import Any, Generic, TypeVar
 
 from msgspec.structs import astuple
 
-from osmia_broker.state.deadlines import Deadlines
-from osmia_broker.state.index import Index, enter_all, leave_all
-from osmia_broker.state.journal import Journal
-from osmia_broker.state.kinds import KINDS
-from osmia_broker.state.residency import ROW_BYTES, Residency
+from osmia_broker.state.memory.deadlines import Deadlines
+from osmia_broker.state.memory.index import Index, enter_all, leave_all
+from osmia_broker.state.memory.journal import Journal
+from osmia_broker.state.memory.residency import ROW_BYTES, Residency
+from osmia_broker.state.rows.kinds import KINDS
 from osmia_broker.state.store_protocol import RowValues
 
 R = TypeVar("R")

@@ -1,10 +1,10 @@
 """Element instances in memory, and those of them that are being terminated in slices."""
 
-from osmia_broker.state.deadlines import Deadlines
-from osmia_broker.state.journal import Journal
-from osmia_broker.state.residency import Residency
+from osmia_broker.state.memory.deadlines import Deadlines
+from osmia_broker.state.memory.journal import Journal
+from osmia_broker.state.memory.residency import Residency
+from osmia_broker.state.memory.table import Table
 from osmia_broker.state.rows import ElementInstance, ElementState
-from osmia_broker.state.table import Table
 
 _TERMINATING = ElementState.TERMINATING  # asked for each row: Python 3.11 finds a member in an enum slowly
 

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from osmia_broker.model.events import CREATE, UPDATE
-from osmia_broker.state.journal import Journal
-from osmia_broker.state.kinds import KINDS
-from osmia_broker.state.residency import Residency
+from osmia_broker.state.memory.journal import Journal
+from osmia_broker.state.memory.residency import Residency
+from osmia_broker.state.memory.table import take_values
 from osmia_broker.state.rows import Variable
+from osmia_broker.state.rows.kinds import KINDS
 from osmia_broker.state.store_protocol import RowValues
-from osmia_broker.state.table import take_values
 
 VARIABLE_BYTES = 500  #: of a variable besides its name and value
 

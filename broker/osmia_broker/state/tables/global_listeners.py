@@ -1,8 +1,8 @@
 """The global task listeners."""
 
-from osmia_broker.state.journal import Journal
-from osmia_broker.state.task_rows import GlobalTaskListener
-from osmia_broker.state.whole_table import WholeTable
+from osmia_broker.state.memory.journal import Journal
+from osmia_broker.state.memory.whole_table import WholeTable
+from osmia_broker.state.rows.tasks import GlobalTaskListener
 
 
 class GlobalTaskListeners(WholeTable[GlobalTaskListener]):

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
-from osmia_broker.state.journal import Journal
+from osmia_broker.state.memory.journal import Journal
+from osmia_broker.state.memory.table import take_values
 from osmia_broker.state.store_protocol import RowValues
-from osmia_broker.state.table import take_values
 
 R = TypeVar("R")
 

@@ -6,10 +6,10 @@ The jobs that workers hold are counted for every type, from the start of the par
 from collections import deque
 from collections.abc import Iterable
 
-from osmia_broker.state.job_flow_row import JobFlow
-from osmia_broker.state.journal import Journal
+from osmia_broker.state.memory.journal import Journal
+from osmia_broker.state.memory.whole_table import WholeTable
+from osmia_broker.state.rows.job_flow import JobFlow
 from osmia_broker.state.store_protocol import LANES_MAX
-from osmia_broker.state.whole_table import WholeTable
 
 SECOND_MS = 1_000
 UNLIMITED = 2**31

@@ -10,11 +10,11 @@ from typing import Any, Protocol, TypeVar
 from osmia_broker.base.errors import InvalidState
 from osmia_broker.model.extension_files import SUFFIX, ProcessExtensions, stem_of
 from osmia_broker.model.graph import Process
-from osmia_broker.state.journal import Journal
+from osmia_broker.state.memory.journal import Journal
+from osmia_broker.state.memory.whole_table import WholeTable
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
 from osmia_broker.state.store_protocol import RowValues, Start, Wanted
-from osmia_broker.state.whole_table import WholeTable
 
 #: Compiled models in memory, beyond those that one command needs. The least recently used one goes first.
 MODELS_MAX = 512
