@@ -1,41 +1,34 @@
 """The calls of `osmia.v1.Queries`: requests to questions of the read side, and answers to messages."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import Any
+from typing import TypeVar
 
 import msgspec
+from google.protobuf.message import Message
 
 from osmia_broker import __version__
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.base.untrusted_xml import Unreadable
 from osmia_broker.calls import Caller
-from osmia_broker.calls.checks import few, int64
+from osmia_broker.calls.checks import int64
 from osmia_broker.calls.processes.planned import plan
 from osmia_broker.gateway import query_messages
 from osmia_broker.gateway.items import Items
-from osmia_broker.gateway.query_messages import (
-    BATCH,
-    BATCH_TYPE,
-    EVALUATION,
-    INCIDENT,
-    INSTANCE,
-    ITEM,
-    JOB,
-    KIND,
-    SUBSCRIPTION,
-    TIMER,
-)
+from osmia_broker.gateway.questions import asked
 from osmia_broker.model import USER_TASK_JOB_TYPE
 from osmia_broker.model.diagrams import with_diagram
 from osmia_broker.partition import Submits
-from osmia_broker.store.read import Reader
+from osmia_broker.store.read import Page, Reader
 from osmia_broker.store.read.deployed import files
 from osmia_broker.store.read.entities import PROCESS_DEFINITIONS
 from osmia_broker.store.read.instances import instance_views
 from osmia_broker.store.read.search.search import get
 from osmia_proto import queries
+
+R = TypeVar("R")
+M = TypeVar("M", bound=Message)
 
 
 class Queries:
@@ -52,17 +45,9 @@ class Queries:
         self, request: queries.SearchProcessInstancesRequest
     ) -> queries.SearchProcessInstancesResponse:
         """List process instances, running and ended."""
-        page = await self._reader.process_instances(
-            bpmn_process_id=request.bpmn_process_id,
-            version=request.version,
-            process_definition_key=request.process_definition_key,
-            states=_names(queries.ProcessInstanceState, INSTANCE, request.states),
-            has_incident=request.has_incident if request.HasField("has_incident") else None,
-            parent_process_instance_key=request.parent_process_instance_key,
-            limit=request.limit,
-            after=request.after,
+        return await self._page(
+            request, self._reader.process_instances, query_messages.instance, queries.SearchProcessInstancesResponse
         )
-        return queries.SearchProcessInstancesResponse(items=map(query_messages.instance, page.items), next=page.next)
 
     async def GetProcessInstance(self, request: queries.GetProcessInstanceRequest) -> queries.ProcessInstance:
         """Return one process instance."""
@@ -72,43 +57,27 @@ class Queries:
         """List jobs, open and ended."""
         if request.user_tasks_only and request.type not in ("", USER_TASK_JOB_TYPE):
             return queries.SearchJobsResponse()
-        page = await self._reader.jobs(
-            key=request.key,
-            type=USER_TASK_JOB_TYPE if request.user_tasks_only else request.type,
-            process_instance_key=request.process_instance_key,
-            states=_names(queries.JobState, JOB, request.states),
-            limit=request.limit,
-            after=request.after,
-        )
+        question = asked(request)
+        if question.pop("user_tasks_only"):
+            question["type"] = USER_TASK_JOB_TYPE
+        page = await self._reader.jobs(**question)
         return queries.SearchJobsResponse(items=map(query_messages.job, page.items), next=page.next)
 
     async def SearchIncidents(self, request: queries.SearchIncidentsRequest) -> queries.SearchIncidentsResponse:
         """List incidents, open and resolved."""
-        page = await self._reader.incidents(
-            key=request.key,
-            process_instance_key=request.process_instance_key,
-            bpmn_process_id=request.bpmn_process_id,
-            error_type=request.error_type,
-            states=_names(queries.IncidentState, INCIDENT, request.states),
-            limit=request.limit,
-            after=request.after,
+        return await self._page(
+            request, self._reader.incidents, query_messages.incident, queries.SearchIncidentsResponse
         )
-        return queries.SearchIncidentsResponse(items=map(query_messages.incident, page.items), next=page.next)
 
     async def SearchProcessDefinitions(
         self, request: queries.SearchProcessDefinitionsRequest
     ) -> queries.SearchProcessDefinitionsResponse:
         """List deployed processes."""
-        page = await self._reader.process_definitions(
-            key=request.key,
-            bpmn_process_id=request.bpmn_process_id,
-            latest_only=request.latest_only,
-            with_draining=request.with_draining,
-            limit=request.limit,
-            after=request.after,
-        )
-        return queries.SearchProcessDefinitionsResponse(
-            items=map(query_messages.definition, page.items), next=page.next
+        return await self._page(
+            request,
+            self._reader.process_definitions,
+            query_messages.definition,
+            queries.SearchProcessDefinitionsResponse,
         )
 
     async def GetProcessXml(self, request: queries.GetProcessXmlRequest) -> queries.GetProcessXmlResponse:
@@ -126,84 +95,47 @@ class Queries:
         """List the variables of one process instance."""
         if not request.process_instance_key:
             raise InvalidArgument("Expected a process_instance_key, but found none")
-        page = await self._reader.variables(
-            request.process_instance_key,
-            scope_key=request.scope_key,
-            limit=request.limit,
-            after=request.after,
+        return await self._page(
+            request, self._reader.variables, query_messages.variable, queries.SearchVariablesResponse
         )
-        return queries.SearchVariablesResponse(items=map(query_messages.variable, page.items), next=page.next)
 
     async def SearchTimers(self, request: queries.SearchTimersRequest) -> queries.SearchTimersResponse:
         """List timers, waiting and ended."""
-        page = await self._reader.timers(
-            process_instance_key=request.process_instance_key,
-            element_id=request.element_id,
-            bpmn_process_id=request.bpmn_process_id,
-            of_start_event=request.of_start_event if request.HasField("of_start_event") else None,
-            states=_names(queries.TimerState, TIMER, request.states),
-            limit=request.limit,
-            after=request.after,
-        )
-        return queries.SearchTimersResponse(items=map(query_messages.timer, page.items), next=page.next)
+        return await self._page(request, self._reader.timers, query_messages.timer, queries.SearchTimersResponse)
 
     async def SearchSubscriptions(
         self, request: queries.SearchSubscriptionsRequest
     ) -> queries.SearchSubscriptionsResponse:
         """List subscriptions to messages, signals and conditions, open and ended."""
-        page = await self._reader.subscriptions(
-            process_instance_key=request.process_instance_key,
-            element_id=request.element_id,
-            bpmn_process_id=request.bpmn_process_id,
-            name=request.name,
-            correlation_key=request.correlation_key,
-            kinds=_names(queries.SubscriptionKind, KIND, request.kinds),
-            of_start_event=request.of_start_event if request.HasField("of_start_event") else None,
-            states=_names(queries.SubscriptionState, SUBSCRIPTION, request.states),
-            limit=request.limit,
-            after=request.after,
+        return await self._page(
+            request, self._reader.subscriptions, query_messages.subscription, queries.SearchSubscriptionsResponse
         )
-        return queries.SearchSubscriptionsResponse(items=map(query_messages.subscription, page.items), next=page.next)
 
     async def SearchMessages(self, request: queries.SearchMessagesRequest) -> queries.SearchMessagesResponse:
         """List the messages that are buffered now."""
-        page = await self._reader.messages(
-            name=request.name,
-            correlation_key=request.correlation_key,
-            message_id=request.message_id,
-            limit=request.limit,
-            after=request.after,
-        )
-        return queries.SearchMessagesResponse(items=map(query_messages.message, page.items), next=page.next)
+        return await self._page(request, self._reader.messages, query_messages.message, queries.SearchMessagesResponse)
 
     async def SearchDecisionEvaluations(
         self, request: queries.SearchDecisionEvaluationsRequest
     ) -> queries.SearchDecisionEvaluationsResponse:
         """List decisions that were evaluated."""
-        page = await self._reader.decision_evaluations(
-            key=request.key,
-            process_instance_key=request.process_instance_key,
-            decision_id=request.decision_id,
-            states=_names(queries.DecisionEvaluationState, EVALUATION, request.states),
-            limit=request.limit,
-            after=request.after,
-        )
-        return queries.SearchDecisionEvaluationsResponse(
-            items=map(query_messages.decision_evaluation, page.items), next=page.next
+        return await self._page(
+            request,
+            self._reader.decision_evaluations,
+            query_messages.decision_evaluation,
+            queries.SearchDecisionEvaluationsResponse,
         )
 
     async def SearchBatchOperations(
         self, request: queries.SearchBatchOperationsRequest
     ) -> queries.SearchBatchOperationsResponse:
         """List batch operations."""
-        page = await self._reader.batch_operations(
-            types=_names(queries.BatchOperationType, BATCH_TYPE, request.types),
-            states=_names(queries.BatchOperationState, BATCH, request.states),
-            limit=request.limit,
-            after=request.after,
+        return await self._page(
+            request,
+            self._reader.batch_operations,
+            query_messages.batch_operation,
+            queries.SearchBatchOperationsResponse,
         )
-        items = map(query_messages.batch_operation, page.items)
-        return queries.SearchBatchOperationsResponse(items=items, next=page.next)
 
     async def GetBatchOperation(self, request: queries.GetBatchOperationRequest) -> queries.BatchOperation:
         """Return one batch operation."""
@@ -213,25 +145,20 @@ class Queries:
         self, request: queries.SearchBatchOperationItemsRequest
     ) -> queries.SearchBatchOperationItemsResponse:
         """List the items of batch operations."""
-        page = await self._reader.batch_items(
-            batch_key=request.batch_operation_key,
-            process_instance_key=request.process_instance_key,
-            states=_names(queries.BatchOperationItemState, ITEM, request.states),
-            limit=request.limit,
-            after=request.after,
+        return await self._page(
+            request, self._reader.batch_items, query_messages.batch_item, queries.SearchBatchOperationItemsResponse
         )
-        items = map(query_messages.batch_item, page.items)
-        return queries.SearchBatchOperationItemsResponse(items=items, next=page.next)
 
     async def SearchClusterVariables(
         self, request: queries.SearchClusterVariablesRequest
     ) -> queries.SearchClusterVariablesResponse:
         """List cluster variables by their names."""
-        page = await self._reader.cluster_variables(
-            name_like=request.name_like, limit=request.limit, after=request.after
+        return await self._page(
+            request,
+            self._reader.cluster_variables,
+            query_messages.cluster_variable,
+            queries.SearchClusterVariablesResponse,
         )
-        items = map(query_messages.cluster_variable, page.items)
-        return queries.SearchClusterVariablesResponse(items=items, next=page.next)
 
     async def GetClusterVariable(self, request: queries.GetClusterVariableRequest) -> queries.ClusterVariable:
         """Return one cluster variable."""
@@ -298,16 +225,13 @@ class Queries:
             open_incidents=counts.incidents,
         )
 
-
-def _names(enum: Any, prefix: str, numbers: Sequence[int]) -> list[str]:
-    """Return the values of an enum in a request by the names that the rows use."""
-    few(_plural(prefix), numbers)
-    known = set(enum.values())
-    names = [enum.Name(number).removeprefix(prefix) if number in known else "UNSPECIFIED" for number in numbers]
-    if "UNSPECIFIED" in names:
-        raise InvalidArgument(f"Expected {_plural(prefix)} of {', '.join(enum.keys()[1:])}, but found {list(numbers)}")
-    return names
-
-
-def _plural(prefix: str) -> str:
-    return {KIND: "kinds", BATCH_TYPE: "types"}.get(prefix, "states")
+    async def _page(
+        self,
+        request: Message,
+        ask: Callable[..., Awaitable[Page[R]]],
+        item: Callable[[R], Message],
+        response: Callable[..., M],
+    ) -> M:
+        """Ask for the page that *request* wants, and put its items into a *response*."""
+        page = await ask(**asked(request))
+        return response(items=map(item, page.items), next=page.next)

@@ -41,7 +41,7 @@ async def find(sources: Sources, key: int) -> BatchOperation:
 async def search_items(
     sources: Sources,
     *,
-    batch_key: int = 0,
+    batch_operation_key: int = 0,
     process_instance_key: int = 0,
     states: Iterable[str] = (),
     limit: int = 0,
@@ -49,7 +49,7 @@ async def search_items(
 ) -> Page[BatchItem]:
     """List the items that pass every filter. An empty filter lets all pass."""
     asked = {
-        "batchOperationKey": batch_key,
+        "batchOperationKey": batch_operation_key,
         "processInstanceKey": process_instance_key,
         "state": among(states),
     }
