@@ -113,6 +113,20 @@ def test_what_was_unfolded_stays_so(page, work, unique):
     expect(region(page, "Variables").locator("details.fold > pre")).to_be_visible()
 
 
+def test_what_is_unfolded_while_an_update_comes_stays_so(page, work, unique):
+    work.deploy("start > ask:user > end", unique)
+    open_instance(page, work.create(unique, note="x" * 500))
+    page.evaluate("""async () => {
+        for (const details of document.querySelectorAll('#tokens-passed, details.fold')) {
+            const live = details.closest('[data-live]'), fresh = live.outerHTML;
+            details.open = true;
+            await htmx.swap({ text: fresh, target: `#${live.id}`, swap: 'outerMorph', sourceElement: live });
+        }
+    }""")
+    expect(region(page, "Tokens").get_by_text("start: 1 completed")).to_be_visible()
+    expect(region(page, "Variables").locator("details.fold > pre")).to_be_visible()
+
+
 def test_a_suspended_instance_waits_and_goes_on(page, work, unique):
     work.deploy(ASK, unique)
     open_instance(page, work.create(unique))

@@ -152,12 +152,13 @@ document.addEventListener('htmx:after:swap', () => document.querySelectorAll('ta
 
 const unfolded = new Set();
 
-document.addEventListener('toggle', (event) => {
-  const details = event.target;
-  if (!details.matches?.('#main details')) return;
-  if (details.matches('.fold')) details.toggleAttribute('hx-morph-skip', details.open);
-  else if (details.id) unfolded[details.open ? 'add' : 'delete'](details.id);
-}, true);
+// The page is looked at when it is about to change: the browser reports a moment later that something was unfolded, and what comes between folds it.
+document.addEventListener('htmx:before:swap', () => {
+  for (const details of document.querySelectorAll('#main details')) {
+    if (details.matches('.fold')) details.toggleAttribute('hx-morph-skip', details.open);
+    else if (details.id) unfolded[details.open ? 'add' : 'delete'](details.id);
+  }
+});
 
 document.addEventListener('htmx:after:swap', () => {
   for (const id of unfolded) document.getElementById(id)?.setAttribute('open', '');
