@@ -1,11 +1,13 @@
 """What every test may ask for: the doors of a broker, and scenarios played at all of them."""
 
 import gc
+import inspect
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 # Read when gRPC is imported. Its handlers break some of the programs that tests start.
@@ -21,6 +23,10 @@ from tests.order import spread
 from tests.patience import ANSWER_S
 from tests.running_broker import RunningBroker, running_broker
 from tests.turns import left_out
+
+# A client of HTTP that is asked for nothing else waits for 5 s, which is a pace, not a bound: see `tests/patience.py`.
+_waits = inspect.signature(httpx.get).parameters["timeout"].default
+_waits.connect = _waits.read = _waits.write = _waits.pool = ANSWER_S
 
 child.START_S = child.STOP_S = ANSWER_S  # of every broker that a test starts as a process
 

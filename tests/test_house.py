@@ -7,6 +7,10 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import httpx
+
+from tests.patience import ANSWER_S
+
 ROOT = Path(__file__).parent.parent
 HOMES = {"osmia": ROOT / "client", "osmia_broker": ROOT / "broker"}
 
@@ -387,6 +391,11 @@ def test_no_test_sleeps_to_wait():
         for node in ast.walk(ast.parse(text))
         if sleeps(node)
     )
+
+
+def test_no_client_of_http_gives_up_on_a_busy_machine():
+    with httpx.Client() as asked_for_nothing_else:
+        assert asked_for_nothing_else.timeout == httpx.Timeout(ANSWER_S)
 
 
 def test_every_reader_of_the_environment_is_known():
