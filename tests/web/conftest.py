@@ -37,6 +37,7 @@ HARMLESS = (
     "minified copy of the development build of Inferno",  # a notice that dmn-js brings along
 )
 HERE = Path(__file__).parent
+EMPTY = "/v2/topology"  # a page of the broker without scripts
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -119,25 +120,79 @@ def chromium() -> Iterator[Any]:
     Parked.put_away()
 
 
-@pytest.fixture
-def browse(chromium: Any, site: str) -> Iterator[Callable[..., Any]]:
-    """Open a browser of its own for a person: `browse("ada", groups="cooks")`. At the end nothing may have gone wrong in any of them."""
-    contexts, watched = [], Watched(site)
+class Lent(sync_api.Page):
+    """A page that is lent to one test after the other, until one of them does to it what the next one would notice."""
 
-    def open_page(user: str = "demo", groups: str = "", **options: Any) -> Any:
-        context = chromium.new_context(base_url=site, **options)
-        contexts.append(context)
+    LEAVES_NOTHING = frozenset({
+        "goto", "reload", "go_back", "go_forward", "url", "title", "content", "evaluate", "screenshot", "request", "keyboard", "mouse",
+        "locator", "frame_locator", "get_by_alt_text", "get_by_label", "get_by_placeholder", "get_by_role", "get_by_text", "get_by_title",
+        "wait_for_function", "wait_for_load_state", "wait_for_url", "expect_download", "expect_request", "expect_request_finished",
+        "expect_response",
+    })  # fmt: skip
+
+    def __getattribute__(self, name: str) -> Any:
+        if not name.startswith("_") and name not in Lent.LEAVES_NOTHING:
+            self._is_altered = True
+        return super().__getattribute__(name)
+
+
+class Browser:
+    """One that is used by one test after the other: it keeps scripts and styles, so that a page opens for half of the CPU, and nothing else."""
+
+    def __init__(self, context: Any, origin: str) -> None:
+        self.context, self.watched = context, Watched(origin)
         context.set_default_timeout(PAGE_MS)
-        page = context.new_page()
-        watched.watch(page)
+        self.page = context.new_page()
+        self.watched.watch(self.page)
+        self.page.__class__ = Lent
+        self.page._is_altered = False
+
+    @property
+    def may_stay(self) -> bool:
+        return not self.page._is_altered and len(self.context.pages) == 1
+
+    def forget(self) -> None:
+        """Leave what the page shows, and forget who the person was and what they typed."""
+        self.page.goto(EMPTY)  # a page may write what was typed when it is left
+        self.page.evaluate("() => { sessionStorage.clear(); localStorage.clear(); }")
+        self.page.mouse.move(-1, -1)
+        self.context.clear_cookies()
+
+
+@pytest.fixture(scope="session")
+def kept_browsers() -> list[Browser]:
+    """Browsers that no test uses now."""
+    return []
+
+
+@pytest.fixture
+def browse(chromium: Any, site: str, kept_browsers: list[Browser]) -> Iterator[Callable[..., Any]]:
+    """Open a browser of its own for a person: `browse("ada", groups="cooks")`. At the end nothing may have gone wrong in any of them.
+
+    With *options*, it is a new one; `browse(anew=True)` has nothing in its cache.
+    """
+    used: list[Browser] = []
+
+    def open_page(user: str = "demo", groups: str = "", *, anew: bool = False, **options: Any) -> Any:
+        is_new = anew or options or not kept_browsers
+        browser = Browser(chromium.new_context(base_url=site, **options), site) if is_new else kept_browsers.pop()
+        browser.page._is_altered = bool(anew or options)
+        used.append(browser)
         if user != "demo" or groups:
-            context.request.post("/switch-user", form={"user": user, "groups": groups, "back": "/status"})
-        return page
+            browser.context.request.post("/switch-user", form={"user": user, "groups": groups, "back": "/status"})
+        return browser.page
 
     yield open_page
-    for context in contexts:
-        context.close()
-    assert not watched.faults, "\n".join(watched.faults)
+    for browser in used:
+        if browser.may_stay:
+            browser.forget()
+            kept_browsers.append(browser)
+        else:
+            browser.context.close()
+    faults = [fault for browser in used for fault in browser.watched.faults]
+    for browser in used:
+        browser.watched.faults.clear()
+    assert not faults, "\n".join(faults)
 
 
 @pytest.fixture

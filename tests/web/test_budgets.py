@@ -16,7 +16,7 @@ def loaded(browse: Any) -> Any:
     """Open an address in a browser that has nothing yet; return the bytes that it has loaded."""
 
     def bytes_of(address: str, *shown: str) -> int:
-        page = browse()
+        page = browse(anew=True)
         requests: list[Any] = []
         page.on("requestfinished", lambda one: requests.append(one))  # noqa: PLW0108 - Playwright marks the function, which a built-in one does not let it
         page.goto(address)

@@ -15,16 +15,19 @@ import pytest
 
 from tests.bpmn import bpmn
 from tests.running_broker import RunningBroker, running_broker
-from tests.web.conftest import Watched, sync_api
+from tests.web.conftest import Browser, sync_api
 from tests.web.forms import FIELDS, form
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
-LOOKS: dict[str, dict[str, Any]] = {
-    "light": {"viewport": {"width": 1280, "height": 860}, "color_scheme": "light"},
-    "dark": {"viewport": {"width": 1280, "height": 860}, "color_scheme": "dark"},
-    "phone": {"viewport": {"width": 360, "height": 780}, "color_scheme": "light"},
+WIDTHS: dict[str, dict[str, Any]] = {
+    "desk": {"viewport": {"width": 1280, "height": 860}},
+    "phone": {"viewport": {"width": 360, "height": 780}},
 }
+OF_COLORS = (
+    "color-contrast",
+    "link-in-text-block",
+)  # all else is the same in the dark: its style sheets change colors only
 SCREENS = {
     "tasks": "/tasks",
     "tasks-completed": "/tasks?filter=completed",
@@ -134,54 +137,76 @@ def _decide(client: Any, found: dict[str, Any]) -> None:
     desk.snooze(snoozed, until="2d", until_change=True, user="demo")
 
 
-@pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize("name", SCREENS)
-def test_a_screen_can_be_used_by_everybody(chromium, full_broker, keys, name, look):
+@pytest.fixture(scope="module")
+def browsers(chromium: Any, full_broker: RunningBroker) -> dict[str, Browser]:
+    """A browser of each width."""
     site = f"http://127.0.0.1:{full_broker.broker.http_port}"
-    watched = Watched(site)
-    context = chromium.new_context(base_url=site, **LOOKS[look])
-    try:
-        page = context.new_page()
-        watched.watch(page)
-        answer = page.goto(SCREENS[name].format(**keys))
-        page.wait_for_function("window.htmx !== undefined")
-        for viewer in page.locator("osmia-diagram, osmia-form, osmia-decision").all():
-            sync_api.expect(viewer).not_to_be_empty()
-        _keep(page, name, look)
-        found = _violations(page)
-        width = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-        headings = page.get_by_role("heading", level=1).count()
-    finally:
-        context.close()
+    return {
+        width: Browser(chromium.new_context(base_url=site, reduced_motion="reduce", **options), site)
+        for width, options in WIDTHS.items()
+    }
+
+
+@pytest.fixture(params=WIDTHS)
+def browser(request: pytest.FixtureRequest, browsers: dict[str, Browser]) -> Iterator[Browser]:
+    """One of them, in which nothing may go wrong."""
+    browser = browsers[request.param]
+    browser.page.emulate_media(color_scheme="light")
+    yield browser
+    browser.forget()
+    faults = [*browser.watched.faults]
+    browser.watched.faults.clear()
+    assert not faults
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_a_screen_can_be_used_by_everybody(browser: Browser, keys: dict[str, Any], name: str):
+    page = browser.page
+    answer = page.goto(SCREENS[name].format(**keys))
+    page.wait_for_function("window.htmx !== undefined")
+    for viewer in page.locator("osmia-diagram, osmia-form, osmia-decision").all():
+        sync_api.expect(viewer).not_to_be_empty()
+    width = _width(page)
+    found = _violations(page, name)
     assert answer.status == (404 if name == "not-found" else 200)
     assert not found, "\n".join(found)
     assert width[0] <= width[1], f"the page is {width[0]} wide, and the window {width[1]}"
-    assert headings == 1
-    assert not watched.faults
+    assert page.get_by_role("heading", level=1).count() == 1
 
 
-@pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("path", ["/v2/docs", "/osmia/v1/docs"])
-def test_the_list_of_operations_can_be_read_by_everybody(chromium, full_broker, path, look):
-    context = chromium.new_context(base_url=f"http://127.0.0.1:{full_broker.broker.http_port}", **LOOKS[look])
-    try:
-        page = context.new_page()
-        page.goto(path)
-        _keep(page, path.strip("/").replace("/", "-"), look)
-        found = _violations(page)
-        width = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-        gaps = page.evaluate(GAPS)
-    finally:
-        context.close()
+def test_the_list_of_operations_can_be_read_by_everybody(browser: Browser, path: str):
+    page = browser.page
+    page.goto(path)
+    width, gaps = _width(page), page.evaluate(GAPS)
+    found = _violations(page, path.strip("/").replace("/", "-"))
     assert not found, "\n".join(found)
     assert width[0] <= width[1], f"the page is {width[0]} wide, and the window {width[1]}"
     assert min(gaps) > 3, "a method and its path stand without a gap"
 
 
-def _violations(page: Any) -> list[str]:
+def _width(page: Any) -> list[int]:
+    """The width of the page, and that of the window."""
+    return list(page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]"))
+
+
+def _violations(page: Any, name: str) -> list[str]:
+    """What keeps somebody from using the page, in the light, and at a desk in the dark too."""
+    is_phone = page.evaluate("innerWidth") == WIDTHS["phone"]["viewport"]["width"]
     page.evaluate(AXE)
+    _keep(page, name, "phone" if is_phone else "light")
+    found = _found(page, {})
+    if not is_phone:
+        page.emulate_media(color_scheme="dark")
+        _keep(page, name, "dark")
+        found += _found(page, {"runOnly": OF_COLORS})
+    return found
+
+
+def _found(page: Any, options: dict[str, Any]) -> list[str]:
     found = page.evaluate(
-        "axe.run({exclude: [['.bjs-powered-by'], ['.fjs-powered-by']]}, {resultTypes: ['violations']})"
+        "options => axe.run({exclude: [['.bjs-powered-by'], ['.fjs-powered-by']]}, {resultTypes: ['violations'], ...options})",
+        options,
     )
     return [
         f"{one['impact']} {one['id']}: {one['help']}: {node['html'][:200]}"
