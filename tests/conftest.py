@@ -1,5 +1,6 @@
 """What every test may ask for: the doors of a broker, and scenarios played at all of them."""
 
+import functools
 import gc
 import inspect
 import os
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from httpx._transports import default as transport
 
 # Read when gRPC is imported. Its handlers break some of the programs that tests start.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
@@ -27,6 +29,12 @@ from tests.turns import left_out
 # A client of HTTP that is asked for nothing else waits for 5 s, which is a pace, not a bound: see `tests/patience.py`.
 _waits = inspect.signature(httpx.get).parameters["timeout"].default
 _waits.connect = _waits.read = _waits.write = _waits.pool = ANSWER_S
+
+# Each client, and each call without one, would read the certificates of all authorities again: 20 ms of CPU, some two thousand times.
+_trusting, _trusting_all = transport.create_ssl_context, functools.cache(transport.create_ssl_context)
+transport.create_ssl_context = lambda verify=True, **named: (_trusting_all if verify is True else _trusting)(
+    verify=verify, **named
+)
 
 child.START_S = child.STOP_S = ANSWER_S  # of every broker that a test starts as a process
 
