@@ -11,6 +11,7 @@ import pytest
 from osmia_broker.base.errors import AlreadyExists, Defect, NotFound, StoreFailed
 from osmia_broker.engine import commands, follow_ups
 from osmia_broker.engine.inbox import ListSent, Receive
+from osmia_broker.engine.lifecycle import scopes
 from osmia_broker.state.partitioning import partition_of_key, partition_of_message
 from osmia_broker.state.rows import FollowUp, Incident, Received, RemoteSubscription
 from osmia_broker.state.rows.history import MessageCorrelation
@@ -155,6 +156,54 @@ async def test_an_instance_that_has_ended_takes_no_message_and_another_one_does(
         await it.settled()
         await published(it)
         assert at_jobs(it) == [keys[2]]
+        assert left(it) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        CATCH,
+        BOUNDARY,
+        'start > w:receive(message=paid, key="=k") > end',
+        'start > s:sub { start > w:catch(message=paid, key="=k") > end } > end',
+        'start > a:job > end & e:eventsub { go:start(message=paid, key="=k", interrupting=false) > b:job > e2:end }',
+        'start > g:events [ w:catch(message=paid, key="=k") > end | x:catch(timer=PT1H) > e2:end ]',
+    ],
+)
+async def test_an_instance_that_is_cancelled_waits_in_no_partition(line: str):
+    async with several() as it:
+        await it.do(deploy(line))
+        keys = await waiting(it, 3)
+        assert left(it)  # in the partition of the message, for the instances of others
+        for key in keys:
+            await it.do(commands.CancelProcessInstance(key))
+        await it.settled()
+        assert left(it) == []
+
+
+async def test_an_event_that_was_interrupted_waits_in_no_partition():
+    async with several() as it:
+        await it.do(
+            deploy(
+                'start > s:sub { start > w:catch(message=paid, key="=k") > end } > end & t:boundary(on=s, timer=PT5S) > e2:end'
+            )
+        )
+        await waiting(it, 3)
+        await it.advance(5_000)
+        assert left(it) == []
+
+
+async def test_what_waits_for_an_instance_that_has_ended_is_gone_after_a_message_that_comes_back():
+    """A broker that did not tell the other partitions of an end has left such rows."""
+    async with several() as it:
+        await it.do(deploy(BOUNDARY))
+        keys = await waiting(it, 3)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(scopes, "end_subscription", lambda turn, one: turn.subscriptions.end(one, turn.now_ms))
+            for key in keys:
+                await it.do(commands.CancelProcessInstance(key))
+        assert left(it)
+        await published(it)
         assert left(it) == []
 
 

@@ -207,8 +207,11 @@ def return_message(turn: Turn, command: ReturnMessage) -> None:
     """Let a message that was not taken go to the next subscription of the process, and to the instance itself if that is of another process now."""
     message, process_id = command.message, command.message.bpmn_process_id
     until_key = message.until_key or turn.next_key()
-    if command.reopens is not None and _remote(turn, message.subscription_key) is None:
+    open_row = _remote(turn, message.subscription_key)
+    if command.reopens is not None and open_row is None:
         _insert(turn, command.reopens)
+    elif command.reopens is None and open_row is not None:
+        turn.remote_subscriptions.delete(open_row)
     kept: Message | None = turn.state.find(Message, message.message_key)
     had = message.reached if kept is None else kept.correlated.split("\n")
     reached = [one for one in had if one not in ("", process_id)]

@@ -2,6 +2,7 @@
 
 from osmia_broker.engine.commands.inner import ContinueTermination
 from osmia_broker.engine.domain_events import INSTANCE
+from osmia_broker.engine.events.remote import end_subscription
 from osmia_broker.engine.follow_ups import WAITING, carries_out, leave_follow_up
 from osmia_broker.engine.lifecycle.compensable import finish_handler
 from osmia_broker.engine.lifecycle.ended import process_ended
@@ -255,7 +256,9 @@ def _clear(turn: Turn, instance: ElementInstance) -> None:
     cancel_tasks_of(turn, instance)
     for token in turn.tokens.by("scope_key", instance.key):
         turn.tokens.end(token, turn.now_ms)
-    waiting = (turn.incidents, turn.timers, turn.subscriptions, turn.called)
+    for subscription in turn.subscriptions.by("element_instance_key", instance.key):
+        end_subscription(turn, subscription)
+    waiting = (turn.incidents, turn.timers, turn.called)
     for table in (*waiting, turn.loops, turn.loop_results, turn.ad_hoc_completions):
         for row in table.by("element_instance_key", instance.key):
             table.end(row, turn.now_ms)
