@@ -1,14 +1,14 @@
 """The stage of a random model: one partition, or several behind their router, each on a store of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Container, Sequence
+from collections.abc import AsyncIterator, Container, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from osmia_broker.engine import commands
 from osmia_broker.partition import Partition
 from osmia_broker.state.definitions import Definitions
-from osmia_broker.state.rows import DEFINITION_TYPES
+from osmia_broker.state.rows import DEFINITION_TYPES, Job
 from tests.partition.opened import Opened, WatchedStore, opened
 from tests.partition.several import Several, several
 from tests.simulation.invariants import check_memory, check_rows
@@ -19,8 +19,14 @@ class Stage:
 
     def __init__(self, it: Opened | Several, parts: Sequence[Partition], stores: Sequence[WatchedStore]) -> None:
         self._it, self._parts, self.stores = it, parts, stores
-        self.do: Callable[[commands.Command], Any] = it.do
         self.now_ms = it.clock.now_ms
+
+    def do(self, command: commands.Command) -> Any:
+        """Send a command where it belongs. Jobs are asked for in the partition that has the oldest."""
+        if isinstance(command, commands.ActivateJobs):
+            having = (one for one, store in zip(self._parts, self.stores, strict=True) if store.living(Job))
+            return next(having, self._parts[0]).submit(command)
+        return self._it.do(command)
 
     @property
     def definitions(self) -> Definitions:

@@ -12,8 +12,9 @@ from osmia_broker.engine.lifecycle import PROCESSORS
 from osmia_broker.model.event_reader import ALLOWED, Place
 from osmia_broker.model.events import Trigger
 from osmia_broker.model.graph import ACTIVITIES, Element, ElementType, MultiInstance
+from tests.simulation.model_files import compiled
 from tests.simulation.parts import random_model
-from tests.simulation.played_models import compiled, play
+from tests.simulation.played_models import play
 
 DIALECTS = ["zeebe", "activiti"]
 #: What a dialect has no notation for.
@@ -27,6 +28,19 @@ MODELS = 800
 @pytest.mark.parametrize("seed", [*range(80), 227])  # the last one was red once
 def test_every_instance_of_a_random_model_comes_to_its_end(seed: int, dialect: str):
     asyncio.run(play(seed, dialect))
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("seed", [*range(10)])
+def test_every_instance_comes_to_its_end_in_several_partitions(seed: int, dialect: str):
+    asyncio.run(play(seed, dialect, partitions=3))
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("seed", [*range(3)])
+@pytest.mark.parametrize(("store", "partitions"), [("sqlite", 1), ("postgres", 1), ("postgres", 3)])
+def test_every_instance_comes_to_its_end_in_a_real_database(store: str, partitions: int, seed: int, dialect: str):
+    asyncio.run(play(seed, dialect, partitions=partitions, store=store))
 
 
 # --- what models hold
