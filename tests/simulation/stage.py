@@ -7,8 +7,8 @@ from typing import Any
 
 from osmia_broker.engine import commands
 from osmia_broker.partition import Partition
-from osmia_broker.state.definitions import Definitions
 from osmia_broker.state.rows import DEFINITION_TYPES, Job
+from osmia_broker.state.tables.definitions import Definitions
 from tests.partition.opened import Opened, WatchedStore, opened
 from tests.partition.several import Several, several
 from tests.simulation.invariants import check_memory, check_rows
