@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import INSTANCE_KINDS
+from osmia_broker.state.rows.kinds import KINDS
 from osmia_broker.state.store_protocol import Changes, Loaded, Start, Store, Wanted, Written
 from osmia_broker.store.sqlite import SqliteStore
 from tests import postgres
