@@ -1,5 +1,7 @@
 """A worker decides that an ad-hoc subprocess completes: with the last that lives in it, and nobody is asked again."""
 
+from typing import Any
+
 import pytest
 
 from osmia_broker.engine.commands import (
@@ -8,9 +10,11 @@ from osmia_broker.engine.commands import (
     CancelProcessInstance,
     CompleteJob,
     ElementToActivate,
+    FailJob,
+    ThrowError,
 )
 from osmia_broker.model.graph import ElementType
-from osmia_broker.state.rows import AdHocCompletion, ElementInstance, Job
+from osmia_broker.state.rows import AdHocCompletion, ElementInstance, Incident, Job
 from tests.partition.opened import Opened, complete, create, deploy, opened
 
 DONE = AdHocResult(is_completion_condition_fulfilled=True)
@@ -57,6 +61,21 @@ async def test_the_subprocess_completes_with_the_last_that_lives_in_it():
         await finish(it, "c")
         assert {*await jobs_at(it)} == {"z"}
         assert not it.store.living(AdHocCompletion)
+
+
+@pytest.mark.parametrize("failure", [lambda key: ThrowError(key, "E", "", {}), lambda key: FailJob(key, 0, "", 0, {})])
+async def test_a_job_that_failed_goes_with_its_incident_when_the_worker_is_asked_again(failure: Any):
+    async with opened() as it:
+        await begin(it, "a:job")
+        await it.do(failure((await jobs_at(it))["h"].key))
+        assert len(it.store.living(Incident)) == 1
+        (scope,) = [row for row in it.store.living(ElementInstance) if row.element_id == "h"]
+        await it.do(ActivateAdHocElements(scope.key, (ElementToActivate("a", {}),)))
+        await finish(it, "a")
+        await it.settled()
+        assert not it.store.living(Incident)
+        await decide(it, DONE)
+        assert {*await jobs_at(it)} == {"z"}
 
 
 async def test_the_decision_outlasts_a_restart():

@@ -249,6 +249,20 @@ def test_a_compensation_handler_follows(play: Play):
     """)
 
 
+def test_a_throwing_event_waits_on_for_a_handler_that_runs_when_the_compensated_activity_is_not_mapped(play: Play):
+    play("""
+        deploy   start > a:job > undo:throw(compensate=any) > b:job > end & k:boundary(on=a, compensate=any, handler=u) & u:job(compensates=yes)
+        deploy   other:: start > x:job > redo:throw(compensate=any) > y:job > end & l:boundary(on=x, compensate=any, handler=v) & v:job(compensates=yes)
+        create
+        complete a
+        migrate  other u>v undo>redo
+        at       redo v
+        complete v
+        complete y
+        completed
+    """)
+
+
 # --- refusals
 
 

@@ -131,6 +131,9 @@ def check_owners(store: MemoryStore) -> None:
             assert is_of_start_event or one.element_instance_key in elements, (
                 f"{one} belongs to an element instance that has ended"
             )
+    jobs = {row.key for row in store.living(Job)}
+    for incident in store.living(Incident):
+        assert not incident.job_key or incident.job_key in jobs, f"{incident} is of a job that has ended"
     for kind in (WaitingToken, Compensation):
         for one in store.living(kind):
             assert one.scope_key in elements, f"{one} belongs to a scope that has ended"

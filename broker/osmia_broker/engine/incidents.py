@@ -59,10 +59,11 @@ def _insert(turn: Turn, element: ElementInstance, job_key: int, error_type: Erro
     turn.note(INCIDENT, "raised", error_type, incident.key, incident.process_instance_key)
 
 
-def end_incidents(turn: Turn, element_instance_key: int) -> None:
-    """Close the open incidents of an element instance whose work is over."""
+def end_incidents(turn: Turn, element_instance_key: int, *, of_job: int = 0) -> None:
+    """Close the open incidents of an element instance whose work is over; with *of_job*, only those of the job with this key."""
     for incident in turn.incidents.by("element_instance_key", element_instance_key):
-        turn.incidents.end(incident, turn.now_ms)
+        if of_job in (0, incident.job_key):
+            turn.incidents.end(incident, turn.now_ms)
 
 
 def no_such_incident(key: int) -> NotFound:

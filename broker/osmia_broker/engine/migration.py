@@ -301,9 +301,12 @@ def _migrate_marks(turn: Turn, process: ElementInstance, target: ProcessDefiniti
         turn.compensations.end(row, turn.now_ms)
         activity = plan.get(row.element_id) or elements.get(row.element_id)
         handler = plan.get(row.handler_id) or elements.get(row.handler_id)
-        if activity is not None and (handler is not None or not row.handler_id):
+        activity_id = activity.id if activity is not None else ""
+        if row.handler_key and not activity_id:
+            activity_id = row.element_id  # its handler runs, and the event that has called it waits for that
+        if activity_id and (handler is not None or not row.handler_id):
             handler_id = "" if handler is None else handler.id
-            turn.compensations.insert(_anew(turn, row, element_id=activity.id, handler_id=handler_id))
+            turn.compensations.insert(_anew(turn, row, element_id=activity_id, handler_id=handler_id))
 
 
 def _anew(turn: Turn, row: R, **changes: object) -> R:

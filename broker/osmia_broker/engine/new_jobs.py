@@ -6,6 +6,7 @@ import msgspec
 
 from osmia_broker.engine.domain_events import JOB
 from osmia_broker.engine.expressions import evaluate_int32, evaluate_text
+from osmia_broker.engine.incidents import end_incidents
 from osmia_broker.engine.new_instances import business_id_of, traceparent_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.expressions import Expression
@@ -110,7 +111,8 @@ def json_object(headers: Mapping[str, str]) -> str:
 
 
 def cancel_jobs(turn: Turn, element_instance_key: int) -> None:
-    """Cancel the jobs of an element instance."""
+    """Cancel the jobs of an element instance, with their incidents."""
     for job in turn.jobs.by("element_instance_key", element_instance_key):
+        end_incidents(turn, element_instance_key, of_job=job.key)
         turn.jobs.end(job, turn.now_ms, state=JobState.CANCELED, deadline_ms=0)
         turn.note(JOB, "canceled", job.type, job.key, job.process_instance_key)
