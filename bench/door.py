@@ -65,7 +65,7 @@ class Partition:
     def report_jobs(self, type: str) -> None:
         """Do nothing: the measurement itself reports jobs."""
 
-    def has_activatable(self, _type: str, *, leases: bool = False) -> bool:
+    def has_activatable(self, _type: str, *, leases: bool = False, waits: bool = False) -> bool:
         """Return True."""
         return True
 

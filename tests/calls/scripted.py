@@ -41,7 +41,7 @@ class ScriptedPartition:
     def forget_result(self, ticket: int) -> None:
         self.forgotten.append(ticket)
 
-    def has_activatable(self, type: str, *, leases: bool = False) -> bool:
+    def has_activatable(self, type: str, *, leases: bool = False, waits: bool = False) -> bool:
         return bool(self.waiting.get(type) or (leases and self.leased)) or type in self.stale
 
     def report_jobs(self, type: str) -> None:

@@ -63,7 +63,7 @@ class AnyPartition(Protocol):
     def decide_own(self, command: Command, waiter: Waiter = NOBODY) -> None:
         """Decide a command of the broker itself; never refused for a full queue."""
 
-    def has_activatable(self, type: str, *, leases: bool = False) -> bool:
+    def has_activatable(self, type: str, *, leases: bool = False, waits: bool = False) -> bool:
         """Whether it is worth activating jobs of *type*, for a caller who *leases* or does not."""
 
     def report_jobs(self, type: str) -> None:

@@ -109,9 +109,9 @@ class MovingPartition:
         """Decide a command of the broker itself; never refused for a full queue."""
         (self.own if self.own.is_ending else self._led).decide_own(command, waiter)
 
-    def has_activatable(self, type: str, *, leases: bool = False) -> bool:
+    def has_activatable(self, type: str, *, leases: bool = False, waits: bool = False) -> bool:
         """Whether it is worth activating jobs of *type*, for a caller who *leases* or does not."""
-        return self._led.has_activatable(type, leases=leases)
+        return self._led.has_activatable(type, leases=leases, waits=waits)
 
     def report_jobs(self, type: str) -> None:
         """Report jobs of *type* that become activatable to the listeners, from now on."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 LINGER_S = 0.004  # the longest that a batch stays open while every round of the event loop brings more
-MANY = 6  # so many callers who were answered together are waited for
+MANY = 5  # so many callers who were answered together are waited for
 ENOUGH = 32  # … until the open batch has so many commands of callers
 PAUSE_S = 0.004  # … and at most so long after their answers (docs/decisions/0007)
 

@@ -197,10 +197,10 @@ class Partition:
         self._committing.schedule()
         return self._committing.state.deadlines.next_ms
 
-    def has_activatable(self, type: str, *, leases: bool = False) -> bool:
-        """Whether it is worth activating jobs of *type*, for a caller who *leases* or does not."""
+    def has_activatable(self, type: str, *, leases: bool = False, waits: bool = False) -> bool:
+        """Whether it is worth activating jobs of *type* now, for a caller who *leases* or does not; one who *waits* hears of others soon."""
         jobs = self._committing.state.jobs
-        found = jobs.has_activatable(type, self._clock.now_ms(), leases=leases)
+        found = jobs.has_activatable(type, self._clock.now_ms(), leases=leases, waits=waits)
         if not found and jobs.flow.next_wake_ms is not None:
             self._committing.schedule()  # the next batch sets the alarm
         return found

@@ -180,7 +180,7 @@ class RemotePartition:
 
     # --- jobs
 
-    def has_activatable(self, type: str, *, leases: bool = False) -> bool:
+    def has_activatable(self, type: str, *, leases: bool = False, waits: bool = False) -> bool:
         """Whether it is worth asking for jobs of *type*, for a caller who *leases* or does not."""
         return self.is_open and (type, leases) not in self._without
 

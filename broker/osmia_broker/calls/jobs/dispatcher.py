@@ -43,14 +43,14 @@ class Poll:
     As long as it has room, it goes on to other partitions that have jobs already; it does not wait for more.
     """
 
-    __slots__ = ("_dispatcher", "_found", "_future", "command", "handout", "left", "waits")
+    __slots__ = ("_dispatcher", "_future", "command", "found", "handout", "left", "waits")
 
     def __init__(self, dispatcher: "Dispatcher", command: ActivateJobs, *, waits: bool) -> None:
         self.command = command
         self.waits = waits  # for jobs to come; otherwise it is answered at once
         self.handout: JobHandout | None = None  # the one that was asked last
         self.left: Sequence[JobHandout] = ()  # those to ask if that one gives nothing, or too few
-        self._found: list[ActivatedJob] = []
+        self.found: list[ActivatedJob] = []
         self._dispatcher = dispatcher
         self._future: asyncio.Future[list[ActivatedJob]] = asyncio.get_running_loop().create_future()
 
@@ -66,7 +66,7 @@ class Poll:
         try:
             return await self._future
         except asyncio.CancelledError:
-            self._dispatcher.give_back(self._found)  # some came just as the caller left, or it asked for more
+            self._dispatcher.give_back(self.found)  # some came just as the caller left, or it asked for more
             raise
         finally:
             if timer is not None:
@@ -85,8 +85,8 @@ class Poll:
         if self._future.done():
             self._dispatcher.give_back(jobs)
             return
-        self._found += jobs
-        if not self._found and (self.left or self.waits):
+        self.found += jobs
+        if not self.found and (self.left or self.waits):
             self._dispatcher.ask_again(self)
         elif self.left and self._has_room_after(jobs):
             self._dispatcher.ask_rest(self)
@@ -95,7 +95,7 @@ class Poll:
 
     def answer(self) -> None:
         """Answer with the jobs that were found."""
-        self._future.set_result(self._found)
+        self._future.set_result(self.found)
 
     def set_exception(self, error: OsmiaError) -> None:
         """Take the partition's refusal. One that is moving has no jobs now: the poll asks the next one, or waits until it is led again."""
@@ -106,7 +106,7 @@ class Poll:
             self.handout.answered(self.command, [])
         if self._future.done():
             return
-        if self._found:
+        if self.found:
             self.answer()  # the jobs of other partitions are the caller's already
         else:
             self._future.set_exception(error)
@@ -114,7 +114,7 @@ class Poll:
     def _has_room_after(self, jobs: list[ActivatedJob]) -> bool:
         """Take *jobs* off the number that is asked for; return whether another partition may add some."""
         self.command = structs.replace(self.command, max_jobs=self.command.max_jobs - len(jobs))
-        return self.command.max_jobs > 0 and sum(map(size_with_worker, self._found)) <= FOLLOWED_BYTES
+        return self.command.max_jobs > 0 and sum(map(size_with_worker, self.found)) <= FOLLOWED_BYTES
 
     def _give_up(self) -> None:
         if not self._future.done():
@@ -327,7 +327,7 @@ class Dispatcher:
     def _next_handout(poll: Poll, handouts: Sequence[JobHandout]) -> JobHandout | None:
         """Return the first of *handouts* whose partition may have jobs for *poll*; the poll remembers those behind it."""
         for place, handout in enumerate(handouts):
-            if handout.has_jobs_for(poll.command):
+            if handout.has_jobs_for(poll.command, waits=poll.waits and not poll.found):
                 poll.handout, poll.left = handout, handouts[place + 1 :]
                 return handout
         poll.handout, poll.left = None, ()

@@ -59,9 +59,10 @@ class JobHandout(Listener):
         self._backlogs: dict[str, _Backlog] = {}  # by job type
         partition.add_listener(self)
 
-    def has_jobs_for(self, command: ActivateJobs) -> bool:
-        """Whether it is worth asking the partition for jobs."""
-        return self.partition.is_open and self.partition.has_activatable(command.type, leases=command.leases)
+    def has_jobs_for(self, command: ActivateJobs, *, waits: bool) -> bool:
+        """Whether it is worth asking the partition for jobs now, for a caller who else *waits* or goes."""
+        partition = self.partition
+        return partition.is_open and partition.has_activatable(command.type, leases=command.leases, waits=waits)
 
     def give_back(self, jobs: "Iterable[Held]") -> None:
         """Make jobs of the partition activatable again that were activated for a caller who has gone."""

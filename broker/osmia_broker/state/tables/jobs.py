@@ -53,10 +53,17 @@ class JobTable(Table[Job]):
 
     # --- activatable ones
 
-    def has_activatable(self, type: str, now_ms: int, *, leases: bool = False) -> bool:
-        """Whether it is worth activating jobs of *type*; of a type without a window it is, until the store has been asked."""
+    def has_activatable(self, type: str, now_ms: int, *, leases: bool = False, waits: bool = False) -> bool:
+        """Whether it is worth activating jobs of *type*; of a type without a window it is, until the store has been asked.
+
+        For a caller who *waits*, jobs that are offered when the open batch closes do not count: one question takes them all then.
+        """
         if type not in self.flow.types:
-            return any((window := self.windows.get(lane)) is None or window for lane in _lanes(type, leases))
+            offered = self._offered.get(type, ()) if waits else ()
+            return any(
+                (window := self.windows.get(lane)) is None or not window.is_within(offered)
+                for lane in _lanes(type, leases)
+            )
         if not self.flow.room(type, now_ms):
             return False
         if self.windows.turns(type).through is not None:

@@ -127,6 +127,11 @@ class Window:
         """Whether a job may be found here or behind the window."""
         return bool(self._members) or self.through is not None
 
+    def is_within(self, ranks: Sequence[int]) -> bool:
+        """Whether no job but those of *ranks* may be found here or behind the window."""
+        members = self._members
+        return self.through is None and len(members) <= len(ranks) and members.issubset(ranks)
+
     def _push(self, rank: int) -> None:
         if rank not in self._members:
             self._members.add(rank)
