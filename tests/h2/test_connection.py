@@ -2,7 +2,7 @@
 
 import pytest
 
-from osmia_broker.h2 import connection, frames
+from osmia_broker.h2 import early_answers, frames
 from osmia_broker.h2.frames import (
     ACK,
     END_HEADERS,
@@ -19,6 +19,7 @@ from osmia_broker.h2.frames import (
     WITH_PRIORITY,
     frame,
 )
+from osmia_broker.h2.hpack import encode
 from tests.h2.peer import House, Peer, framed
 
 
@@ -192,7 +193,7 @@ async def test_a_stream_that_is_reset_is_cancelled_and_late_frames_are_no_fault(
 async def test_an_answer_before_the_end_of_a_request_asks_the_client_to_stop(
     peer: Peer, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(connection, "STOP_S", 0)
+    monkeypatch.setattr(early_answers, "STOP_S", 0)
     id = peer.open("/t.T/Nothing")
     answer = await peer.answer(id)
     assert (answer.status, answer.is_over, answer.reset) == (12, True, NO_ERROR)
@@ -203,20 +204,51 @@ async def test_an_answer_before_the_end_of_a_request_asks_the_client_to_stop(
 
 
 async def test_a_client_that_stops_by_itself_is_not_asked(peer: Peer, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(connection, "STOP_S", 60)
+    monkeypatch.setattr(early_answers, "STOP_S", 60)
     id = peer.open("/t.T/Nothing")
     answer = await peer.answer(id)
     assert (answer.status, answer.is_over, answer.reset) == (12, True, None)
-    assert len(peer.connection._stops) == 1
+    assert len(peer.connection.early) == 1
     peer.data(id, framed(b"on its way"), 0)
     peer.send(frames.rst_stream(id, frames.CANCEL))
     await peer.settled()
-    assert (answer.reset, peer.goaway, peer.connection._stops) == (None, None, {})
+    assert (answer.reset, peer.goaway, len(peer.connection.early)) == (None, None, 0)
+
+
+@pytest.mark.parametrize("end", [frames.DATA, frames.HEADERS], ids=["content", "trailers"])
+async def test_a_client_that_ends_its_request_in_the_meantime_is_not_asked(peer: Peer, end: int):
+    id = peer.open("/t.T/Nothing")
+    answer = await peer.answer(id)
+    peer.data(id, framed(b"on its way"), 0)
+    assert len(peer.connection.early) == 1
+    peer.send(frame(end, END_HEADERS | END_STREAM, id, encode([(b"x-last", b"1")]) if end == frames.HEADERS else b""))
+    await peer.settled()
+    assert (answer.reset, peer.goaway, len(peer.connection.early)) == (None, None, 0)
+
+
+async def test_a_connection_that_is_closed_asks_nobody_and_is_not_kept(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(early_answers, "STOP_S", 60)
+    peer = House().peer()
+    await peer.answer(peer.open("/t.T/Nothing"))
+    (waits,) = peer.connection.early._waiting.values()
+    peer.transport.close()
+    await peer.settled()
+    assert (len(peer.connection.early), waits.cancelled()) == (0, True)
+
+
+async def test_a_server_that_drains_gives_early_answers_their_time_too(house: House, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(early_answers, "STOP_S", 60)
+    peer = house.peer()
+    refused = peer.open("/t.T/Nothing")
+    await peer.settled()
+    house.site.drain()
+    assert ((await peer.answer(refused)).status, peer.answers[refused].reset) == (12, None)
+    assert len(peer.connection.early) == 1
 
 
 async def test_many_early_answers_do_not_wait_for_their_clients(peer: Peer, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(connection, "STOP_S", 60)
-    monkeypatch.setattr(connection, "STOPS_MAX", 2)
+    monkeypatch.setattr(early_answers, "STOP_S", 60)
+    monkeypatch.setattr(early_answers, "STOPS_MAX", 2)
     answers = [await peer.answer(peer.open("/t.T/Nothing")) for _ in range(3)]
     await peer.settled()
     assert [one.reset for one in answers] == [None, None, NO_ERROR]

@@ -155,6 +155,62 @@ async def test_a_client_may_open_all_its_streams_before_it_reads():
     assert [peer.answers[id].status for id in ids] == [0] * 1_000
 
 
+async def polls_of_many(peer: Peer, house: House, *, age_s: float) -> None:
+    """Open as many calls as a proxy may, wait, and cancel them all."""
+    held = [peer.open("/t.T/Hold") for _ in range(1_000)]
+    for id in held:
+        peer.data(id, framed(b""))
+    await peer.settled()
+    house.clock.s += age_s
+    for id in held:
+        peer.send(frames.rst_stream(id, frames.CANCEL))
+
+
+async def test_calls_that_have_lasted_may_all_be_cancelled_at_once():
+    """Behind a proxy, the polls of many clients share a connection."""
+    house = House(odd_frames=20, odd_frames_per_s=0)
+    peer = house.peer()
+    for _ in range(3):
+        await polls_of_many(peer, house, age_s=1)
+    assert (await peer.settled()).goaway is None
+    assert house.served.cancelled == 3_000
+    assert (await peer.answer(peer.call(message=b"on"))).messages == [b"on"]
+
+
+async def test_calls_that_are_cancelled_sooner_are_a_flood():
+    house = House(odd_frames=20, odd_frames_per_s=0)
+    peer = house.peer()
+    await polls_of_many(peer, house, age_s=0.99)
+    assert (await peer.settled()).goaway == ENHANCE_YOUR_CALM
+
+
+async def test_a_call_that_has_lasted_may_be_cancelled_once():
+    house = House(odd_frames=20, odd_frames_per_s=0)
+    peer = house.peer()
+    id = peer.call("/t.T/Hold")
+    await peer.settled()
+    house.clock.s += 10
+    for _ in range(30):
+        peer.send(frames.rst_stream(id, frames.CANCEL))
+    assert (await peer.settled()).goaway == ENHANCE_YOUR_CALM
+
+
+@pytest.mark.parametrize(
+    ("answers", "cancelled", "goaway"),
+    [(10, 30, None), (10, 31, ENHANCE_YOUR_CALM), (500, 80, None), (500, 82, ENHANCE_YOUR_CALM)],
+)
+async def test_answers_save_up_for_calls_that_are_cancelled_soon_but_not_without_end(
+    answers: int, cancelled: int, goaway: int | None
+):
+    peer = House(odd_frames=20, odd_frames_per_s=0).peer()  # 10 of them for its greeting
+    for _ in range(answers):
+        peer.call("/t.T/Refuse")
+    await peer.settled()
+    for _ in range(cancelled):
+        rapid_reset(peer)
+    assert (await peer.settled()).goaway == goaway
+
+
 # --- silence
 
 

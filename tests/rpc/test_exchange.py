@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from osmia_broker.h2 import connection, frames
+from osmia_broker.h2 import early_answers, frames
 from osmia_broker.h2.frames import END_STREAM
 from osmia_broker.rpc import STATUSES, Refusal
 from osmia_broker.rpc.encoding import TIMEOUT_S_MAX, escaped, metadata, timeout_s, unpacked, written
@@ -237,7 +237,7 @@ async def test_a_message_of_a_dialogue_is_unpacked_when_it_is_read():
 async def test_a_stranger_is_refused_before_the_message_arrives(
     house: House, peer: Peer, monkeypatch: pytest.MonkeyPatch, path: str
 ):
-    monkeypatch.setattr(connection, "STOP_S", 0)
+    monkeypatch.setattr(early_answers, "STOP_S", 0)
     house.served.is_admitting.set_result(False)
     id = peer.open(path)
     answer = await peer.answer(id)

@@ -9,6 +9,7 @@ import logging
 from typing import Any, cast
 
 from osmia_broker.h2 import checks, frames
+from osmia_broker.h2.early_answers import STOP_S, EarlyAnswers
 from osmia_broker.h2.frame_budget import FrameBudget
 from osmia_broker.h2.frames import (
     ACK,
@@ -43,9 +44,8 @@ UPDATES_PER_STREAM = 2  # clients of grpcio widen the window of a stream when th
 UPDATES_DUE_MAX = 4_000
 TOO_LARGE_COST = 50  # headers that unpack to more than is taken: each costs a millisecond or two
 LEFT_MAX = 1_000  # streams that we ended before their peer did: what still arrives for them is no fault
-STOP_S = 0.5  # for a peer to pass on an answer before the end of its request: HAProxy forgets it at RST_STREAM
-STOPS_MAX = 100  # that wait so
 LINGER_S = 0.5  # for a peer to read the last frames and to close; closing with unread data would destroy them
+LASTING_S = 1.0  # a call that was open so long held one of the places for calls, which bounds how many are cancelled
 WRITE_BUFFER_BYTES = 256 * 1024
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,6 @@ class Connection(asyncio.Protocol):
         self._is_greeted = False
         self._last_id = 0  # the highest stream that the peer has opened
         self._left: dict[int, None] = {}  # oldest first
-        self._stops: dict[int, asyncio.TimerHandle] = {}  # for those of them that are not asked to stop yet
         self._block = b""  # of headers that are incomplete
         self._block_id = 0  # their stream; 0 if there are none
         self._block_flags = 0
@@ -84,6 +83,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport = cast("asyncio.Transport", transport)  # uvloop's are none by their class
         self.loop = asyncio.get_running_loop()
         self.outbox = Outbox(transport, self.loop, self._budget)
+        self.early = EarlyAnswers(self.loop, self.outbox)
         site = self._site
         if not site.admit(self):
             self.cut()
@@ -102,6 +102,7 @@ class Connection(asyncio.Protocol):
         self._is_closing = self.outbox.is_closed = True
         for stream in list(self.streams.values()):
             self._lose(stream)
+        self.early.forget()
         self._wake_writers()
         self._site.remove(self)
 
@@ -196,7 +197,7 @@ class Connection(asyncio.Protocol):
         begin, end = unpadded(data, begin, end, flags)
         stream = self.streams.get(stream_id)
         if stream is None or stream.is_whole:
-            self._take_stray(stream_id, stream)
+            self._take_stray(stream_id, stream, flags)
             return
         if begin == end and not flags & END_STREAM:
             self._budget.spend()
@@ -257,7 +258,7 @@ class Connection(asyncio.Protocol):
                     stream.is_whole = is_whole
                     self._open(stream, fields)
             elif stream is None or stream.is_whole:
-                self._take_stray(stream_id, stream, is_headers=True)
+                self._take_stray(stream_id, stream, flags, is_headers=True)
             else:
                 self._take_trailers(stream, fields or [], is_whole)
         except StreamFault as fault:
@@ -274,6 +275,7 @@ class Connection(asyncio.Protocol):
             return None
         self._updates_due = min(self._updates_due + UPDATES_PER_STREAM, UPDATES_DUE_MAX)
         stream = self.streams[stream_id] = self._site.open_stream(self, stream_id)
+        stream.begun_s = self._site.now_s()
         return stream
 
     def _open(self, stream: Stream, fields: list[Field] | None) -> None:
@@ -288,10 +290,12 @@ class Connection(asyncio.Protocol):
         stream.is_whole = True
         stream.received(b"")
 
-    def _take_stray(self, stream_id: int, stream: Stream | None, *, is_headers: bool = False) -> None:
+    def _take_stray(self, stream_id: int, stream: Stream | None, flags: int, *, is_headers: bool = False) -> None:
         """Judge content or headers of a stream that has none to come: late ones of a stream that we ended are no fault."""
         self._check_not_idle(stream_id)
         self._budget.spend()
+        if flags & END_STREAM:
+            self.early.stopped(stream_id)
         if stream_id in self._left:
             return
         if is_headers:
@@ -349,9 +353,10 @@ class Connection(asyncio.Protocol):
     def _take_rst_stream(self, _data: bytes, begin: int, end: int, _flags: int, stream_id: int) -> None:
         checks.check_rst_stream(begin, end)
         self._check_not_idle(stream_id)
-        self._budget.spend()
-        self._stopped(stream_id)
+        self.early.stopped(stream_id)
         stream = self.streams.get(stream_id)
+        if stream is None or self._site.now_s() - stream.begun_s < LASTING_S:
+            self._budget.spend()
         if stream is not None:
             stream.is_whole = True
             self._lose(stream)
@@ -419,21 +424,6 @@ class Connection(asyncio.Protocol):
         if self._is_draining and not self.streams:
             self._close_soon()
 
-    def ask_to_stop(self, stream_id: int) -> None:
-        """Ask the peer to send no more for a stream that has its answer (RFC 9113, 8.1), unless it stops by itself soon."""
-        if len(self._stops) < STOPS_MAX:
-            self._stops[stream_id] = self.loop.call_later(STOP_S, self._stop, stream_id)
-        else:
-            self.outbox.put(rst_stream(stream_id, NO_ERROR))
-
-    def _stop(self, stream_id: int) -> None:
-        self._stopped(stream_id)
-        self.outbox.put(rst_stream(stream_id, NO_ERROR))
-
-    def _stopped(self, stream_id: int) -> None:
-        if waits := self._stops.pop(stream_id, None):
-            waits.cancel()
-
     def _leave(self, stream_id: int) -> None:
         self._left[stream_id] = None
         if len(self._left) > LEFT_MAX:
@@ -462,10 +452,8 @@ class Connection(asyncio.Protocol):
                 self._close_soon()
 
     def _close_soon(self) -> None:
-        for stream_id in list(self._stops):
-            self._stop(stream_id)
         self.loop.call_soon(self.outbox.flush)
-        self.loop.call_later(LINGER_S, self._transport.close)
+        self.loop.call_later(LINGER_S + (STOP_S if self.early else 0), self._transport.close)
 
     def cut(self) -> None:
         """Close now."""

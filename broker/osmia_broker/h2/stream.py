@@ -42,6 +42,7 @@ class Stream:
         "_outbox",
         "_read",
         "_unsent",
+        "begun_s",
         "expected",
         "id",
         "is_over",
@@ -55,6 +56,7 @@ class Stream:
         self.is_whole = False  # the peer has sent everything
         self.is_over = False  # nothing more is sent, and what arrives is of no interest
         self.expected: int | None = None  # octets of content that are still to come, if the peer announced their number
+        self.begun_s = 0.0  # by the clock of the site
         self.window = connection.outbox.stream_window
         self.receive_window = connection.limits.stream_window
         self._connection = connection
@@ -210,7 +212,7 @@ class Stream:
     def end(self) -> None:
         """Note that the answer is complete. A peer that still sends is asked to stop."""
         if not self.is_whole:
-            self._connection.ask_to_stop(self.id)
+            self._connection.early.ask_to_stop(self.id)
         self.is_over = True
         if self._held:
             self.release(self._held)
