@@ -49,6 +49,7 @@ class Played:
         self.loop = Loop()
         self.pace = Pace(self.loop)  # type: ignore[arg-type]
         self.open = 0
+        self.calls = self.answerable = 0
         self.is_scheduled = False
         self.closed: list[int] = []  # the number of commands in each batch
 
@@ -56,6 +57,7 @@ class Played:
         for _ in range(callers):
             self.pace.called()
             self.open += 1
+            self.calls += 1
             self.schedule()
 
     def schedule(self, *, at_once: bool = False) -> None:
@@ -70,7 +72,7 @@ class Played:
         self.is_scheduled = False
         self.pace.closed()
         self.closed.append(self.open)
-        self.open = 0
+        self.answerable, self.open, self.calls = self.calls, 0, 0
 
     def commit(self, callers: int) -> None:
         """Let so many *callers* share a batch, and be answered."""
@@ -78,7 +80,11 @@ class Played:
         self.loop.round()
         self.loop.round()
         assert self.closed.pop() == callers
-        self.pace.answered()
+        self.answer()
+
+    def answer(self, waiting: int = 0) -> None:
+        """Answer the callers of the last batch, while so many commands are *waiting* for rows or for room."""
+        self.pace.answered(self.answerable, waiting)
 
 
 @pytest.fixture
@@ -121,7 +127,7 @@ def test_those_who_called_during_the_write_wait_for_those_who_were_answered(it: 
     it.loop.round()
     it.is_scheduled = True  # a write is under way: it schedules what comes meanwhile when it ends
     it.call(3)
-    it.pace.answered()
+    it.answer()
     it.is_scheduled = False
     it.schedule()
     it.loop.round(PAUSE_S / 2)
@@ -138,7 +144,7 @@ def test_a_batch_that_has_enough_waits_for_no_more(it: Played, during: int, afte
     it.loop.round()
     it.is_scheduled = True  # a write is under way
     it.call(during)
-    it.pace.answered()
+    it.answer()
     it.is_scheduled = False
     it.schedule()
     for _ in range(after):
@@ -148,6 +154,24 @@ def test_a_batch_that_has_enough_waits_for_no_more(it: Played, during: int, afte
     it.loop.round()
     it.loop.round()
     assert it.closed == [MANY, during + after]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "is_paused"), [(0, True), (ENOUGH - 1, True), (ENOUGH, False), (2 * ENOUGH, False)]
+)
+def test_commands_that_wait_for_rows_or_room_are_in_the_batch_already(
+    it: Played, waiting: int, is_paused: bool
+) -> None:
+    it.call(MANY)
+    it.loop.round()
+    it.loop.round()
+    it.closed.clear()
+    it.answer(waiting)
+    it.open = max(waiting, 1)
+    it.schedule()
+    it.loop.round()
+    it.loop.round()
+    assert it.closed == ([] if is_paused else [waiting])
 
 
 def test_nobody_is_waited_for_longer_than_a_pause(it: Played) -> None:
@@ -181,7 +205,7 @@ def test_the_brokers_own_commands_are_no_callers(it: Played) -> None:
     it.schedule()
     it.loop.round()
     it.loop.round()
-    it.pace.answered()
+    it.answer()
     assert it.closed == [100]
     it.open = 100
     it.schedule()

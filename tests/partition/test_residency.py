@@ -6,6 +6,8 @@ import pytest
 
 from osmia_broker.base.errors import NotFound
 from osmia_broker.engine import commands
+from osmia_broker.partition import pace
+from osmia_broker.partition.pace import MANY
 from osmia_broker.state.rows import ElementInstance, Job
 from osmia_broker.state.store_protocol import Loaded, Wanted
 from tests.partition.opened import ONE_INSTANCE, Opened, WatchedStore, activate, complete, create, deploy, opened
@@ -55,6 +57,20 @@ async def test_the_bound_holds_between_commands(bound: int):
         assert it.partition.state.residency.total_bytes == 0
         with pytest.raises(NotFound):
             await it.do(complete(jobs[0]))
+
+
+async def test_callers_whose_rows_are_read_first_are_not_waited_for(monkeypatch: pytest.MonkeyPatch):
+    """They were not answered, so they cannot call again: the batch that has them closes at once."""
+    async with opened(memory_bytes=1) as it:
+        await it.do(DEPLOY)
+        await asyncio.gather(*(it.do(create()) for _ in range(2 * MANY)))
+        jobs = await it.do(activate())
+        await it.settled()
+        monkeypatch.setattr(pace, "PAUSE_S", 5)
+        completed = [asyncio.ensure_future(it.do(complete(job))) for job in jobs]
+        await it.turns(300)
+        assert len(jobs) == 2 * MANY
+        assert all(one.done() for one in completed)
 
 
 async def test_large_variables_count():

@@ -79,6 +79,7 @@ class Blocked:
     waiter: Waiter
     wanted: Wanted  #: everything that it asks for, and the rows and models that it has asked for before
     arrived_s: float  # when it was decided first, by `perf_counter`
+    is_call: bool = False  # of a caller, who may call again when it is answered
 
 
 @dataclass(slots=True)
@@ -88,6 +89,7 @@ class Batch:
     number: int
     decided: list[Decided] = field(default_factory=list)
     blocked: list[Blocked] = field(default_factory=list)
+    calls: int = 0  # of callers, among those that are decided
     wanted: Wanted = NOTHING  #: what is loaded with it, once the batch is closed
     events: list[DomainEvent] = field(default_factory=list)
     changes: Changes | None = None  # the rows to commit, once the batch is closed

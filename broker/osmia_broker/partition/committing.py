@@ -151,15 +151,15 @@ class Committing:
     def accept_call(self, command: Command, waiter: Waiter) -> None:
         """As `accept`, for a command of a caller, who may call again when it is answered."""
         self._pace.called()
-        self.accept(command, waiter)
+        self.accept(command, waiter, is_call=True)
 
-    def accept(self, command: Command, waiter: Waiter) -> None:
+    def accept(self, command: Command, waiter: Waiter, *, is_call: bool = False) -> None:
         """Decide *command* now, or as soon as those before it are decided."""
         if self._backlog.must_wait() or not self._life.phase.has_memory or self._batch.size() >= self._batch_max:
             self._backlog.add(command, waiter)
             return
         try:
-            self._deciding.attempt(self._batch, command, waiter)
+            self._deciding.attempt(self._batch, command, waiter, is_call=is_call)
         except UndoFailed as broken:
             self._failures.fail(StoreFailed(f"Expected memory to be whole, but found: {broken}"))
         else:
@@ -246,7 +246,7 @@ class Committing:
         self._counters.committed(len(batch.decided), written.commit_s)
         self._retry.extend(batch.blocked)
         self._publish(batch)
-        self._pace.answered()
+        self._pace.answered(batch.calls, len(self._retry) + len(self._backlog))
         if written.loaded is not None:
             if self._leadership.epoch and self.state.is_of_later(written.loaded):  # epoch 0: no other broker can lead
                 self._failures.fail(not_leading())
@@ -301,7 +301,7 @@ class Committing:
         if self._backlog.is_searching and self._go_on_searching():
             return
         while self._backlog.has_others() and self._batch.size() < self._batch_max:
-            self._deciding.attempt(self._batch, *self._backlog.take())
+            self._deciding.attempt(self._batch, *self._backlog.take(), is_call=True)  # nearly all are calls
         self.due.go_on()
         if self.state.jobs.wake(self._clock.now_ms()) or self._batch.size() or self.due.is_ready:
             self.schedule()

@@ -26,7 +26,14 @@ class Deciding:
         self._turn, self._clock, self._counters = turn, clock, counters
 
     def attempt(
-        self, batch: Batch, command: Command, waiter: Waiter, wanted: Wanted = NOTHING, arrived_s: float = 0
+        self,
+        batch: Batch,
+        command: Command,
+        waiter: Waiter,
+        wanted: Wanted = NOTHING,
+        arrived_s: float = 0,
+        *,
+        is_call: bool = False,
     ) -> None:
         """Decide *command* now, or block it until its rows are loaded, or until others were served if it goes on in parts.
 
@@ -39,14 +46,17 @@ class Deciding:
         name = name_of(command)
         begun_s = perf_counter()
         arrived_s = arrived_s or begun_s
+        batch.calls += is_call
         try:
             answer = execute(self._turn, command, self._clock.now_ms())
         except Missing as missing:
             wanted = missing.wanted if wanted is NOTHING else wanted.to_keep() | missing.wanted
-            batch.blocked.append(Blocked(command, waiter, wanted, arrived_s))
+            batch.calls -= is_call
+            batch.blocked.append(Blocked(command, waiter, wanted, arrived_s, is_call))
             return
         except GoesOn:
-            batch.blocked.append(Blocked(command, waiter, wanted.to_keep(), arrived_s))
+            batch.calls -= is_call
+            batch.blocked.append(Blocked(command, waiter, wanted.to_keep(), arrived_s, is_call))
             return
         except Rejection as refusal:
             refusal.intent = command.intent
@@ -71,4 +81,5 @@ class Deciding:
 
     def attempt_again(self, batch: Batch, blocked: Blocked) -> None:
         """Decide a command whose rows were loaded."""
-        self.attempt(batch, blocked.command, blocked.waiter, blocked.wanted, blocked.arrived_s)
+        it = blocked
+        self.attempt(batch, it.command, it.waiter, it.wanted, it.arrived_s, is_call=it.is_call)

@@ -25,13 +25,11 @@ class Pace:
         "_missing",
         "_pause_by_s",
         "_timer",
-        "_written",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._called = 0  # the commands of callers in the open batch
-        self._written = 0  # … and in the last one
         self._missing = 0  # so many more are waited for
         self._pause_by_s = 0.0
         self._timer: asyncio.TimerHandle | None = None  # runs during a pause, and then calls …
@@ -66,11 +64,14 @@ class Pace:
 
     def closed(self) -> None:
         """Note that the batch is closed."""
-        self._written, self._called = self._called, 0
-        self._missing, self._timer = 0, None
+        self._called = self._missing = 0
+        self._timer = None
 
-    def answered(self) -> None:
-        """Note that the callers of the last batch have their answers now."""
-        if self._written >= MANY:
-            self._missing = min(self._written, ENOUGH - self._called)
+    def answered(self, callers: int, waiting: int) -> None:
+        """Note that so many *callers* have their answers now. Those of *waiting* commands have none: theirs are decided with the open batch.
+
+        Whoever waits for rows that are read, or for room in a batch, cannot call again.
+        """
+        if callers >= MANY:
+            self._missing = min(callers, ENOUGH - self._called - waiting)
             self._pause_by_s = self._loop.time() + PAUSE_S
