@@ -211,6 +211,34 @@ async def test_answers_save_up_for_calls_that_are_cancelled_soon_but_not_without
     assert (await peer.settled()).goaway == goaway
 
 
+def upload_behind_an_answer(peer: Peer, octets: int, frame_octets: int) -> None:
+    """Go on with a request that has its answer, as h2load and curl do until the window ends."""
+    id = peer.next_id - 2
+    for _ in range(octets // frame_octets):
+        peer.data(id, bytes(frame_octets), 0)
+
+
+@pytest.mark.parametrize(
+    ("octets", "frame_octets", "goaway"),
+    [
+        (256 * 1024, 16 * 1024, None),  # a whole window
+        (256 * 1024, 1024, None),
+        (64 * 1024, 512, ENHANCE_YOUR_CALM),
+        (320 * 1024, 16 * 1024, ENHANCE_YOUR_CALM),
+    ],
+)
+async def test_content_on_its_way_behind_an_early_answer_is_no_flood_within_its_window(
+    octets: int, frame_octets: int, goaway: int | None
+):
+    house = House(odd_frames=50, odd_frames_per_s=0)
+    peer = house.peer()
+    for _ in range(30):
+        peer.open("/t.T/Nothing")
+        upload_behind_an_answer(peer, octets, frame_octets)
+    assert (await peer.settled()).goaway == goaway
+    assert house.site.held_bytes == 0
+
+
 # --- silence
 
 

@@ -43,6 +43,7 @@ SETTINGS_COST = 10  # a new window size touches every open stream
 UPDATES_PER_STREAM = 2  # clients of grpcio widen the window of a stream when they open it
 UPDATES_DUE_MAX = 4_000
 TOO_LARGE_COST = 50  # headers that unpack to more than is taken: each costs a millisecond or two
+LARGE_BYTES = 1_024  # of content in a frame that costs no more than its bytes do
 LEFT_MAX = 1_000  # streams that we ended before their peer did: what still arrives for them is no fault
 LINGER_S = 0.5  # for a peer to read the last frames and to close; closing with unread data would destroy them
 LASTING_S = 1.0  # a call that was open so long held one of the places for calls, which bounds how many are cancelled
@@ -62,7 +63,7 @@ class Connection(asyncio.Protocol):
         self._rest = b""  # of a frame that is incomplete
         self._is_greeted = False
         self._last_id = 0  # the highest stream that the peer has opened
-        self._left: dict[int, None] = {}  # oldest first
+        self._left: dict[int, int] = {}  # and what their peer may still send; oldest first
         self._block = b""  # of headers that are incomplete
         self._block_id = 0  # their stream; 0 if there are none
         self._block_flags = 0
@@ -197,7 +198,7 @@ class Connection(asyncio.Protocol):
         begin, end = unpadded(data, begin, end, flags)
         stream = self.streams.get(stream_id)
         if stream is None or stream.is_whole:
-            self._take_stray(stream_id, stream, flags)
+            self._take_stray(stream_id, stream, flags, octets)
             return
         if begin == end and not flags & END_STREAM:
             self._budget.spend()
@@ -271,7 +272,7 @@ class Connection(asyncio.Protocol):
         if self._is_draining or len(self.streams) >= self.limits.streams:
             self._budget.spend()
             self.outbox.put(rst_stream(stream_id, REFUSED_STREAM))
-            self._leave(stream_id)
+            self._leave(stream_id, self.limits.stream_window)
             return None
         self._updates_due = min(self._updates_due + UPDATES_PER_STREAM, UPDATES_DUE_MAX)
         stream = self.streams[stream_id] = self._site.open_stream(self, stream_id)
@@ -290,10 +291,18 @@ class Connection(asyncio.Protocol):
         stream.is_whole = True
         stream.received(b"")
 
-    def _take_stray(self, stream_id: int, stream: Stream | None, flags: int, *, is_headers: bool = False) -> None:
-        """Judge content or headers of a stream that has none to come: late ones of a stream that we ended are no fault."""
+    def _take_stray(
+        self, stream_id: int, stream: Stream | None, flags: int, octets: int = 0, *, is_headers: bool = False
+    ) -> None:
+        """Judge content or headers of a stream that has none to come: late ones of a stream that we ended are no fault.
+
+        Content that was allowed before our answer spends no budget: some clients send it all.
+        """
         self._check_not_idle(stream_id)
-        self._budget.spend()
+        if LARGE_BYTES <= octets <= self._left.get(stream_id, 0):
+            self._left[stream_id] -= octets
+        else:
+            self._budget.spend()
         if flags & END_STREAM:
             self.early.stopped(stream_id)
         if stream_id in self._left:
@@ -420,12 +429,12 @@ class Connection(asyncio.Protocol):
         """Note that *stream* is over."""
         self.streams.pop(stream.id, None)
         if not stream.is_whole:
-            self._leave(stream.id)
+            self._leave(stream.id, stream.receive_window)
         if self._is_draining and not self.streams:
             self._close_soon()
 
-    def _leave(self, stream_id: int) -> None:
-        self._left[stream_id] = None
+    def _leave(self, stream_id: int, window: int) -> None:
+        self._left[stream_id] = window
         if len(self._left) > LEFT_MAX:
             del self._left[next(iter(self._left))]
 
