@@ -31,7 +31,7 @@ def initial_variables(turn: Turn, definition: ProcessDefinition, variables: Vari
     """Return the variables that a new instance of *definition* has: *variables*, with the defaults for those that are not given.
 
     Raises:
-        InvalidArgument: a required variable is missing, or one has a wrong type.
+        InvalidArgument: a required variable is missing or null, or one has a wrong type.
     """
     extensions = turn.definitions.extensions(definition.key)
     if extensions is None:
@@ -115,7 +115,7 @@ def _number(text: str) -> Any:
 
 def _check(definition: ProcessDefinition, extensions: ProcessExtensions, variables: Variables) -> None:
     declared = extensions.variables.values()
-    missing = [one.name for one in declared if one.is_required and one.name not in variables]
+    missing = [one.name for one in declared if one.is_required and variables.get(one.name, "null") == "null"]
     if missing:
         raise InvalidArgument(
             f"Can't start process '{definition.bpmn_process_id}' without required variables - {', '.join(missing)}"
