@@ -1,9 +1,9 @@
 """Warn of what a model says and nobody will hear: it can be deployed, and it does probably not do what its author meant.
 
-Five kinds: an expression that calls a function which does not exist (it gives null, and no incident); an element of the `zeebe:` dialect
+Six kinds: an expression that calls a function which does not exist (it gives null, and no incident); an element of the `zeebe:` dialect
 that is not known or stands in a place where none reads it, or an attribute of one with a misspelt name; what BPMN has and neither this
-broker nor the reference carries out, such as `startQuantity="2"`; names of `activiti:` at an element of the `zeebe:` dialect; and input
-mappings of events without a trigger. All of it is passed over.
+broker nor the reference carries out, such as `startQuantity="2"`; names of `activiti:` at an element of the `zeebe:` dialect; input
+mappings of events without a trigger; and what a form property of the Activiti dialect says beyond its field. All of it is passed over.
 """
 
 import dataclasses
@@ -15,6 +15,7 @@ from osmia_broker.base.counted import counted
 from osmia_broker.model.dialects.zeebe_words import ATTRIBUTES, OUTER, WITHOUT_EFFECT
 from osmia_broker.model.faults import Fault, meant, quote
 from osmia_broker.model.foreign import foreign_names
+from osmia_broker.model.form_properties import PROPERTY, without_effect
 from osmia_broker.model.graph import CHOOSING, Element, ElementType, Process, SequenceFlow
 from osmia_broker.model.xml import BPMN, ZEEBE, Node, line, local_name, namespace
 
@@ -25,7 +26,7 @@ WARNINGS_MAX = 50  # of one file; each is a line that a person reads
 def of_file(root: Node, processes: tuple[Process, ...]) -> list[Fault]:
     """Return the warnings about a file: its outermost element, and the processes that were read from it. In the order of its lines."""
     places = {id: node for node in root.iter(f"{{{BPMN}}}*") if (id := _id(node))}
-    found = [*_misspelt(root), *_not_carried_out(root), *_of_the_other_dialect(root)]
+    found = [*_misspelt(root), *_not_carried_out(root), *_of_the_other_dialect(root), *_form_properties(root)]
     for process in processes:
         found += [*_default_flows(process, places), *_inputs_of_none_events(process, places)]
         found += _unknown_calls(process, places)
@@ -98,6 +99,12 @@ def _of_the_other_dialect(root: Node) -> Iterator[Fault]:
     for node, found in foreign_names(root):
         local = quote(found.rpartition("}")[2])
         yield _without_effect(node, f"'activiti:{local}' stands at an element of the 'zeebe:' dialect, and")
+
+
+def _form_properties(root: Node) -> Iterator[Fault]:
+    for node in root.iter(PROPERTY):
+        for what, near in without_effect(node):
+            yield _without_effect(node, what, near)
 
 
 def _without_effect(node: Node, what: str, near: str = "") -> Fault:

@@ -1,53 +1,46 @@
-"""Makes a form of form-js from the form properties of a user task in the Activiti dialect (`activiti:formProperty`)."""
+"""Makes a form of form-js from the form properties of a user task or a start event in the Activiti dialect (`activiti:formProperty`)."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from osmia_broker.model.xml import ACTIVITI, Node, name
+from osmia_broker.model.form_properties import default_of, type_of, values_of
+from osmia_broker.model.source import TRUE
+from osmia_broker.model.xml import Node
 
-_TYPES = {"string": "textfield", "long": "number", "double": "number", "boolean": "checkbox", "enum": "select"}
-_TRUE = ("true", "1")
+_FIELDS: dict[str, dict[str, Any]] = {
+    "string": {"type": "textfield"},
+    "long": {"type": "number", "decimalDigits": 0},
+    "double": {"type": "number"},
+    "boolean": {"type": "checkbox"},
+    "enum": {"type": "select"},
+    "date": {"type": "datetime", "subtype": "date"},
+}
 
 
 def form_of_properties(id: str, properties: Sequence[Node]) -> str:
     """Return the schema of a form, JSON text, with a field for each property that may be read."""
-    fields = [_field(node) for node in properties if node.get("readable", "true") in _TRUE and node.get("id")]
+    fields = [_field(node) for node in properties if node.get("readable", "true") in TRUE and node.get("id")]
     return msgspec.json.encode({"type": "default", "id": id, "schemaVersion": 16, "components": fields}).decode()
 
 
 def _field(node: Node) -> dict[str, Any]:
-    kind, id = node.get("type", "string"), node.get("id", "")
+    type, id = type_of(node), node.get("id", "")
     made: dict[str, Any] = {
         "id": f"field_{id}",
         "key": node.get("variable") or id,
         "label": node.get("name") or id,
-        "type": _TYPES.get(kind, "textfield"),
+        **_FIELDS[type],
     }
-    if kind == "date":
-        made |= {"type": "datetime", "subtype": "date", "dateLabel": made["label"]}
-    if kind == "enum":
-        made["values"] = [
-            {"value": one.get("id", ""), "label": one.get("name") or one.get("id", "")}
-            for one in node.iter(name(ACTIVITI, "value"))
-        ]
-    if node.get("writable", "true") not in _TRUE:
+    if type == "date":
+        made["dateLabel"] = made["label"]
+    if type == "enum":
+        made["values"] = [{"value": value, "label": label} for value, label in values_of(node).items()]
+    if node.get("writable", "true") not in TRUE:
         made["readonly"] = True
-    if node.get("required", "false") in _TRUE:
+    if node.get("required", "false") in TRUE:
         made["validate"] = {"required": True}
-    default = node.get("default", "")
-    if default and "${" not in default:
-        made["defaultValue"] = _default(kind, default)
+    if (default := default_of(node)) is not None:
+        made["defaultValue"] = default
     return made
-
-
-def _default(kind: str, text: str) -> Any:
-    if kind == "boolean":
-        return text in _TRUE
-    if kind in ("long", "double"):
-        try:
-            return float(text) if kind == "double" else int(text)
-        except ValueError:
-            return None
-    return text
