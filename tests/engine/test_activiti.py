@@ -72,7 +72,7 @@ def test_a_collection_gives_its_items(door: Door):
     assert (scenario.last.variables["person"], scenario.last.variables["loopCounter"]) == ("ada", 0)
 
 
-@pytest.mark.parametrize("cardinality", ["-1", "many", "${x}", "1.5", "9" * 5_000])
+@pytest.mark.parametrize("cardinality", ["${-1}", "${x}", "${-1.5}", "9${x}"])
 def test_a_cardinality_that_is_no_number_from_zero_is_an_incident(door: Door, cardinality: str):
     played(door, f"start > m:job(cardinality={cardinality}) > end", "create x=true; incident m EXTRACT_VALUE_ERROR")
 

@@ -58,7 +58,7 @@ def test_one_after_the_other_sees_how_many_have_completed(door: Door):
             "incident m EXTRACT_VALUE_ERROR Expected '${people}' to give an item for each of 4 instances, but found 3",
         ),
         ("cardinality=2, element=x", "people=null", "incident m EXTRACT_VALUE_ERROR to be 'ARRAY'"),
-        ("cardinality=-1, element=x", "", "incident m EXTRACT_VALUE_ERROR a number from 0"),
+        ('cardinality="${-1}", element=x', "", "incident m EXTRACT_VALUE_ERROR a number from 0"),
         ("cardinality=4", "x=eve", "waits m assignee=eve; complete m; complete m; complete m; complete m; at rest"),
     ],
 )
@@ -131,7 +131,7 @@ def test_the_condition_is_not_asked_after_the_last(door: Door):
 @pytest.mark.parametrize(
     ("loop", "given"),
     [
-        ("cardinality=-1", ""),
+        ("cardinality=${-1}", ""),
         ("cardinality=${n}", "n=-1"),
         ("cardinality=${n}", "n=many"),
         ("cardinality=${n}", 'n="2.5"'),  # Java reads no fraction in a text

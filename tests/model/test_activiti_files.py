@@ -319,3 +319,23 @@ def test_the_remedy_speaks_the_dialect_of_the_file(content: str, reason: str) ->
 def test_a_fixed_business_key_has_a_bound(key: str, reasons: list[str]) -> None:
     called = call("").replace('calledElement="other"', f'calledElement="other" activiti:businessKey="{key}"')
     assert [fault.reason for fault in faults(file(called))] == reasons
+
+
+@pytest.mark.parametrize("number", ["0", "100000", "${n}"])
+def test_a_loop_runs_a_number_of_times(number: str) -> None:
+    assert faults(file(loop_of(number))) == []
+
+
+@pytest.mark.parametrize("number", ["-1", "many", "2.5", "100001", "9" * 60])
+def test_a_loop_whose_fixed_number_cannot_run_is_refused(number: str) -> None:
+    [fault] = faults(file(loop_of(number)))
+    assert (fault.element_id, fault.reason) == (
+        "it",
+        f"Expected an expression '${{…}}' or a whole number from 0 to 100000 in 'loopCardinality', but found '{number}'",
+    )
+
+
+def loop_of(number: str) -> str:
+    """A task that runs so many times."""
+    cardinality = f"<bpmn:loopCardinality>{number}</bpmn:loopCardinality>"
+    return f'<bpmn:task id="it"><bpmn:multiInstanceLoopCharacteristics>{cardinality}</bpmn:multiInstanceLoopCharacteristics></bpmn:task>'

@@ -69,7 +69,7 @@ def _activiti_loop(
     return MultiInstance(
         is_sequential=is_sequential,
         collection=activiti.collection(source, node, collection) if is_read else None,
-        cardinality=activiti.text_or_juel(source, node, cardinality) if cardinality else None,
+        cardinality=activiti.cardinality(source, node, cardinality) if cardinality else None,
         element_variable=element_variable,
         output_collection=_child_text(node, "loopDataOutputRef"),
         completion_condition=completion_condition,

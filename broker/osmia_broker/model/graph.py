@@ -220,6 +220,9 @@ ACTIVITI_LOOP = LoopNames(
 )
 
 
+LOOP_INSTANCES_MAX = 100_000  # of one loop
+
+
 @dataclass(frozen=True, slots=True)
 class MultiInstance:
     """An activity that runs once per item of *collection*, or *cardinality* times; with both, once per item of the first so many."""

@@ -32,11 +32,10 @@ from osmia_broker.engine.lifecycle import (
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import collected_inside, merge, put_local, visible
 from osmia_broker.model.expressions import Expression
-from osmia_broker.model.graph import Element, ElementType, MultiInstance, StandardLoop
+from osmia_broker.model.graph import LOOP_INSTANCES_MAX, Element, ElementType, MultiInstance, StandardLoop
 from osmia_broker.state.json_text import document
 from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType, Loop, LoopResult
 
-INSTANCES_MAX = 100_000  # of one loop
 INSTANCES_PER_SLICE = 100  # about 5 ms
 RESULTS_PER_ROW = 64  # a result rewrites one row, and a finished loop ends few
 LIVE_RESULTS_MAX = 1_000  # up to so many, the output collection is visible while the loop runs; rewriting it each time costs its square
@@ -158,10 +157,10 @@ def _size_of(turn: Turn, body: ElementInstance, loop: MultiInstance) -> tuple[st
     else:
         values = _collection(turn, loop.collection, body, size)
         items, size = feel.to_json(values), len(values)
-    if size > INSTANCES_MAX:
+    if size > LOOP_INSTANCES_MAX:
         raise IncidentRaised(
             ErrorType.EXTRACT_VALUE_ERROR,
-            f"Expected a loop to have at most {INSTANCES_MAX} instances, but found {size}",
+            f"Expected a loop to have at most {LOOP_INSTANCES_MAX} instances, but found {size}",
         )
     return items, size
 

@@ -11,12 +11,14 @@ from itertools import chain
 from typing import Any
 
 from osmia_broker.base.business_ids import BUSINESS_ID_CHARACTERS
+from osmia_broker.base.whole_numbers import whole_number
 from osmia_broker.model import expressions
 from osmia_broker.model.dates import full_date_time, read_period
 from osmia_broker.model.events import Reach
 from osmia_broker.model.expressions import Converted, Expression, OrNull, Static
 from osmia_broker.model.faults import meant, quote
 from osmia_broker.model.graph import (
+    LOOP_INSTANCES_MAX,
     CallDefinition,
     JobDefinition,
     PublishDefinition,
@@ -172,6 +174,15 @@ def initiator_variable(source: Source) -> str:
 def collection(source: Source, node: Node, text: str) -> Expression | None:
     """Compile the collection of a loop: an expression, or the name of a variable."""
     return source.compiled(node, expressions.juel, text if expressions.is_juel(text) else f"${{{text}}}")
+
+
+def cardinality(source: Source, node: Node, text: str) -> Expression | None:
+    """Compile how often a loop runs: an expression, or a fixed number."""
+    if not expressions.is_juel(text) and whole_number(text, LOOP_INSTANCES_MAX) is None:
+        expected = f"an expression '${{…}}' or a whole number from 0 to {LOOP_INSTANCES_MAX}"
+        source.fault(f"Expected {expected} in 'loopCardinality', but found '{quote(text)}'", node)
+        return None
+    return text_or_juel(source, node, text)
 
 
 def text_or_juel(source: Source, node: Node, text: str) -> Expression | None:
