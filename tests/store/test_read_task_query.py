@@ -4,8 +4,9 @@ import pytest
 
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.store.read.tasks import task_query
-from osmia_broker.store.read.tasks.task_query import OPEN_STATES, Asker, terms_of
+from osmia_broker.store.read.tasks.task_query import OPEN_STATES, Asker
 from osmia_broker.store.read.tasks.task_snoozes import Snooze
+from osmia_broker.store.read.tasks.task_terms import near_miss, quoted, terms_of
 
 ADA = Asker("ada", ("cooks", "waiters"), 1_800_000_000_000)  # 2027-01-15T08:00:00Z
 OPEN = {"state": {"$in": [*OPEN_STATES]}}
@@ -154,7 +155,7 @@ async def test_a_mistake_is_named(text, reason):
     ],
 )
 async def test_a_name_that_is_nearly_a_field_is_refused_with_the_field(name, nearest):
-    assert task_query.near_miss(name) == nearest
+    assert near_miss(name) == nearest
     value = {"priority": "80", "due": "today", "state": "open"}.get(nearest, "x")
     if nearest:
         with pytest.raises(InvalidArgument, match=f"nearly the field '{nearest}:'; write .* or var.{name}:{value} for"):
@@ -201,7 +202,7 @@ async def test_the_text_beats_the_choices_beside_it():
 
 @pytest.mark.parametrize("value", ["plain", "two words", 'a "quote"', "back\\slash here", "", "tab\there", "e\u0301"])
 def test_what_is_quoted_is_one_term_again(value):
-    (term,) = terms_of(f"group:{task_query.quoted(value)}")
+    (term,) = terms_of(f"group:{quoted(value)}")
     assert (term.name, term.value) == ("group", value)
 
 

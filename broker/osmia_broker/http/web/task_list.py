@@ -13,8 +13,9 @@ from osmia_broker.store.read.entities import USER_TASKS
 from osmia_broker.store.read.instances.suspended_instances import suspended_of
 from osmia_broker.store.read.search.entity import Item
 from osmia_broker.store.read.tasks import task_query
-from osmia_broker.store.read.tasks.task_query import TaskQuery, quoted
+from osmia_broker.store.read.tasks.task_query import TaskQuery
 from osmia_broker.store.read.tasks.task_snoozes import Snooze
+from osmia_broker.store.read.tasks.task_terms import quoted
 
 FILTERS = {
     "open": "All open",

@@ -42,6 +42,7 @@ from osmia_broker.store.read.search.values import EARLIEST_MS, LATEST_MS, moment
 from osmia_broker.store.read.sources import Sources, of_cluster, question
 from osmia_broker.store.read.sql import dialect
 from osmia_broker.store.read.tasks.task_snoozes import snoozes_of
+from osmia_broker.store.read.tasks.task_terms import SURE, TERMS, Term, near_miss, terms_of
 
 CHARACTERS_MAX = 2_000  # of a query
 PROCESSES_MAX = 1_000  # definitions whose names pass; each is a value of the filter
@@ -58,7 +59,6 @@ OPEN_STATES = ("CREATING", "CREATED", "ASSIGNING", "UPDATING", "COMPLETING", "CA
 CHOICES = {"is": VIEWS, "sort": tuple(ORDERS)}  #: of the two terms that are not of the filter
 STATES = {"open": OPEN_STATES, "completed": ("COMPLETED",), "canceled": ("CANCELED",)}
 
-_TERM = re.compile(r'(?:(?P<name>[\w.$-]+)(?P<mark>[:=]))?(?P<value>"(?:[^"\\]|\\.)*"|[^\s"]+)', re.DOTALL)
 _COMPARED = re.compile(r"(?P<operator>>=|<=|>|<|=)?(?P<operand>.*)", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SPAN = re.compile(r"(\d{1,6})(m|h|d|w)")
@@ -85,53 +85,15 @@ class TaskQuery(msgspec.Struct, frozen=True):
     text: str  # the query without `is:` and `sort:`
 
 
-class Term(msgspec.Struct, frozen=True):
-    """A part of a query: `name:value`, `name=value`, or words (with an empty name)."""
-
-    name: str
-    mark: str
-    value: str
-    text: str  # as it was written
-
-
-def quoted(value: str) -> str:
-    """Write a value so that it is one term."""
-    plain = value and not re.search(r'[\s"]', value)
-    return value if plain else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def terms_of(text: str) -> list[Term]:
-    """Cut a query into its terms.
-
-    Raises:
-        InvalidArgument: it is too long, a quote is not closed, or a term has no value.
-
-    """
-    if len(text) > CHARACTERS_MAX:
-        raise InvalidArgument(f"Expected a query of at most {CHARACTERS_MAX} characters, but found {len(text)}")
-    found, place = [], 0
-    while (place := place + len(text[place:]) - len(text[place:].lstrip())) < len(text):
-        match = _TERM.match(text, place)
-        if match is None:
-            raise InvalidArgument(f"Expected every quote to be closed, but found {text[place : place + 40]}")
-        value = match["value"]
-        is_quote = text[match.end() : match.end() + 1] == '"'  # one that is not closed, which is the mistake then
-        if value.endswith(":") and value[:-1] in _TERMS and not (match["name"] or is_quote):
-            raise InvalidArgument(f"Expected a value behind '{value}', but found none")
-        if value.startswith('"'):
-            value = re.sub(r"\\(.)", r"\1", value[1:-1], flags=re.DOTALL)
-        found.append(Term((match["name"] or ""), match["mark"] or "", value, match[0]))
-        place = match.end()
-    return found
-
-
 async def read(sources: Sources, text: str, asker: Asker, *, view: str = "", order: str = "") -> TaskQuery:
     """Read a query. *view* and *order* hold if the text has no `is:` and no `sort:`.
 
     Raises:
-        InvalidArgument: a term cannot be read. The text says which.
+        InvalidArgument: it is too long, or a term cannot be read. The text says which.
 
     """
+    if len(text) > CHARACTERS_MAX:
+        raise InvalidArgument(f"Expected a query of at most {CHARACTERS_MAX} characters, but found {len(text)}")
     terms = terms_of(text)
     chosen = {"is": view or "open", "sort": order or "newest"}
     rest = []
@@ -304,7 +266,7 @@ class _Reading:
         if term.name.startswith(_OF_VARIABLE) and term.name != _OF_VARIABLE:
             return Term(term.name.removeprefix(_OF_VARIABLE), term.mark, term.value, term.text)
         near = near_miss(term.name)
-        if near and (term.name.lower() in _SURE or self._takes(near, term)):
+        if near and (term.name.lower() in SURE or self._takes(near, term)):
             raise InvalidArgument(
                 f"Expected '{term.name}:' to be a field or a variable, but found a name that is nearly the field '{near}:';"
                 f" write {near}:{term.value[:100]} for the field, or {_OF_VARIABLE}{term.name}:{term.value[:100]} for a variable of that name"
@@ -362,66 +324,9 @@ _KNOWN: dict[str, Callable[[_Reading, Term], None]] = {
 }
 
 
-#: Names of the search filter that mean a term of a query, beside the names of the terms themselves.
-_OTHER_NAMES = {
-    "candidategroup": "group",
-    "candidateuser": "user",
-    "creationdate": "created",
-    "completiondate": "completed",
-    "duedate": "due",
-    "followupdate": "followup",
-    "elementid": "element",
-    "businessid": "business",
-    "processinstancekey": "instance",
-    "processdefinitionid": "process",
-    "usertaskkey": "key",
-}
-_TERMS = (*_KNOWN, "process", *CHOICES)
-_SURE = frozenset((*_TERMS, *_OTHER_NAMES))  #: names that mean a term in another spelling, whatever the value is
+assert {*_KNOWN, "process", *CHOICES} == {*TERMS}, "each term has a meaning"
 _COMPARABLE = frozenset(("priority", *_MOMENTS))
 _OF_VARIABLE = "var."  #: begins the name of a term that means a variable, whatever that is called
-
-
-def near_miss(name: str) -> str:
-    """Return the term that *name* is nearly; empty if it is none, or one itself.
-
-    Case does not count. A short name may have a letter too many, too few or two in the wrong order; a longer one may also have a wrong
-    letter, and a long one two mistakes. The first letter must be right, unless it is out of order.
-    """
-    if name in _TERMS:
-        return ""
-    lower = name.lower()
-    if lower in _OTHER_NAMES:
-        return _OTHER_NAMES[lower]
-    return min((one for one in _TERMS if _is_near(lower, one)), key=lambda one: _mistakes(lower, one), default="")
-
-
-def _is_near(name: str, term: str) -> bool:
-    if len(term) <= 3:  # so short that other words are as near
-        return name in (term, f"{term}s") or (len(name) == len(term) > 2 and sorted(name) == sorted(term))
-    if name[0] != term[0] and name[:2] != term[1::-1]:
-        return False
-    found = _mistakes(name, term)
-    if len(term) <= 5:
-        return found == 0 or (found == 1 and (len(name) != len(term) or sorted(name) == sorted(term)))
-    return found <= (2 if len(term) >= 8 else 1)
-
-
-def _mistakes(name: str, term: str) -> int:
-    """Count the letters to add, drop, replace or swap with their neighbour to make one text of the other."""
-    if abs(len(name) - len(term)) > 2:
-        return len(term)
-    before: list[int] = []
-    line: list[int] = [*range(len(term) + 1)]
-    for row, letter in enumerate(name, 1):
-        found: list[int] = [row]
-        for place, wanted in enumerate(term, 1):
-            least = min(line[place] + 1, found[-1] + 1, line[place - 1] + (letter != wanted))
-            if row > 1 and place > 1 and letter == term[place - 2] and name[row - 2] == wanted:
-                least = min(least, before[place - 2] + 1)
-            found.append(least)
-        before, line = line, found
-    return line[-1]
 
 
 def _compared(value: str) -> tuple[str, str]:
