@@ -1,6 +1,9 @@
-"""Measure the distance of two words, for hints on misspelt ones."""
+"""Find the name that a misspelt one was meant to be: by its edits where a mistake is refused, by its looks for a hint."""
 
 from collections.abc import Iterable
+from difflib import get_close_matches
+
+COMPARED_CHARACTERS = 100  # of a name that is looked for among those that it looks like
 
 
 def edits(one: str, other: str) -> int:
@@ -25,3 +28,15 @@ def misspelt(name: str, known: Iterable[str]) -> str:
     distances = {one: 0 if sorted(one.split("_")) == words else edits(name, one) for one in known}
     nearest = min(distances, key=lambda one: distances[one])
     return nearest if distances[nearest] <= max(1, len(nearest) // 4) else ""
+
+
+def nearest(name: str, known: Iterable[str], *, likeness: float = 0.6) -> str:
+    """Return the one of the *known* names that *name* looks most like, for a hint; empty if none is as like as *likeness* (0 to 1)."""
+    near = get_close_matches(name[:COMPARED_CHARACTERS], [*known], n=1, cutoff=likeness)
+    return near[0] if near else ""
+
+
+def did_you_mean(name: str, known: Iterable[str], *, likeness: float = 0.6) -> str:
+    """Return `; did you mean 'stock'?`, the end of a refusal of *name*; empty if none of the *known* names is like it."""
+    near = nearest(name, known, likeness=likeness)
+    return f"; did you mean '{near}'?" if near else ""

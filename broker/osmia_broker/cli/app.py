@@ -5,7 +5,6 @@ driver or gRPC before its command runs; tests/cli/test_start.py checks this.
 """
 
 import importlib
-from difflib import get_close_matches
 from functools import cache, partial
 from typing import Annotated, Any
 
@@ -14,6 +13,7 @@ from typer.completion import completion_init  # type: ignore[attr-defined]  # do
 from typer.core import TyperGroup
 
 from osmia_broker import __version__
+from osmia_broker.base.edits import nearest
 from osmia_broker.cli import streams
 from osmia_broker.cli.failures import Exit, Failure, carried_out, usage
 from osmia_broker.cli.familiar import translated
@@ -132,8 +132,8 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that *args* begin with. A misspelt one is refused with the nearest."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
-            near = get_close_matches(args[0], COMMANDS, n=1)
-            mend = OTHER_WORDS.get(args[0]) or _with_noun(args[0]) or (f"osmia {near[0]}" if near else "osmia --help")
+            near = nearest(args[0], COMMANDS)
+            mend = OTHER_WORDS.get(args[0]) or _with_noun(args[0]) or (f"osmia {near}" if near else "osmia --help")
             raise Failure(Exit.USAGE, f"There is no command '{args[0]}'.", mend=mend, code="USAGE")
         return super().resolve_command(ctx, args)
 

@@ -1,9 +1,9 @@
 """Find a deployed process by its key or id, and the nearest one to an id that no process has."""
 
-from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from osmia_broker.base.edits import nearest
 from osmia_broker.base.whole_numbers import whole_number
 from osmia_broker.cli.failures import Exit, Failure
 from osmia_broker.cli.rows import every
@@ -19,8 +19,8 @@ def missing_process(client: "SyncClient", process: str) -> str:
     """Return why a list with the filter *process* is empty: no such process is deployed. Empty if it is, or if it is not given."""
     if not process or client.search_definitions(bpmn_process_id=process, limit=1).items:
         return ""
-    near = get_close_matches(process, _known(client), n=1)
-    return f"There is no process '{process}'. " + (f"Did you mean '{near[0]}'?" if near else "See: osmia processes")
+    near = nearest(process, _known(client))
+    return f"There is no process '{process}'. " + (f"Did you mean '{near}'?" if near else "See: osmia processes")
 
 
 def find_process(client: "SyncClient", key_or_id: str, command: str = "osmia process show {}") -> "ProcessDefinition":
@@ -49,8 +49,8 @@ def find_process(client: "SyncClient", key_or_id: str, command: str = "osmia pro
 def unknown_process(client: "SyncClient", process_id: str, command: str, *, why: str = "") -> Failure:
     """Return the failure for a process that is not deployed. *command* has a place for the nearest one that is."""
     known = _known(client)
-    near = get_close_matches(process_id, known, n=1)
-    mend = command.format(near[0]) if near else "osmia processes" if known else "osmia deploy FILE"
+    near = nearest(process_id, known)
+    mend = command.format(near) if near else "osmia processes" if known else "osmia deploy FILE"
     return Failure(Exit.NOT_FOUND, f"There is no such process '{process_id}'.", why=why, mend=mend, code="NOT_FOUND")
 
 

@@ -3,12 +3,12 @@
 import re
 import shlex
 from collections.abc import Callable
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
 import typer
 
+from osmia_broker.base.edits import nearest
 from osmia_broker.cli.failures import Failure, usage
 
 LISTS = {"task": "tasks", "process": "processes"}  #: the list of a noun, where it is not the noun with an s
@@ -144,8 +144,8 @@ def misuse(
 def _chosen(path: str, name: str, value: str, choices: str) -> str:
     """Return the command with the choice that *value* is nearly, or with the first."""
     words = re.findall(r"'([^']+)'", choices)
-    near = get_close_matches(value, words, n=1) or words[:1]
-    return f"{name} {near[0]}" if name.startswith("-") else f"{path} {near[0]}"
+    near = nearest(value, words) or words[0]
+    return f"{name} {near}" if name.startswith("-") else f"{path} {near}"
 
 
 def _exemplary(arguments: list[str], name: str, example: str, value: str) -> str:
@@ -168,10 +168,10 @@ def _meant(message: str, context: Any, path: str) -> str:
         return ""
     own = {name: one for one in context.command.params for name in getattr(one, "opts", ()) if name.startswith("--")}
     synonyms = MEANT_EVERYWHERE | MEANT.get(path, {})
-    near = get_close_matches(unknown[1], [*synonyms, *own], n=1, cutoff=0.7)
+    near = nearest(unknown[1], [*synonyms, *own], likeness=0.7)
     if not near:
         return ""
-    words = near[0] if near[0] in own else synonyms[near[0]]
+    words = near if near in own else synonyms[near]
     option = own.get(words)
     if words.startswith("--") and option is None and words.split(" ")[0] not in own:
         return ""  # this command has no such option

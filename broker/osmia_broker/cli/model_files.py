@@ -7,10 +7,10 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
+from osmia_broker.base.edits import nearest
 from osmia_broker.base.system_errors import in_words
 from osmia_broker.cli.deploy_faults import refused, undeployable
 from osmia_broker.cli.failures import usage
@@ -125,9 +125,9 @@ def _nearby(path: Path, command: str) -> str:
         if file.is_file()
     ]
     by_name = {file.stem: file for file in reversed(files)}  # the endings are all alike
-    near = get_close_matches(path.stem, by_name, n=1)
+    near = nearest(path.stem, by_name)
     if near:
-        return f"{command} {shlex.quote(str(by_name[near[0]]))}"
+        return f"{command} {shlex.quote(str(by_name[near]))}"
     if not path.parent.is_dir():
         return f"{command} my-process.bpmn"
     if files:

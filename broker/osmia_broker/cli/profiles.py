@@ -11,10 +11,10 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from osmia_broker.base.edits import nearest
 from osmia_broker.base.system_errors import in_words
 from osmia_broker.cli.failures import Exit, Failure, usage
 
@@ -67,8 +67,8 @@ class Profiles:
         """
         if name in self.by_name:
             return self.by_name[name]
-        near = get_close_matches(name, self.by_name, n=1)
-        mend = f"--profile {shlex.quote(near[0])}" if near else LIST
+        near = nearest(name, self.by_name)
+        mend = f"--profile {shlex.quote(near)}" if near else LIST
         raise Failure(Exit.NOT_FOUND, f"There is no profile '{name}'.", mend=mend, code="NOT_FOUND")
 
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from osmia_broker.base.edits import nearest
 from osmia_broker.base.surroundings import user_without_password
 from osmia_broker.cli import streams
 from osmia_broker.cli.failures import Exit, Failure, from_call, usage
@@ -369,8 +369,8 @@ def chosen(rows: Sequence[Row], columns: tuple[Column, ...], names: str) -> tupl
     for name in filter(None, (name.strip().lower() for name in names.split(","))):
         if name not in by_name:
             known = list(dict.fromkeys(column.field for column in by_name.values()))
-            near = get_close_matches(name, by_name, n=1)
-            field = by_name[near[0]].field if near else columns[0].field
+            near = nearest(name, by_name)
+            field = by_name[near].field if near else columns[0].field
             failure = usage(f"This list has no field '{name}'.", f"--columns {field}")
             failure.details = textwrap.wrap(f"It has {', '.join(known)}.", DETAILS_WIDTH)
             raise failure

@@ -1,7 +1,9 @@
 """Do the same with several things, one after the other, beside a progress bar."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from osmia_broker.base.counted import counted
 from osmia_broker.cli.failures import Exit, Failure, from_call
@@ -21,22 +23,37 @@ class Deed:
     mend: str  # the command that lists the things
 
 
-def do_each(session: Session, address: str, keys: Sequence[int], act: Callable[[int], None], deed: Deed) -> None:
+def do_each(
+    session: Session,
+    address: str,
+    keys: Sequence[int],
+    act: Callable[[int], None],
+    deed: Deed,
+    *,
+    within: Callable[[int], AbstractContextManager[Any]] = nullcontext,
+) -> None:
     """Call *act* once with each of *keys*, and print those for which it succeeds. A failure stops none of the others.
+
+    Each call is made in the context that *within* gives for its key: it may tell more about a refusal.
 
     Raises:
         Failure: PARTLY, if *act* fails for some of several keys.
         Refused, Failure: that of *act* for the only key.
     """
+
+    def do(key: int) -> None:
+        with within(key):
+            act(key)
+
     keys = list(dict.fromkeys(keys))
     if len(keys) == 1:
-        _do(session, keys[0], act, deed)
+        _do(session, keys[0], do, deed)
         return
     failures = []
     with progress_bar(session) as bar:
         task = bar.add_task(deed.done, total=len(keys))
         for key in keys:
-            if why := _why_not(session, address, key, act, deed):
+            if why := _why_not(session, address, key, do, deed):
                 failures.append(f"{key}: {why.removesuffix('.')}")
             bar.advance(task)
     if failures:

@@ -161,8 +161,8 @@ class Computed:
 
 
 @dataclass(frozen=True, slots=True)
-class OrNull:
-    """An expression that gives null where it fails: of a variable that does not exist."""
+class _Around:
+    """An expression with something put around it: the text and the names are its own."""
 
     expression: Expression
 
@@ -176,6 +176,11 @@ class OrNull:
         """The names of the variables that the expression may read."""
         return self.expression.names
 
+
+@dataclass(frozen=True, slots=True)
+class OrNull(_Around):
+    """An expression that gives null where it fails: of a variable that does not exist."""
+
     def evaluate(self, scope: Scope, now: Any = None) -> Result:
         """Evaluate the expression; a failure becomes null."""
         result = self.expression.evaluate(scope, now)
@@ -183,21 +188,10 @@ class OrNull:
 
 
 @dataclass(frozen=True, slots=True)
-class Converted:
+class Converted(_Around):
     """An expression with a conversion of its value. *convert* raises ValueError for a value that it does not take."""
 
-    expression: Expression
     convert: Callable[[Any], Any]
-
-    @property
-    def text(self) -> str:
-        """The expression's own text."""
-        return self.expression.text
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The variables that the expression may read."""
-        return self.expression.names
 
     def evaluate(self, scope: Scope, now: Any = None) -> Computed:
         """Evaluate the expression and convert its value. A value that cannot be converted is a failure."""

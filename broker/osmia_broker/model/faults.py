@@ -7,8 +7,8 @@ A refused deployment says `'<resource name>': ` and then the text of the `Invali
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
+from osmia_broker.base.edits import nearest
 from osmia_broker.model.text import shown, trimmed
 from osmia_broker.model.xml import BPMN, Node, line, local_name, namespace
 
@@ -102,8 +102,8 @@ def meant(prefix: str, name: str, known: Iterable[str]) -> str:
     *prefix* is the one of the namespace, with its colon; empty for names without one.
     """
     by_name = {one.lower(): one for one in sorted(known)}
-    near = get_close_matches(name.lower()[:QUOTE_CHARS_MAX], by_name, n=1, cutoff=0.8)
-    return f"; did you mean '{prefix}{by_name[near[0]]}'?" if near else ""
+    near = nearest(name.lower(), by_name, likeness=0.8)
+    return f"; did you mean '{prefix}{by_name[near]}'?" if near else ""
 
 
 def _where(fault: Fault) -> str:

@@ -8,10 +8,10 @@ mappings of events without a trigger; and what a form property of the Activiti d
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from osmia_broker.base.counted import counted
+from osmia_broker.base.edits import did_you_mean
 from osmia_broker.model.dialects.zeebe_words import ATTRIBUTES, OUTER, WITHOUT_EFFECT
 from osmia_broker.model.faults import Fault, meant, quote
 from osmia_broker.model.foreign import foreign_names
@@ -153,9 +153,7 @@ def _about(name: str, count: int) -> str:
 
     if name in PROCESS_FUNCTIONS:
         return f"No FEEL function '{quote(name)}' takes {counted(count, 'argument')}; this call gives null"
-    near = get_close_matches(name, PROCESS_FUNCTIONS, n=1, cutoff=0.6)
-    suggestion = f"; did you mean '{near[0]}'?" if near else ""
-    return f"There is no FEEL function '{quote(name)}'; this call gives null{suggestion}"
+    return f"There is no FEEL function '{quote(name)}'; this call gives null{did_you_mean(name, PROCESS_FUNCTIONS)}"
 
 
 def _calls(value: object, *, is_outermost: bool = False) -> Iterator[tuple[str, int]]:

@@ -15,12 +15,11 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from osmia_broker.base.addresses import is_loopback
-from osmia_broker.base.edits import misspelt
+from osmia_broker.base.edits import misspelt, nearest
 from osmia_broker.base.system_errors import in_words
 from osmia_broker.settings import rules as setting_rules
 from osmia_broker.settings import values as setting_values
@@ -495,6 +494,6 @@ def _read(name: str, value: object, spelt: str) -> Any:
 
 def _unknown(name: str, path: Path) -> ConfigError:
     """Refuse a name in the settings file, where each name is meant for the broker."""
-    near = get_close_matches(name.lower(), GIVEN, n=1, cutoff=0.5)
-    hint = f"{near[0]} = VALUE" if near else "osmia config schema   (it has all settings)"
+    near = nearest(name.lower(), GIVEN, likeness=0.5)
+    hint = f"{near} = VALUE" if near else "osmia config schema   (it has all settings)"
     return ConfigError(f"Expected a setting that Osmia knows, but found {name} in {path}", hint)

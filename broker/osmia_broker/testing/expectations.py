@@ -5,9 +5,9 @@ incidents.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, NoReturn, Self
 
+from osmia_broker.base.edits import did_you_mean
 from osmia_broker.model import Process
 from osmia_broker.state.rows import BusinessId, ElementInstance, InstanceOrigin
 from osmia_broker.testing.story import names_of, short, story
@@ -353,10 +353,7 @@ def _counted(noun: str, names: Sequence[str]) -> str:
 
 def _unknown(kind: str, given: str, process_id: str, known: Sequence[str]) -> str:
     article = "an" if kind == "element" else "a"
-    near = get_close_matches(given, known, n=1, cutoff=0.5)
-    return f"Expected {article} {kind} of {process_id}, but found '{given}'" + (
-        f"; did you mean '{near[0]}'?" if near else ""
-    )
+    return f"Expected {article} {kind} of {process_id}, but found '{given}'{did_you_mean(given, known, likeness=0.5)}"
 
 
 def _listed(names: Any) -> str:

@@ -1,7 +1,6 @@
 """The server of `osmia mcp`: what an agent gets wrong is told in our words, not in those of the library below."""
 
 from collections.abc import Collection
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from mcp.server import MCPServer
@@ -9,6 +8,7 @@ from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
 from pydantic import ConfigDict, ValidationError
 
+from osmia_broker.base.edits import did_you_mean
 from osmia_broker.calls.checks import kind_of
 from osmia_broker.cli.agent.tools import NAMES
 
@@ -77,8 +77,7 @@ def _of_argument(error: "ErrorDetails", names: Collection[str]) -> str:
 
 def _unknown(name: str, names: Collection[str]) -> str:
     """Say that a tool has no argument of this name, and which one may be meant."""
-    near = get_close_matches(name.lower()[:NAME_CHARACTERS_MAX], names, n=1, cutoff=0.5)
     arguments = "argument" if len(names) == 1 else "arguments"
     expected = f"only the {arguments} {', '.join(names)}" if names else "no arguments"
-    hint = f"; did you mean '{near[0]}'?" if near else ""
+    hint = did_you_mean(name.lower(), names, likeness=0.5)
     return f"Expected {expected}, but found '{name[:NAME_CHARACTERS_MAX]}'{hint}"

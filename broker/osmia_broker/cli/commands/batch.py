@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -152,11 +153,8 @@ def cancel(session: Session, keys: Keys) -> None:
 
 
 def _do_each(session: Session, client: "SyncClient", keys: list[int], act: Callable[[int], None], done: str) -> None:
-    def act_on(key: int) -> None:
-        with living(client, key):
-            act(key)
-
-    do_each(session, client.address, keys, act_on, Deed("batch operation", done, "batchOperationKey", LIST))
+    deed = Deed("batch operation", done, "batchOperationKey", LIST)
+    do_each(session, client.address, keys, act, deed, within=partial(living, client))
 
 
 # --- begin

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from osmia_broker.base.edits import nearest
 from osmia_broker.base.whole_numbers import INT64_MAX
 from osmia_broker.cli.failures import Exit, Failure, from_call, until_interrupted, usage
 from osmia_broker.cli.options import Instance, Process
@@ -146,8 +146,8 @@ def _kind(text: str) -> str:
     known = [one for one in EventKind if one is not EventKind.UNKNOWN]
     if wanted not in known:
         names = ", ".join(one.lower().replace("_", "-") for one in known)
-        near = get_close_matches(text.lower().replace("_", "-"), names.split(", "), n=1)
-        mend = f"--kind {near[0] if near else 'incident'}"
+        near = nearest(text.lower().replace("_", "-"), names.split(", "))
+        mend = f"--kind {near or 'incident'}"
         raise usage(f"Expected a kind of events, one of {names}, but found '{text}'.", mend)
     return wanted
 

@@ -1,10 +1,10 @@
 """`osmia incidents`: list incidents."""
 
-from difflib import get_close_matches
 from typing import Annotated
 
 import typer
 
+from osmia_broker.base.edits import nearest
 from osmia_broker.cli.failures import usage
 from osmia_broker.cli.known_processes import missing_process
 from osmia_broker.cli.options import Instance, Limit, Process
@@ -58,7 +58,6 @@ def kind_of_incident(text: str) -> str:
 
     kind = text.upper().replace("-", "_")
     if kind and kind not in (*ErrorType,):
-        near = get_close_matches(kind, list(ErrorType), n=1, cutoff=0.3)
-        mend = f"--type {near[0] if near else ErrorType.JOB_NO_RETRIES}"
+        mend = f"--type {nearest(kind, ErrorType, likeness=0.3) or ErrorType.JOB_NO_RETRIES}"
         raise usage(f"Expected --type to be one of {', '.join(ErrorType)}, but found '{text}'.", mend)
     return kind

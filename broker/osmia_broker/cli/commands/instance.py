@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -360,12 +361,8 @@ def delete(session: Session, keys: Keys) -> None:
 
 def _do_each(session: Session, client: "SyncClient", keys: list[int], act: Callable[[int], None], done: str) -> None:
     """Do *act* with each of several running instances; in words, they are *done*."""
-
-    def act_on(key: int) -> None:
-        with _running(client, key):
-            act(key)
-
-    do_each(session, client.address, keys, act_on, Deed("process instance", done, "processInstanceKey", LIST))
+    deed = Deed("process instance", done, "processInstanceKey", LIST)
+    do_each(session, client.address, keys, act, deed, within=partial(_running, client))
 
 
 def _running(client: "SyncClient", key: int) -> AbstractContextManager[None]:
