@@ -408,7 +408,7 @@ def test_every_reader_of_the_environment_is_known():
     passed_on = {"osmia_broker.running.supervisor", "osmia_broker.running.processes"}  # to the processes of a broker
     passed_on |= {"osmia_broker.cli"}  # to the core of grpcio: it logs nothing
     known = {
-        "osmia_broker.settings.config",
+        "osmia_broker.settings.sources",
         "osmia_broker.base.surroundings",
         "osmia_broker.cli.profiles",
         "osmia._address",

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from osmia_broker.base import surroundings
-from osmia_broker.settings import config
+from osmia_broker.settings import config, sources
 from osmia_broker.settings import values as setting_values
-from osmia_broker.settings.config import ConfigError, Settings, load
+from osmia_broker.settings.config import ConfigError, Settings
+from osmia_broker.settings.sources import load
 
 
 def test_a_flag_wins_over_the_environment_which_wins_over_the_file_which_wins_over_the_default(tmp_path):
@@ -37,7 +38,7 @@ def test_a_file_in_the_working_directory_is_found(tmp_path, monkeypatch):
 def test_variables_of_others_change_nothing():
     environ = {"OSMIA_ADDRESS": "there:1", "OSMIA_CONFIG": "", "PATH": "/bin", "osmia_grpc_port": "1", "OSMIA": "1"}
     assert load({}, environ=environ) == Settings()
-    assert config.passed_over(environ) == []
+    assert sources.passed_over(environ) == []
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def test_a_misspelt_variable_is_refused_with_the_setting_that_is_meant(variable,
 )
 def test_a_variable_that_is_near_no_setting_is_passed_over_and_listed(variable):
     assert load({}, environ={variable: "1"}) == Settings()
-    assert config.passed_over({variable: "1"}) == [variable]
+    assert sources.passed_over({variable: "1"}) == [variable]
 
 
 def service_links(service, port):
@@ -99,14 +100,14 @@ def service_links(service, port):
 def test_links_to_a_service_in_the_same_namespace_are_passed_over_even_if_they_look_near(service):
     links = service_links(service, 26500)
     assert load({}, environ=links) == Settings()
-    assert config.passed_over(links) == []
+    assert sources.passed_over(links) == []
 
 
 @pytest.mark.parametrize("door", ["grpc", "http", "management"])
 def test_a_link_under_the_name_of_a_setting_does_not_count_and_is_listed(door):
     links = service_links(f"OSMIA_{door.upper()}", 4711)
     assert load({}, environ=links) == Settings()
-    assert config.passed_over(links) == [f"OSMIA_{door.upper()}_PORT"]
+    assert sources.passed_over(links) == [f"OSMIA_{door.upper()}_PORT"]
 
 
 def test_links_do_not_hide_a_misspelt_setting():
@@ -399,9 +400,9 @@ def test_a_secret_is_read_from_its_file(tmp_path, spelling):
     environ = {"OSMIA_DATABASE_URL_FILE": str(secret)} if spelling == "variable" else {}
     assert load(flags, environ=environ, file=toml).database_url == "postgresql://ada:s3cret@db/osmia"
     source = {"flag": "--database-url-file", "variable": "OSMIA_DATABASE_URL_FILE", "file": str(toml)}[spelling]
-    shown = {name: source for name, _, source in config.explained(flags, environ=environ, file=toml)}
+    shown = {name: source for name, _, source in sources.explained(flags, environ=environ, file=toml)}
     assert shown["database_url"] == source
-    assert config.passed_over(environ) == []
+    assert sources.passed_over(environ) == []
 
 
 def test_a_file_that_is_named_nowhere_counts_for_nothing():

@@ -15,7 +15,7 @@ from osmia_broker import __version__
 from osmia_broker.cli.failures import Exit
 from osmia_broker.metrics import Metrics
 from osmia_broker.running.management import ManagementServer
-from osmia_broker.settings import config
+from osmia_broker.settings import config, sources
 from osmia_broker.settings.config import Settings
 from osmia_broker.settings.values import duration
 from tests.patience import ANSWER_S, PROGRAM_S
@@ -51,7 +51,7 @@ def unit() -> dict[str, list[str]]:
 
 
 def test_the_settings_of_the_unit_are_settings_of_the_broker():
-    settings = config.load({}, environ={}, file=DEPLOY / "osmia.toml")
+    settings = sources.load({}, environ={}, file=DEPLOY / "osmia.toml")
     assert str(settings.data_dir) == f"/var/lib/{unit()['StateDirectory'][0]}"
     assert settings.unsafe_doors() == []
 
@@ -62,11 +62,11 @@ def test_the_settings_that_are_commented_out_are_settings_too(tmp_path: Path):
     assert len(examples) >= 4
     file = tmp_path / "osmia.toml"
     file.write_text("\n".join(examples))
-    assert config.load({}, environ={}, file=file).auth == "basic"
+    assert sources.load({}, environ={}, file=file).auth == "basic"
 
 
 def test_the_unit_waits_longer_than_the_broker_takes_to_stop():
-    settings = config.load({}, environ={}, file=DEPLOY / "osmia.toml")
+    settings = sources.load({}, environ={}, file=DEPLOY / "osmia.toml")
     assert int(unit()["TimeoutStopSec"][0]) >= grace_s(settings) + SPARE_S
     assert unit()["KillSignal"] == ["SIGTERM"]
 
@@ -124,10 +124,10 @@ def test_the_image_sets_variables_that_are_settings_and_refuses_to_be_open():
     words = [word for line in containerfile() if line.startswith("ENV") for word in line.split()[1:]]
     variables = {name: value for name, _, value in (word.partition("=") for word in words) if name.startswith("OSMIA_")}
     with pytest.raises(config.ConfigError, match="loopback"):
-        config.load({}, environ=variables)
-    settings = config.load({}, environ=variables | {"OSMIA_INSECURE": "true"})
+        sources.load({}, environ=variables)
+    settings = sources.load({}, environ=variables | {"OSMIA_INSECURE": "true"})
     assert str(settings.data_dir) == "/var/lib/osmia"
-    assert not config.passed_over(variables)
+    assert not sources.passed_over(variables)
 
 
 def test_the_image_copies_what_the_build_needs():
@@ -142,8 +142,8 @@ def compose() -> dict[str, Any]:
 
 def test_the_compose_file_sets_what_the_broker_knows_and_opens_no_port_to_others():
     service = compose()["services"]["osmia"]
-    config.load({}, environ=service["environment"])
-    assert not config.passed_over(service["environment"])
+    sources.load({}, environ=service["environment"])
+    assert not sources.passed_over(service["environment"])
     published = [port.split(":") for one in compose()["services"].values() for port in one["ports"]]
     assert all(host == "127.0.0.1" for host, *_ in published)
     assert {int(inside) for host, _, inside in (port.split(":") for port in service["ports"])} == PORTS
@@ -151,7 +151,7 @@ def test_the_compose_file_sets_what_the_broker_knows_and_opens_no_port_to_others
 
 def test_the_compose_file_waits_longer_than_the_broker_takes_to_stop():
     service = compose()["services"]["osmia"]
-    settings = config.load({}, environ=service["environment"])
+    settings = sources.load({}, environ=service["environment"])
     assert duration(service["stop_grace_period"]).total_seconds() >= grace_s(settings) + SPARE_S
 
 
@@ -220,7 +220,7 @@ def test_the_settings_of_the_chart_are_settings_of_the_broker(changes, tmp_path:
     found = objects(changes)
     file = tmp_path / "osmia.toml"
     file.write_text(found["ConfigMap"]["data"]["osmia.toml"])
-    settings = config.load({}, environ={}, file=file)
+    settings = sources.load({}, environ={}, file=file)
     pod = found["StatefulSet"]["spec"]["template"]["spec"]
     assert pod["terminationGracePeriodSeconds"] >= grace_s(settings) + SPARE_S
     mounts = {mount["mountPath"]: mount["name"] for mount in pod["containers"][0]["volumeMounts"]}
@@ -319,7 +319,7 @@ def test_several_brokers_of_the_chart_share_a_database(tmp_path: Path):
     mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
     assert str(Path(values["OSMIA_LINKS_SECRET_FILE"]).parent) in mounts
     assert set(mounts.values()) == {"data", *(volume["name"] for volume in pod["volumes"])}
-    settings = config.load({}, environ={**values, "OSMIA_LINKS_SECRET_FILE": str(secret)}, file=file)
+    settings = sources.load({}, environ={**values, "OSMIA_LINKS_SECRET_FILE": str(secret)}, file=file)
     assert (settings.links_host, settings.links_port) == ("10.1.2.3", 26600)
     assert settings.unsafe_doors() == []
 
@@ -350,7 +350,7 @@ def test_links_of_the_chart_are_encrypted_if_the_values_say_so(tmp_path: Path):
     file.write_text(found["ConfigMap"]["data"]["osmia.toml"])
     secret_file.write_text("16 bytes or more")
     environ = {**values, "OSMIA_LINKS_SECRET_FILE": str(secret_file), "OSMIA_LINKS_ADDRESS": named}
-    settings = config.load({}, environ=environ, file=file)
+    settings = sources.load({}, environ=environ, file=file)
     assert settings.links_address == f"office-osmia-0.{service['metadata']['name']}.work.svc:26600"
     assert not settings.insecure
     files = (settings.links_cert, settings.links_key, settings.links_ca)

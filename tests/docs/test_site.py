@@ -16,7 +16,7 @@ import pytest
 from osmia_broker.cli.app import COMMANDS
 from osmia_broker.http import api
 from osmia_broker.http.operation import OPERATIONS
-from osmia_broker.settings import config
+from osmia_broker.settings import config, sources
 from tests.metric_names import NAME, families
 from tests.patience import PROGRAM_S
 
@@ -151,7 +151,7 @@ def test_a_page_names_metrics_files_and_settings_that_exist(page: Path):
     for path in re.findall(r"`((?:deploy|tests|examples|proto|bench|docs)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
     variables = {name.removeprefix("OSMIA_").lower() for name in re.findall(r"\bOSMIA_[A-Z_]+\b", text)}
-    others = {name.removeprefix("OSMIA_").lower() for name in config.OTHERS} | {"insecure", "shots", "grpc", "rest"}
+    others = {name.removeprefix("OSMIA_").lower() for name in sources.OTHERS} | {"insecure", "shots", "grpc", "rest"}
     assert variables <= set(config.GIVEN) | others
 
 

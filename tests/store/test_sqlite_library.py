@@ -9,7 +9,7 @@ import pytest
 
 from osmia_broker.base.errors import StoreFailed
 from osmia_broker.running.broker import Broker
-from osmia_broker.settings import config
+from osmia_broker.settings import sources
 from osmia_broker.store import sqlite_library
 
 # A process of its own each: the library can be set up only while no connection is open, and then stays as it is.
@@ -87,5 +87,5 @@ async def test_the_process_of_a_broker_sets_it_up_before_anything_is_opened(monk
     monkeypatch.setattr(sqlite_library, "set_up", lambda: steps.append("library"))
     monkeypatch.setattr(Broker, "start", start)
     with pytest.raises(StoreFailed):
-        await Broker(config.load({})).serve()
+        await Broker(sources.load({})).serve()
     assert steps == ["library", "start"]

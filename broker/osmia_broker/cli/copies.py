@@ -11,7 +11,7 @@ from osmia_broker.base.counted import counted
 from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.cli.progress import progress_bar
 from osmia_broker.cli.session import Session
-from osmia_broker.settings import config
+from osmia_broker.settings import config, sources
 
 if TYPE_CHECKING:
     from osmia_broker.store.backup import Backup, Progress
@@ -26,7 +26,7 @@ MEGABYTE = 1_000_000
 def data_dir_of(given: Path | None) -> Path:
     """Return the data directory that the option, the environment or osmia.toml names."""
     try:
-        return config.load({"data_dir": given}).data_dir
+        return sources.load({"data_dir": given}).data_dir
     except config.ConfigError as error:
         raise usage(f"{error}.", error.hint) from error
 

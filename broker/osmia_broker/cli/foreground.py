@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from osmia_broker.base import logs
 from osmia_broker.cli import preflight
 from osmia_broker.cli.failures import Exit, Failure
-from osmia_broker.settings import config
+from osmia_broker.settings import config, sources
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -58,7 +58,7 @@ def run(given: Mapping[str, str | bool]) -> None:
     """
     flags = {name: value for name, value in given.items() if name != FILE}
     try:
-        settings = config.load(flags, file=Path(str(given[FILE])) if FILE in given else None)
+        settings = sources.load(flags, file=Path(str(given[FILE])) if FILE in given else None)
     except config.ConfigError as error:
         raise Failure(Exit.USAGE, f"{error}.", mend=error.hint, code="USAGE") from error
     preflight.refuse_mistakes(settings, {name.replace("_", "-"): _shown(name, value) for name, value in given.items()})
@@ -78,7 +78,7 @@ def _shown(name: str, value: str | bool) -> str:
 
 def _warn(settings: config.Settings) -> None:
     """Log what is allowed and yet may be a mistake."""
-    if strangers := config.passed_over():
+    if strangers := sources.passed_over():
         log.info("variables that are no settings are passed over", extra={"variables": ", ".join(strangers)})
     if public := settings.unsafe_doors():
         log.warning("other machines reach doors without TLS and sign-in", extra={"doors": ", ".join(public)})

@@ -10,7 +10,7 @@ from osmia_broker.base.cluster_id import BROKER_FILE
 from osmia_broker.cli.copies import DataDir, bar, data_dir_of, failing, report
 from osmia_broker.cli.failures import usage
 from osmia_broker.cli.session import Session, with_session
-from osmia_broker.settings import config
+from osmia_broker.settings import config, sources
 
 app = typer.Typer(add_completion=False)
 
@@ -57,7 +57,7 @@ def _elsewhere(source: Path) -> str:
 def _new_directory() -> Path:
     """Return a directory in the one that the setting `backup_dir` names."""
     try:
-        place = config.load({}).backup_dir
+        place = sources.load({}).backup_dir
     except config.ConfigError as error:
         raise usage(f"{error}.", error.hint) from error
     if place is None:

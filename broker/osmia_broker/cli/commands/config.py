@@ -11,7 +11,7 @@ from osmia_broker.base.addresses import without_password
 from osmia_broker.cli.failures import Exit, Failure
 from osmia_broker.cli.output import Column
 from osmia_broker.cli.session import Session, spelt, with_session
-from osmia_broker.settings import config
+from osmia_broker.settings import config, sources
 from osmia_broker.settings.values import size_text
 
 app = typer.Typer(add_completion=False, help="The settings of the broker: show, schema.", no_args_is_help=True)
@@ -31,7 +31,7 @@ def show(
     Example: osmia config show --config /etc/osmia/osmia.toml
     """
     try:
-        settings = config.explained({}, file=config_file)
+        settings = sources.explained({}, file=config_file)
     except config.ConfigError as error:
         raise Failure(Exit.USAGE, f"{error}.", mend=error.hint, code="USAGE") from error
     rows = [

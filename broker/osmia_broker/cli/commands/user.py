@@ -17,7 +17,7 @@ from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.cli.output import Column
 from osmia_broker.cli.password_files import first_line
 from osmia_broker.cli.session import Session, with_session
-from osmia_broker.settings import config
+from osmia_broker.settings import config, sources
 
 app = typer.Typer(add_completion=False, help="People who may sign in with a password: add, list, password, remove.")
 
@@ -158,7 +158,7 @@ def _where(data_dir: Path | None, file: Path | None) -> str:
 def _path(data_dir: Path | None, file: Path | None) -> Path:
     """Return the file of the users that the options, the environment or osmia.toml name."""
     try:
-        return config.load({"data_dir": data_dir, "users_file": file, "auth": "basic"}).users_path
+        return sources.load({"data_dir": data_dir, "users_file": file, "auth": "basic"}).users_path
     except config.ConfigError as error:
         raise usage(f"{error}.", error.hint) from error
 
