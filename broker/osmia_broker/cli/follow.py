@@ -7,7 +7,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from osmia_broker.cli.failures import Exit, Failure
-from osmia_broker.cli.session import spelt
+from osmia_broker.cli.times import spelt
 
 if TYPE_CHECKING:
     from osmia import SyncClient

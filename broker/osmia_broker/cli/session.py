@@ -7,7 +7,6 @@ import os
 import re
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,9 +19,9 @@ from osmia_broker.base.edits import nearest
 from osmia_broker.base.surroundings import user_without_password
 from osmia_broker.cli import streams
 from osmia_broker.cli.failures import Exit, Failure, from_call, usage
-from osmia_broker.cli.output import Column, Output, Row, moment, write, write_one
+from osmia_broker.cli.output import Column, Output, Row, write, write_one
 from osmia_broker.cli.profiles import Profile, ProfileToken, load, renewed, with_profile
-from osmia_broker.settings.values import duration
+from osmia_broker.cli.times import as_timeout, milliseconds
 
 if TYPE_CHECKING:
     from osmia import SyncClient
@@ -33,65 +32,6 @@ DETAILS_WIDTH = 76  # of 80 columns, behind an indent
 TIMEOUT = timedelta(seconds=10)
 FILE_VARIABLE = re.compile(r"OSMIA_\w+_FILE")
 REQUEST_ID = "osmia-request-id"  # the metadata by which the broker's log names the calls of a command
-
-
-def as_duration(text: str | timedelta) -> timedelta:
-    """Read a typed duration. A default is one already."""
-    try:
-        return duration(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"Expected {error}, but found '{text}'") from error
-
-
-def as_timeout(text: str | timedelta) -> timedelta:
-    """Read how long to wait, which cannot be nothing."""
-    if text in ("0", timedelta(0)) or not (span := as_duration(text)):
-        raise typer.BadParameter(f"Expected a duration above 0, such as 10s, but found '{text}'")
-    return span
-
-
-def as_time(text: str) -> str:
-    """Check a typed time: `2h`, `tomorrow`, a date, or a date-time with its offset. Nothing stands for none."""
-    from osmia_broker.calls.tasks.until import EXAMPLES, time_ms
-
-    if text and time_ms(text, now_ms()) is None:
-        raise typer.BadParameter(f"Expected a time such as {EXAMPLES}, but found '{text}'")
-    return text
-
-
-def as_date_time(text: str) -> str:
-    """Read a typed time, see `as_time`, and return it as a date-time. One that is typed as a date-time stays as it is."""
-    from osmia_broker.calls.tasks.until import time_ms
-    from osmia_broker.store.read.search.values import epoch_ms
-
-    found = time_ms(as_time(text), now_ms()) if text else None
-    return text if found is None or epoch_ms(text) is not None else str(moment(found))
-
-
-def now_ms() -> int:
-    """Return the epoch milliseconds of now."""
-    return time.time_ns() // 1_000_000
-
-
-def milliseconds(span: timedelta) -> int:
-    """Return a duration in whole milliseconds, rounded up: a short one is not none."""
-    return -(span // -timedelta(milliseconds=1))
-
-
-UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))  # in milliseconds
-
-
-def spelt(span: timedelta) -> str:
-    """Return a duration in the form that is typed: `5m`, `90s`, `0s`."""
-    span_ms = milliseconds(span)
-    unit, length = next(((unit, length) for unit, length in UNITS if span_ms and span_ms % length == 0), ("s", 1000))
-    return f"{span_ms // length}{unit}"
-
-
-def duration_option(*names: str, help: str, default: timedelta, **more: Any) -> Any:
-    """Return an option for a duration. Its help ends with the default, as it would be typed; *help* has no full stop."""
-    text = f"{help}; {spelt(default)} unless given."
-    return typer.Option(*names, parser=as_duration, metavar="DURATION", help=text, show_default=False, **more)
 
 
 Address = Annotated[

@@ -15,15 +15,9 @@ from osmia_broker.cli.failures import usage
 from osmia_broker.cli.known_processes import find_process
 from osmia_broker.cli.options import Key, Keys, Limit, OfJobType, Process
 from osmia_broker.cli.rows import BATCH_ITEM_COLUMNS, batch_item_row, batch_row, every, first
-from osmia_broker.cli.session import (
-    TIMEOUT,
-    Session,
-    as_duration,
-    milliseconds,
-    with_session,
-    with_session_and_timeout,
-)
+from osmia_broker.cli.session import TIMEOUT, Session, with_session, with_session_and_timeout
 from osmia_broker.cli.several import Deed, do_each
+from osmia_broker.cli.times import as_duration, milliseconds
 
 if TYPE_CHECKING:
     from osmia import SyncClient

@@ -14,7 +14,8 @@ from osmia_broker.cli.item_lists import together
 from osmia_broker.cli.known_processes import missing_process
 from osmia_broker.cli.progress import progress_bar
 from osmia_broker.cli.rows import batch_row
-from osmia_broker.cli.session import TIMEOUT, Session, milliseconds, spelt
+from osmia_broker.cli.session import TIMEOUT, Session
+from osmia_broker.cli.times import milliseconds, spelt
 from osmia_broker.cli.variables import json_text
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from osmia_broker.base.whole_numbers import INT32_MAX
 from osmia_broker.cli.failures import Exit, Failure, from_call, from_child
 from osmia_broker.cli.output import Output
 from osmia_broker.cli.progress import progress_bar
-from osmia_broker.cli.session import Session, duration_option, with_session
+from osmia_broker.cli.session import Session, with_session
+from osmia_broker.cli.times import duration_option
 
 if TYPE_CHECKING:
     from osmia_broker.loadtest.plan import Plan

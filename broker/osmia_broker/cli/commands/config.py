@@ -10,7 +10,8 @@ import typer
 from osmia_broker.base.addresses import without_password
 from osmia_broker.cli.failures import Exit, Failure
 from osmia_broker.cli.output import Column
-from osmia_broker.cli.session import Session, spelt, with_session
+from osmia_broker.cli.session import Session, with_session
+from osmia_broker.cli.times import spelt
 from osmia_broker.settings import config, sources
 from osmia_broker.settings.values import size_text
 

@@ -12,7 +12,8 @@ from osmia_broker.base.system_errors import in_words
 from osmia_broker.base.whole_numbers import INT64_MAX
 from osmia_broker.cli.failures import unwritten, usage
 from osmia_broker.cli.output import Row, moment
-from osmia_broker.cli.session import Session, duration_option, milliseconds, now_ms, with_session
+from osmia_broker.cli.session import Session, with_session
+from osmia_broker.cli.times import duration_option, milliseconds, now_ms
 
 if TYPE_CHECKING:
     from osmia.calls.documents import Document

@@ -14,7 +14,8 @@ from osmia_broker.base.whole_numbers import INT64_MAX
 from osmia_broker.cli.failures import Exit, Failure, from_call, until_interrupted, usage
 from osmia_broker.cli.options import Instance, Process
 from osmia_broker.cli.output import Column, Output, Row, moment, write_next
-from osmia_broker.cli.session import TIMEOUT, Session, spelt, with_session_and_timeout
+from osmia_broker.cli.session import TIMEOUT, Session, with_session_and_timeout
+from osmia_broker.cli.times import spelt
 
 if TYPE_CHECKING:
     from osmia import SyncClient

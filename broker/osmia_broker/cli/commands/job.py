@@ -13,7 +13,8 @@ from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.cli.options import JobType, Key, Var, Vars
 from osmia_broker.cli.output import Column, moment
 from osmia_broker.cli.rows import every
-from osmia_broker.cli.session import Session, as_duration, duration_option, milliseconds, spelt, with_session
+from osmia_broker.cli.session import Session, with_session
+from osmia_broker.cli.times import as_duration, duration_option, milliseconds, spelt
 
 if TYPE_CHECKING:
     from osmia import SyncClient

@@ -8,7 +8,8 @@ import typer
 
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.options import BusinessId, Var, Vars
-from osmia_broker.cli.session import Session, duration_option, milliseconds, with_session
+from osmia_broker.cli.session import Session, with_session
+from osmia_broker.cli.times import duration_option, milliseconds
 
 if TYPE_CHECKING:
     from osmia import SyncClient

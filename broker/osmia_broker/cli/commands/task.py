@@ -16,7 +16,8 @@ from osmia_broker.cli.form_answers import Unasked, answers, form_fields, unasked
 from osmia_broker.cli.options import Action, Element, Groups, Key, Process, User, Var, Vars, acting, names
 from osmia_broker.cli.output import Column, moment
 from osmia_broker.cli.rows import task_row
-from osmia_broker.cli.session import Session, as_date_time, as_duration, milliseconds, spelt, with_session
+from osmia_broker.cli.session import Session, with_session
+from osmia_broker.cli.times import as_date_time, as_duration, milliseconds, spelt
 
 if TYPE_CHECKING:
     from osmia import SyncClient, UserTask

@@ -7,7 +7,8 @@ import typer
 from osmia_broker.cli.failures import from_call, usage
 from osmia_broker.cli.options import Groups, Key, User, acting
 from osmia_broker.cli.output import Column, moment
-from osmia_broker.cli.session import Session, as_time, with_session
+from osmia_broker.cli.session import Session, with_session
+from osmia_broker.cli.times import as_time
 
 FILTER_COLUMNS = (
     Column("name", "NAME", is_long=True),

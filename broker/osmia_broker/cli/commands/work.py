@@ -17,7 +17,8 @@ from osmia_broker.base.whole_numbers import INT32_MAX
 from osmia_broker.cli import streams
 from osmia_broker.cli.failures import usage
 from osmia_broker.cli.options import JobType
-from osmia_broker.cli.session import Session, duration_option, milliseconds, with_session
+from osmia_broker.cli.session import Session, with_session
+from osmia_broker.cli.times import duration_option, milliseconds
 
 if TYPE_CHECKING:
     from osmia import Job
