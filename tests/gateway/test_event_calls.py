@@ -102,6 +102,11 @@ async def test_a_broker_may_demand_unique_business_ids(tmp_path: Path):
             assert refusal.code() is EXISTS
 
 
+async def test_tags_are_a_set(wire: Wire, unique: str):
+    await deploy(wire, "start > end", unique)
+    assert list((await create(wire, unique, tags=["b", "a", "b"] * 5)).tags) == ["b", "a"]
+
+
 async def test_an_instance_ends_after_the_element_that_its_caller_named(wire: Wire, unique: str):
     await deploy(wire, f"start > a:task > b:job(type={unique}) > end", unique)
     stop = [{"terminate": {"afterElementId": "a"}}]
@@ -165,8 +170,25 @@ async def test_without_being_asked_the_history_stays(wire: Wire, unique: str):
     await create(wire, unique)
     answer = await wire.call("DeleteResource", resourceKey=key)
     assert not answer.HasField("batchOperation")
-    again = await wire.refusal("DeleteResource", resourceKey=key, deleteHistory=True)
-    assert again.code() is MISSING
+    assert (await wire.refusal("DeleteResource", resourceKey=key)).code() is MISSING
+
+
+async def test_a_definition_that_drains_may_be_deleted_again_and_its_history_when_it_is_gone(
+    wire: Wire, gateway_broker: RunningBroker, unique: str
+):
+    key = await deploy(wire, f"start > ask:job(type={unique}) > end", unique)
+    await create(wire, unique)
+    [job] = await wire.activate(unique)
+    for _ in range(2):
+        assert (await wire.call("DeleteResource", resourceKey=key)).resourceKey == str(key)
+    early = await wire.refusal("DeleteResource", resourceKey=key, deleteHistory=True)
+    assert (early.code(), str(key) in (early.details() or "")) == (STATE, True)
+    await wire.call("CompleteJob", jobKey=job.key)
+    assert (await wire.refusal("DeleteResource", resourceKey=key)).code() is MISSING
+    answer = await wire.call("DeleteResource", resourceKey=key, deleteHistory=True)
+    assert answer.batchOperation.batchOperationType == gateway.DELETE_PROCESS_INSTANCE
+    gateway_broker.look_at_clock()
+    assert not gateway_broker.client.search_instances(bpmn_process_id=unique).items
 
 
 @pytest.mark.parametrize(
@@ -218,7 +240,12 @@ async def test_without_being_asked_the_history_stays(wire: Wire, unique: str):
         ("CompleteJob", {"jobKey": UNKNOWN_KEY, "businessId": "b" * 257}, INVALID, "at most 256 characters"),
         ("CreateProcessInstance", {"bpmnProcessId": "p", "businessId": ""}, INVALID, "1 to 256 characters"),
         ("CreateProcessInstance", {"bpmnProcessId": "p", "tags": ["1"]}, INVALID, "a tag to begin with a letter"),
-        ("CreateProcessInstance", {"bpmnProcessId": "p", "tags": ["t"] * 11}, INVALID, "at most 10 tags, but found 11"),
+        (
+            "CreateProcessInstance",
+            {"bpmnProcessId": "p", "tags": [f"t{n}" for n in range(11)]},
+            INVALID,
+            "at most 10 tags, but found 11",
+        ),
         ("CreateProcessInstance", {"bpmnProcessId": "p", "runtimeInstructions": [{}]}, INVALID, "to name an element"),
         (
             "CreateProcessInstance",

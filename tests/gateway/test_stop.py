@@ -144,6 +144,13 @@ async def test_a_watch_of_the_health_hears_of_the_stop_and_ends(it: Served, serv
     assert heard == ([status.SERVICE_UNKNOWN] if service == "nobody" else [status.SERVING, status.NOT_SERVING])
 
 
+async def test_a_check_of_a_service_that_is_not_there_names_it(it: Served):
+    check = health_pb2_grpc.HealthStub(it.channel).Check(health_pb2.HealthCheckRequest(service="nobody"))
+    with pytest.raises(grpc.aio.AioRpcError, match="unknown service nobody: expected one of '', 'gateway") as refusal:
+        await check
+    assert refusal.value.code() is grpc.StatusCode.NOT_FOUND
+
+
 async def test_many_watches_all_note_epoch_the_stop(it: Served):
     stub = health_pb2_grpc.HealthStub(it.channel)
     watches = [stub.Watch(health_pb2.HealthCheckRequest(service="")) for _ in range(5)]

@@ -200,6 +200,13 @@ def test_a_batch_that_is_over_or_unknown_is_not_found(rest: Rest, verb: str, fin
         ("/process-instances/incident-resolution", {"filter": {"processInstanceKey": None}}, "At least one criterion"),
         ("/process-instances/incident-resolution", {"filter": {"$or": [{}]}}, "At least one criterion"),
         ("/process-instances/cancellation", {"filter": {"colour": "red"}}, "colour"),
+        ("/process-instances/cancellation", {"filter": {"state": "completed"}}, "ACTIVE or SUSPENDED, but found 'comp"),
+        ("/process-instances/cancellation", {"filter": {"state": {"$eq": "TERMINATED"}}}, "but found 'TERMINATED'"),
+        (
+            "/process-instances/cancellation",
+            {"filter": {"state": {"$in": ["ACTIVE", "COMPLETED"]}}},
+            "but found 'COMPLETED'",
+        ),
         ("/process-instances/cancellation", {"filter": {"processInstanceKey": "abc"}}, "processInstanceKey"),
         ("/process-instances/migration", {"filter": {"state": "ACTIVE"}}, "No targetProcessDefinitionKey provided."),
         ("/process-instances/modification", {"filter": {"state": "ACTIVE"}}, "No moveInstructions provided."),

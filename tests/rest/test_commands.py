@@ -97,6 +97,27 @@ def test_a_definition_is_deleted_with_the_history_of_its_instances(rest: Rest, u
     assert rest.refusal("GET", f"/process-instances/{ended}")["status"] == 404
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "member"),
+    [
+        ("/cluster-variables/global", {"value": 1}, "name"),
+        ("/global-task-listeners", {"type": "t", "eventTypes": ["creating"]}, "id"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a b", "größe", "a/b", "a\n", "camunda:x"])
+def test_names_that_published_clients_cannot_read_are_refused(
+    rest: Rest, path: str, body: dict[str, Any], member: str, name: str
+):
+    problem = rest.refusal("POST", path, {**body, member: name})
+    assert (problem["status"], f"Expected '{member}' to have letters" in problem["detail"]) == (400, True), problem
+
+
+def test_one_variable_comes_whole_and_is_described_so(rest: Rest):
+    schemas = rest.get("/openapi.json")["components"]["schemas"]
+    assert "isTruncated" not in schemas["GetVariableResult"]["properties"]
+    assert "isTruncated" in schemas["SearchVariablesResult"]["properties"]["items"]["items"]["properties"]
+
+
 # --- jobs
 
 
@@ -265,6 +286,18 @@ def test_a_leased_job_is_reported_on_with_its_token_only(rest: Rest, unique: str
         ),
         ("POST", "/expression/evaluation", {}, "No expression provided."),
         ("POST", "/cluster-variables/global", {}, "No name provided. No value provided."),
+        (
+            "POST",
+            "/process-instances",
+            {"processDefinitionId": "p", "operationReference": 0},
+            "The value for operationReference is '0' but must be greater than 0.",
+        ),
+        (
+            "POST",
+            "/process-instances/99/cancellation",
+            {"operationReference": "-5"},
+            "The value for operationReference is '-5' but must be greater than 0.",
+        ),
     ],
 )
 def test_all_faults_of_a_request_stand_in_one_refusal(rest: Rest, method: str, path: str, body: Any, words: str):

@@ -763,6 +763,11 @@ def test_what_is_not_there_is_not_found(rest: Rest, path: str):
     assert (problem["status"], problem["title"]) == expected
 
 
+def test_an_evaluation_that_is_not_there_is_named_with_its_place(rest: Rest):
+    problem = rest.refusal("GET", "/decision-instances/99-1")
+    assert (problem["status"], "'99-1'" in problem["detail"]) == (404, True), problem
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
-from osmia_broker.base.errors import InvalidArgument, OsmiaError, Rejection, TimedOut
+from osmia_broker.base.errors import InvalidArgument, InvalidState, NotFound, OsmiaError, Rejection, TimedOut
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import seconds
 from osmia_broker.calls.batches.items import history_of
@@ -43,7 +43,9 @@ from osmia_broker.engine.commands.tasks import TaskPolicy
 from osmia_broker.engine.resources import compile_resources, warnings_of
 from osmia_broker.partition import Clock, Partitions, SystemClock
 from osmia_broker.store.read import Reader
+from osmia_broker.store.read.entities import PROCESS_DEFINITIONS
 from osmia_broker.store.read.instances.results import result_of
+from osmia_broker.store.read.search.search import get
 
 log = logging.getLogger(__name__)
 
@@ -144,10 +146,24 @@ class Calls(BatchCalls, ClusterVariableCalls, EventCalls, GlobalTaskListenerCall
         With *deletes_history*, a batch operation of *user* also deletes its process instances that have ended before the definition is deleted,
         or the evaluations of its decisions. It is returned.
 
+        A process that is deleted may be deleted again: while its instances run, that changes nothing; later, *deletes_history* is for what is left.
+
         Raises:
             InvalidArgument: they are more than a batch operation may have. Nothing is deleted.
+            InvalidState: *deletes_history*, but the process is deleted and its instances still run.
+            NotFound: there is no such definition, or it is deleted and none of the above.
         """
         command = DeleteResource(checks.int64("resourceKey", resource_key))
+        state = await self._state_of_process(resource_key)
+        if state == "DRAINING" and deletes_history:
+            raise InvalidState(
+                f"Expected to delete the history of process definition with key '{resource_key}', but it is deleted and its instances still run"
+            )
+        if state == "DRAINING":
+            return None
+        if state == "DELETED" and deletes_history:
+            assert self._reader is not None, "it knows the state"
+            return await self.create_batch(*await history_of(self._reader, resource_key), user=user)
         if not deletes_history:
             await self._partitions.submit(command)
             return None
@@ -157,6 +173,14 @@ class Calls(BatchCalls, ClusterVariableCalls, EventCalls, GlobalTaskListenerCall
         with suppress(InvalidArgument):  # too many by now: then those that were found before
             found = await history_of(self._reader, resource_key)
         return await self.create_batch(*found, user=user)
+
+    async def _state_of_process(self, key: int) -> str:
+        """Return the state of a process definition, as the searches show it; empty if there is none with this key."""
+        if self._reader is None:
+            return ""
+        with suppress(NotFound):
+            return str((await get(self._reader, PROCESS_DEFINITIONS, key, "process definition"))["state"])
+        return ""
 
     def evaluate_decision(self, decision_id: str, decision_key: int, variables: str) -> Awaitable[EvaluatedDecision]:
         """Evaluate a decision, named by its id or else by its key. An evaluation that fails is an answer, not a refusal."""

@@ -13,6 +13,7 @@ DEFAULT_TENANT = "<default>"  #: the only tenant while multi-tenancy is off
 NAME_CHARACTERS = 32_768  # of a message name or a key: it is part of an index
 LIST_ITEMS_MAX = 2_000  # of one call: instructions, mappings, names; one of them costs up to 50 µs of everybody's time
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9_\-:.]*")
+IDENTIFIER = "^[a-zA-Z0-9_~@.+-]+$"  #: of the contract: published clients cannot read an answer with another name
 QUOTED_CHARACTERS = 200  # of an input that an error repeats
 
 
@@ -114,6 +115,20 @@ def tag(text: str, characters: int) -> str:
     if not _TAG.fullmatch(at_most("tags", text, characters)):
         raise InvalidArgument(
             f"Expected a tag to begin with a letter and to have letters, digits, '_', '-', ':' and '.' only, but found '{quoted(text)}'"
+        )
+    return text
+
+
+def identifier(field: str, text: str, characters: int) -> str:
+    """Return *text* if it is a name that paths and published clients can carry: ASCII letters, digits and `_~@.+-`.
+
+    Raises:
+        InvalidArgument: it has other characters, or more than *characters*.
+
+    """
+    if not re.fullmatch(IDENTIFIER, at_most(field, text, characters)):
+        raise InvalidArgument(
+            f"Expected '{field}' to have letters without accents, digits, '_', '~', '@', '.', '+' and '-' only, but found '{quoted(text)}'"
         )
     return text
 

@@ -40,7 +40,7 @@ class ClusterVariableCalls(CallGroup):
         if kind is not None and kind.upper() != KIND:
             faults.add(f"The value for kind is '{checks.quoted(kind)}' but must be {KIND}.")
         faults.refuse()
-        _check_name(name)
+        checks.identifier("name", name, NAME_CHARACTERS)
         return self._partitions.submit(CreateClusterVariable(name, _one_value(value), _object(metadata or {})))
 
     def update_cluster_variable(

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 
+from osmia_broker.calls.checks import quoted
 from osmia_broker.rpc import Call, Refusal, Rpc, Shape
 
 HEALTH_SERVICE = "grpc.health.v1.Health"
@@ -43,8 +44,10 @@ class Health:
 
     async def _check(self, message: bytes, _call: Call) -> bytes:
         """Report the state of a service; NOT_FOUND for an unknown one."""
-        if _asked(message) not in self._services:
-            raise Refusal("NOT_FOUND", f"Expected one of {sorted(self._services)}")
+        service = _asked(message)
+        if service not in self._services:
+            known = ", ".join(f"'{one}'" for one in sorted(self._services))
+            raise Refusal("NOT_FOUND", f"unknown service {quoted(service)}: expected one of {known}")
         return _reported(self._status)
 
     async def _watch(self, message: bytes, _call: Call) -> AsyncIterator[bytes]:

@@ -59,7 +59,7 @@ Tag = Annotated[Text, schema(minLength=1, maxLength=TAG_CHARACTERS)]
 BusinessId = Annotated[Text, schema(minLength=1, maxLength=BUSINESS_ID_CHARACTERS)]
 Moment = Annotated[Text, schema(anyOf=[MOMENT, {"const": ""}])]
 OperationReference = Annotated[
-    Long, schema(description="A number of the caller's own, from 1. It is taken and not kept.")
+    Long, schema(minimum=1, description="A number of the caller's own, from 1. It is taken and not kept.")
 ]
 
 

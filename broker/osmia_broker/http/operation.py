@@ -25,6 +25,7 @@ from osmia_broker.calls import Caller, Calls
 from osmia_broker.calls.broker_identity import BrokerIdentity
 from osmia_broker.calls.checks import LIST_ITEMS_MAX, key, quoted
 from osmia_broker.calls.clock import ClockControl
+from osmia_broker.calls.faults import Faults
 from osmia_broker.calls.lists import Lists
 from osmia_broker.calls.stored_documents import StoredDocuments
 from osmia_broker.calls.tasks.readable import ReadableTasks
@@ -194,6 +195,7 @@ class Operation:
 
         Raises:
             HttpRefusal: it is no JSON, or has a member of a wrong type.
+            InvalidArgument: its `operationReference` is below 1.
 
         """
         content = content.removeprefix(BOM_UTF8)  # tools of Windows write it before a file's text
@@ -207,21 +209,28 @@ class Operation:
             raise bad_request(f"Failed to read request: {in_words(str(fault))}") from None
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as fault:
             raise bad_request(f"Failed to read request: expected JSON, but found a fault: {fault}") from None
-        _refuse_long_lists(body)
+        _check_inside(body)
         return body
 
 
-def _refuse_long_lists(body: Any) -> None:
-    """Refuse a body whose lists have more items together than anybody needs. Filters, which are plain objects, have bounds of their own.
+def _check_inside(body: Any) -> None:
+    """Refuse an `operationReference` below 1, and lists with more items together than anybody needs.
+
+    The contract's REST API counts references from 1; gRPC takes any. Filters, which are plain objects, have bounds of their own.
 
     Raises:
-        HttpRefusal: with the member at which it became too much.
+        HttpRefusal: with the member at which the items became too many.
+        InvalidArgument: with the reference.
 
     """
     rest = LIST_ITEMS_MAX
     structs = [body] if isinstance(body, msgspec.Struct) else []
     while structs:
         struct = structs.pop()
+        if (reference := getattr(struct, "operation_reference", None)) is not None:
+            faults = Faults()
+            faults.demand_above("operationReference", reference)
+            faults.refuse()
         for member, name in zip(struct.__struct_encode_fields__, struct.__struct_fields__, strict=True):
             value = getattr(struct, name)
             inside = value if isinstance(value, list) else [value]

@@ -1,7 +1,7 @@
 """Searches over HTTP: an operation for an entity of the read side, with its description for the OpenAPI document."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any
 
@@ -249,11 +249,12 @@ def _shown(known: Field) -> dict[str, Any]:
     return {**value, "type": [value["type"], "null"]} if known.optional and known.kind is not Kind.TAGS else value
 
 
-def item_type(entity: Entity, name: str) -> Any:
-    """Make the type of an answer that is one item."""
+def item_type(entity: Entity, name: str, *, without: Collection[str] = ()) -> Any:
+    """Make the type of an answer that is one item; the fields *without* are only in lists."""
     fields = [
         (one, Annotated[Any, Meta(extra_json_schema=schema)], None)
         for one, schema in _item_schema(entity)["properties"].items()
+        if one not in without
     ]
     return msgspec.defstruct(_title(name) + "Result", fields, bases=(msgspec.Struct,), kw_only=True)
 

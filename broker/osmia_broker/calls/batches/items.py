@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from osmia_broker.base.errors import InvalidArgument
+from osmia_broker.calls.checks import quoted
 from osmia_broker.state.rows.batches import BatchType
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import DECISION_INSTANCES, INCIDENTS, JOBS, PROCESS_INSTANCES
@@ -51,10 +52,27 @@ async def find(reader: Reader, type: BatchType, given: Any) -> Items:
         return await _pairs(reader, JOBS, _filter_of(given, JOBS), OPEN_JOBS, "jobKey")
     if type is BatchType.DELETE_DECISION_INSTANCE:
         return await evaluations(reader, _filter_of(given, DECISION_INSTANCES))
+    if type is BatchType.CANCEL_PROCESS_INSTANCE:
+        _expect_running(given)
     if type is BatchType.RESOLVE_INCIDENT:
         wanted = _filter_of(given, PROCESS_INSTANCES) if given else None
         return await _incidents(reader, wanted, INSTANCES[type])
     return await instances(reader, _filter_of(given, PROCESS_INSTANCES), INSTANCES[type])
+
+
+def _expect_running(given: Any) -> None:
+    """Refuse to cancel what is asked for by a state in which nothing can be cancelled, as the contract does.
+
+    Raises:
+        InvalidArgument: the filter names such a state.
+
+    """
+    state = given.get("state") if isinstance(given, dict) else None
+    asked = state if isinstance(state, dict) else {"$eq": state}
+    several = asked.get("$in")
+    for one in (asked.get("$eq"), *(several if isinstance(several, list) else ())):
+        if isinstance(one, str) and one.upper() not in RUNNING["state"]["$in"]:
+            raise InvalidArgument(f"Expected filter.state to be ACTIVE or SUSPENDED, but found '{quoted(one)}'")
 
 
 def _filter_of(given: Any, entity: Entity) -> Filter:

@@ -2,7 +2,7 @@
 
 from difflib import get_close_matches
 
-from osmia_broker.base.errors import InvalidArgument
+from osmia_broker.base.errors import InvalidArgument, NotFound
 from osmia_broker.calls.checks import int64, quoted
 from osmia_broker.calls.lists.listing import Asker, Kept, Question, by_key, by_name, key_of, of_entity
 from osmia_broker.calls.lists.of_jobs import JOB_LISTS
@@ -51,7 +51,10 @@ async def _evaluation(asker: Asker, key: str) -> Item:
         found = (key_of(EVALUATION, evaluation), key_of(EVALUATION, place) - 1)
     except InvalidArgument:
         raise no_such(EVALUATION, quoted(key)) from None
-    return await get(asker.reader, WHOLE_DECISION_INSTANCES, found, EVALUATION)
+    try:
+        return await get(asker.reader, WHOLE_DECISION_INSTANCES, found, EVALUATION)
+    except NotFound:
+        raise no_such(EVALUATION, quoted(key)) from None  # with the place
 
 
 #: By name.

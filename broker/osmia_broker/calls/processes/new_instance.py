@@ -40,12 +40,13 @@ class Marks:
         checks.few("runtimeInstructions", self.terminate_after)
         if not all(self.terminate_after):
             raise InvalidArgument("Expected a runtime instruction to name an element, but found none")
-        if len(self.tags) > TAGS_MAX:
-            raise InvalidArgument(f"Expected at most {TAGS_MAX} tags, but found {len(self.tags)}")
+        tags = tuple(dict.fromkeys(self.tags))  # a set, in the order of the caller
+        if len(tags) > TAGS_MAX:
+            raise InvalidArgument(f"Expected at most {TAGS_MAX} tags, but found {len(tags)}")
         return replace(
             command,
             business_id="" if self.business_id is None else checks.business_id(self.business_id),
-            tags=tuple(checks.tag(tag, TAG_CHARACTERS) for tag in self.tags),
+            tags=tuple(checks.tag(tag, TAG_CHARACTERS) for tag in tags),
             terminate_after=self.terminate_after,
             idempotency_key=checks.at_most("idempotency key", self.idempotency_key, IDEMPOTENCY_KEY_CHARACTERS),
             initiator=checks.at_most("osmia-user", self.initiator, USER_CHARACTERS),

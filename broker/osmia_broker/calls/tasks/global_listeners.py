@@ -39,6 +39,7 @@ class GlobalTaskListenerCalls(CallGroup):
 
         """
         _check(id, type, retries, priority)
+        checks.identifier("id", id, ID_CHARACTERS)
         command = CreateGlobalTaskListener(id, type, _event_types(event_types), retries, after_model, priority)
         row: GlobalTaskListener = await self._partitions.submit(command)
         return row

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import Raw, field
 
+from osmia_broker.calls.checks import IDENTIFIER
 from osmia_broker.calls.cluster_variables import KIND, METADATA_MAX, NAME_CHARACTERS
 from osmia_broker.http.described import AnyJson, one_of, schema
 from osmia_broker.http.operation import Call, operation
@@ -34,7 +35,7 @@ class Value(Body):
 class NewVariable(Value):
     """A cluster variable to create."""
 
-    name: Annotated[Text, schema(minLength=1, maxLength=NAME_CHARACTERS)] | None = None
+    name: Annotated[Text, schema(minLength=1, maxLength=NAME_CHARACTERS, pattern=IDENTIFIER)] | None = None
     kind: Annotated[Text, one_of(KIND)] | None = None
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from osmia_broker.calls.checks import IDENTIFIER
 from osmia_broker.calls.faults import require
 from osmia_broker.calls.tasks.global_listeners import ALL_EVENTS, ID_CHARACTERS
 from osmia_broker.engine.elements.user_tasks import PRIORITY_MAX
@@ -33,7 +34,7 @@ class Listener(Body):
 class NewListener(Listener):
     """A global task listener to create."""
 
-    id: Annotated[Text, schema(minLength=1, maxLength=ID_CHARACTERS)] | None = None
+    id: Annotated[Text, schema(minLength=1, maxLength=ID_CHARACTERS, pattern=IDENTIFIER)] | None = None
 
 
 class ListenerItem(Item):

@@ -6,7 +6,7 @@ from osmia_broker.http.types import Key
 from osmia_broker.store.read.entities.variables import WHOLE_VARIABLES
 
 TAG, VARIABLE_TAG = "Incident", "Variable"
-_FOUND = item_type(WHOLE_VARIABLES, "get_variable")
+_FOUND = item_type(WHOLE_VARIABLES, "get_variable", without=("isTruncated",))
 
 serve_search("/incidents/search", name="search_incidents", tag=TAG, summary="Search incidents.")
 serve_get("/incidents/{incidentKey}", name="get_incident", tag=TAG)
