@@ -111,7 +111,7 @@ async def test_what_is_activated_after_the_decision_is_waited_for_too():
         assert {*await jobs_at(it)} == {"z"}
 
 
-@pytest.mark.parametrize("result", [None, AdHocResult(), AdHocResult((ElementToActivate("b", {}),), True)])
+@pytest.mark.parametrize("result", [None, AdHocResult(), AdHocResult((ElementToActivate("b", {}),))])
 async def test_without_the_decision_the_worker_is_asked_again(result: AdHocResult | None):
     async with opened() as it:
         await begin(it, "a:job & b:job")

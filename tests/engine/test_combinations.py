@@ -80,7 +80,7 @@ def test_a_boundary_event_that_does_not_interrupt_leaves_the_ad_hoc_subprocess(p
 
 
 @pytest.mark.parametrize("interrupting", ["true", "false"])
-def test_an_event_subprocess_of_an_ad_hoc_subprocess_has_no_part_in_its_results(play: Play, interrupting: str):
+def test_an_event_subprocess_of_an_ad_hoc_subprocess_adds_to_its_results(play: Play, interrupting: str):
     play(f"""
         deploy   start > h:adhoc(active="=[n1]", results=rs, result="=1") {{ a:job & es:eventsub {{ s1:start(signal=g, interrupting={interrupting}) > q:job > qe:end }} }} > z:job > end
         create   n1=a
@@ -88,6 +88,7 @@ def test_an_event_subprocess_of_an_ad_hoc_subprocess_has_no_part_in_its_results(
         complete q
         {"at z" if interrupting == "true" else "complete a"}
         at       z
+        variables n1=a rs={"[1]" if interrupting == "true" else "[1,1]"}
     """)
 
 

@@ -13,9 +13,11 @@ from osmia_broker.state.rows import Incident, Job
 from tests.partition.opened import Opened, create, deploy, opened
 
 
-def prioritized(of_task: str = "", of_process: str = "") -> commands.DeployResources:
-    """Deploy `start > ask:job > end` with a priority of the task, of the process, or of both; empty: none."""
-    command = deploy("start > ask:job > end")
+def prioritized(
+    of_task: str = "", of_process: str = "", model: str = "start > ask:job > end"
+) -> commands.DeployResources:
+    """Deploy *model* with a priority of its task, of the process, or of both; empty: none."""
+    command = deploy(model)
     [resource] = command.resources
     content = resource.content.decode()
     of = '<zeebe:jobPriorityDefinition priority="{}"/>'
@@ -64,14 +66,41 @@ def test_a_priority_that_is_no_number_of_32_bits_is_refused_with_its_model(text:
         prioritized(text)
 
 
-@pytest.mark.parametrize("value", ['"high"', "null", "2147483648"])
-async def test_a_priority_that_cannot_be_evaluated_is_an_incident_without_a_job(value: str):
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ('"high"', "for the job priority to be 'NUMBER', but was 'STRING'"),
+        ("null", "for the job priority to be 'NUMBER', but was 'NULL'"),
+        ("1.5", "for the job priority to be an integer within the 32-bit signed range, but was '1.5'"),
+        ("2147483648", "for the job priority to be an integer within the 32-bit signed range, but was '2147483648'"),
+        ("-2147483649", "for the job priority to be an integer within the 32-bit signed range, but was '-2147483649'"),
+    ],
+)
+async def test_a_priority_that_cannot_be_evaluated_is_an_incident_without_a_job(value: str, words: str):
     async with opened() as it:
         await it.do(prioritized("=p"))
         await it.do(create(p=value))
         assert await take(it) == []
         [incident] = it.store.rows(Incident)
         assert (incident.error_type, incident.job_key) == ("EXTRACT_VALUE_ERROR", 0)
+        assert words in incident.message
+
+
+async def test_a_whole_number_with_a_fraction_of_zero_is_a_priority():
+    async with opened() as it:
+        await it.do(prioritized("=p"))
+        await it.do(create(p="1.0"))
+        [job] = await take(it)
+        assert job.priority == 1
+
+
+@pytest.mark.parametrize("listener", ["ask:job(on_start=l)", "ask:user(native=yes, creating=l)"])
+async def test_the_job_of_a_listener_does_not_take_the_priority_of_the_process(listener: str):
+    async with opened() as it:
+        await it.do(prioritized("", "77", f"start > {listener} > end"))
+        await it.do(create())
+        [job] = it.store.living(Job)
+        assert (job.type, job.priority) == ("l", 0)
 
 
 async def test_the_higher_priority_comes_first_and_then_the_older_job():

@@ -156,6 +156,20 @@ def evaluate_int32(turn: Turn, expression: Expression, scope_key: int) -> int:
     return int(result.value)
 
 
+def evaluate_priority(turn: Turn, expression: Expression, scope_key: int) -> int:
+    """Evaluate *expression* to the priority of a job, a whole number of 32 bits."""
+    result = evaluate(turn, expression, scope_key)
+    if feel.type_name(result.value) != "NUMBER":
+        raise wrong_type(expression, result, "'NUMBER'", "for the job priority ")
+    if result.value % 1 or not INT32_MIN <= result.value <= INT32_MAX:
+        raise IncidentRaised(
+            ErrorType.EXTRACT_VALUE_ERROR,
+            f"Expected result of the expression '{expression.text}' for the job priority to be an integer within the 32-bit signed range,"
+            f" but was '{str(result.value)[:QUOTED_CHARACTERS]}'.",
+        )
+    return int(result.value)
+
+
 def evaluate_text_list(turn: Turn, expression: Expression, scope_key: int) -> list[str]:
     """Evaluate *expression* to a list of texts that can be stored."""
     result = evaluate(turn, expression, scope_key)
@@ -175,7 +189,8 @@ def failed(result: Result, error_type: ErrorType) -> IncidentRaised:
     return IncidentRaised(error_type, f"{result.failure}{feel.warnings_text(result.warnings)}")
 
 
-def wrong_type(expression: Expression, result: Result, expected: str) -> IncidentRaised:
-    """Return the incident for a result of a wrong type, with the warnings of the evaluation."""
-    text = f"Expected result of the expression '{expression.text}' to be {expected}, but was '{feel.type_name(result.value)}'."
+def wrong_type(expression: Expression, result: Result, expected: str, purpose: str = "") -> IncidentRaised:
+    """Return the incident for a result of a wrong type, with the warnings of the evaluation. A *purpose* ends with a blank."""
+    found = feel.type_name(result.value)
+    text = f"Expected result of the expression '{expression.text}' {purpose}to be {expected}, but was '{found}'."
     return IncidentRaised(ErrorType.EXTRACT_VALUE_ERROR, text + feel.warnings_text(result.warnings))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from osmia_broker.engine.domain_events import JOB
-from osmia_broker.engine.expressions import evaluate_int32, evaluate_text
+from osmia_broker.engine.expressions import evaluate_int32, evaluate_priority, evaluate_text
 from osmia_broker.engine.incidents import end_incidents
 from osmia_broker.engine.new_instances import business_id_of, traceparent_of
 from osmia_broker.engine.turn import Turn
@@ -19,6 +19,9 @@ TRACEPARENT = "traceparent"  # the header of a job with the trace context of its
 _ACTIVATABLE = JobState.ACTIVATABLE  # a name of its own: Python 3.11 finds a member in an enum slowly
 
 
+_OF_LISTENERS = (JobKind.EXECUTION_LISTENER, JobKind.TASK_LISTENER)
+
+
 def create_job(
     turn: Turn,
     element: ElementInstance,
@@ -30,11 +33,13 @@ def create_job(
     kind: JobKind = JobKind.BPMN_ELEMENT,
     listener_event: str = "",
 ) -> Job:
-    """Add an activatable job for *element*. *headers* is a JSON object of strings; a *priority* of None is that of the process.
+    """Add an activatable job for *element*. *headers* is a JSON object of strings.
+
+    A *priority* of None is that of the process. The jobs of listeners have none: the priorities of the model are those of its work.
 
     The trace context of what caused the process instance is one header more, unless the model has one of that name.
     """
-    if priority is None:
+    if priority is None and kind not in _OF_LISTENERS:
         priority = turn.definitions.process(element.process_definition_key).job_priority
     if traceparent := traceparent_of(turn, element.process_instance_key):
         headers = json_object({TRACEPARENT: traceparent} | msgspec.json.decode(headers))
@@ -57,7 +62,7 @@ def create_job(
         kind=kind,
         listener_event=listener_event,
         fair_key=_fair_key(turn, element, type),
-        priority=0 if priority is None else evaluate_int32(turn, priority, element.key),
+        priority=0 if priority is None else evaluate_priority(turn, priority, element.key),
     )
     turn.jobs.insert(job)
     turn.note(JOB, "created", job.type, job.key, job.process_instance_key)

@@ -9,6 +9,7 @@ expression gives null and a warning, and a passed bound gives a failure. There a
 `docs/differences.md` compares the one of processes with the reference broker.
 """
 
+from osmia_broker.feel.ai_parameters import ai_parameters
 from osmia_broker.feel.dialect import Dialect
 from osmia_broker.feel.errors import AssertionFailed, EvaluationFailed, FeelError, ParseError, explain
 from osmia_broker.feel.expression import (
@@ -56,6 +57,7 @@ __all__ = [
     "Vocabulary",
     "Warning",
     "YearMonthDuration",
+    "ai_parameters",
     "compile",
     "compile_unary_tests",
     "equality_key",

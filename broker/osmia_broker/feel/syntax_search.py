@@ -1,4 +1,6 @@
-"""Find names and the input `?` in a syntax tree."""
+"""Find names, calls and the input `?` in a syntax tree."""
+
+from collections.abc import Iterator
 
 from osmia_broker.feel import syntax
 
@@ -21,6 +23,14 @@ def reads_input(node: object) -> bool:
         orders = tuple(test for test in node.tests if isinstance(test, syntax.CompareInput | syntax.Interval))
         return reads_input((node.operand, orders))
     return any(map(reads_input, _parts(node)))
+
+
+def calls(node: object, name: str) -> Iterator[syntax.Call]:
+    """Yield the calls of the function *name* in the tree under *node*, the outer ones first."""
+    if isinstance(node, syntax.Call) and node.name == name and not node.owner:
+        yield node
+    for part in _parts(node):
+        yield from calls(part, name)
 
 
 def _parts(node: object) -> tuple[object, ...]:

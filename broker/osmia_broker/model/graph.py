@@ -307,6 +307,8 @@ class Element:
     publish: PublishDefinition | None = None
     start_listeners: tuple[ListenerDefinition, ...] = ()
     end_listeners: tuple[ListenerDefinition, ...] = ()
+    # `zeebe:properties` of an element inside an ad-hoc subprocess, whose worker reads them; None for one without a value.
+    properties: Mapping[str, str | None] | None = None
     # `beforeAll` of a multi-instance: once, before its first instance.
     body_listeners: tuple[ListenerDefinition, ...] = ()
     is_for_compensation: bool = False  # a handler; it has no flows

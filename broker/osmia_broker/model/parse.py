@@ -265,6 +265,7 @@ def _new_element(source: Source, type: ElementType, scope: Element | None = None
         type=type,
         name=source.node.get("name", ""),
         documentation=source.documentation,
+        properties=zeebe.properties(source) if scope and scope.type is ElementType.AD_HOC_SUB_PROCESS else None,
         scope=scope,
         is_extensible=source.file.is_extensible,
     )

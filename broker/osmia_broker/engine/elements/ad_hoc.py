@@ -5,9 +5,12 @@ element that has completed, until it decides that the subprocess completes. Ever
 all that follows it.
 """
 
+from collections.abc import Sequence
+
 from osmia_broker import feel
-from osmia_broker.base.errors import InvalidArgument
+from osmia_broker.base.errors import InvalidArgument, NotFound
 from osmia_broker.engine.commands import CompleteJob, Variables
+from osmia_broker.engine.elements.ad_hoc_elements import ELEMENTS_VARIABLE, activatable, described
 from osmia_broker.engine.expressions import VariableScope, evaluate, evaluate_boolean, evaluate_text_list
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.jobs import completes
@@ -41,11 +44,15 @@ class InnerInstance(Processor):
 class AdHocSubprocess(Processor):
     """Activates elements, and completes by its condition; without one, when everything that was activated has completed."""
 
+    def prepare(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
+        """Describe the elements to those who choose among them, and begin the output collection (read in the sources of the reference)."""
+        collection = _rules(element).output_collection
+        begun = {collection: "[]"} if collection else {}
+        put_local(turn, instance, {ELEMENTS_VARIABLE: described(element)} | begun)
+
     def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
         """Activate the first elements, those that were prepared from outside, or ask the worker."""
         rules = _rules(element)
-        if rules.output_collection:
-            put_local(turn, instance, {rules.output_collection: "[]"})
         prepared = turn.elements.by("scope_key", instance.key)
         for inner in prepared:
             for child in turn.elements.by("scope_key", inner.key):
@@ -53,23 +60,24 @@ class AdHocSubprocess(Processor):
         if element.job is not None:
             create_task_job(turn, instance, element.job, JobKind.AD_HOC_SUB_PROCESS)
         elif rules.active_elements is not None and not prepared:
-            ids = evaluate_text_list(turn, rules.active_elements, instance.key)
-            for id in ids:
-                check_activatable(element, id)
+            try:
+                ids = evaluate_text_list(turn, rules.active_elements, instance.key)
+            except IncidentRaised as fault:
+                raise IncidentRaised(fault.error_type, f"Failed to activate ad-hoc elements. {fault}") from fault
+            if refusal := not_activatable(element, instance.key, ids):
+                raise IncidentRaised(ErrorType.EXTRACT_VALUE_ERROR, refusal)
             for id in ids:
                 activate_inside(turn, instance, element, id, {})
 
-    def child_completes(self, turn: Turn, scope: ElementInstance, child: ElementInstance, element: Element) -> None:
-        """Collect the result of an inner instance, and look whether the subprocess is complete. An event subprocess has no part in this."""
-        if child.type != ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE:
-            return
-        rules = _rules(element)
+    def child_completes(self, turn: Turn, scope: ElementInstance, child: ElementInstance, _element: Element) -> None:
+        """Collect the result of an inner instance or an event subprocess, and look whether the subprocess is complete."""
+        rules = _rules(model_of(turn, scope))
         if rules.output_element is not None and rules.output_collection:
             _collect(turn, scope, rules, feel.to_json(evaluate(turn, rules.output_element, child.key).value))
         if (
             rules.completion_condition is not None
             and rules.cancels_remaining_instances
-            and _is_complete(turn, child.key, rules)
+            and _is_complete(turn, scope.key, rules)
         ):
             terminate_inside(turn, scope, spared=child)
 
@@ -95,15 +103,16 @@ def _rules(element: Element) -> AdHocDefinition:
     return element.ad_hoc
 
 
-def check_activatable(element: Element, id: str) -> None:
-    """Refuse an id that names no element which can be activated by itself."""
-    child = next((one for one in element.children if one.id == id), None)
-    if child is None or child.incoming or child.type in (ElementType.BOUNDARY_EVENT, ElementType.EVENT_SUB_PROCESS):
-        known = ", ".join(f"'{one.id}'" for one in element.children if not one.incoming)
-        raise IncidentRaised(
-            ErrorType.EXTRACT_VALUE_ERROR,
-            f"Expected to activate elements of the ad-hoc sub-process '{element.id}' ({known}), but found '{id}'",
+def not_activatable(element: Element, key: int, ids: Sequence[str]) -> str:
+    """Return why not all *ids* name elements that the ad-hoc subprocess with this *key* can activate by themselves; empty if all do."""
+    known = {one.id for one in activatable(element)}
+    if unknown := [id for id in ids if id not in known]:
+        choice = ", ".join(f"'{one.id}'" for one in activatable(element))
+        return (
+            f"Expected to activate activities for ad-hoc sub-process with key '{key}',"
+            f" but the given elements [{', '.join(unknown)}] do not exist. Expected any of {choice}."
         )
+    return ""
 
 
 def activate_inside(turn: Turn, scope: ElementInstance, element: Element, id: str, variables: Variables) -> None:
@@ -117,14 +126,28 @@ def activate_inside(turn: Turn, scope: ElementInstance, element: Element, id: st
 def _is_complete(turn: Turn, scope_key: int, rules: AdHocDefinition) -> bool:
     condition = rules.completion_condition
     assert condition is not None, "asked only with a condition"
-    return evaluate_boolean(turn, condition, VariableScope(turn, scope_key))
+    try:
+        return evaluate_boolean(turn, condition, VariableScope(turn, scope_key))
+    except IncidentRaised as fault:
+        raise IncidentRaised(fault.error_type, f"Failed to evaluate completion condition. {fault}") from fault
 
 
 def _collect(turn: Turn, scope: ElementInstance, rules: AdHocDefinition, value: str) -> None:
     row = turn.variables.of_scope(scope.key).get(rules.output_collection)
-    before = row.value if row is not None and row.value.startswith("[") else "[]"
+    before = "null" if row is None else row.value
+    if not before.startswith("["):
+        raise IncidentRaised(
+            ErrorType.EXTRACT_VALUE_ERROR,
+            f"The output collection has the wrong type. Expected ARRAY but was {_type_of(before)}.",
+        )
     text = f"[{value}]" if before == "[]" else f"{before[:-1]},{value}]"
     put_local(turn, scope, {rules.output_collection: text})
+
+
+def _type_of(json: str) -> str:
+    """Return the type of a JSON text as the reference names it."""
+    number = "FLOAT" if {*json} & {*".eE"} else "INTEGER"
+    return {"n": "NIL", '"': "STRING", "{": "MAP", "t": "BOOLEAN", "f": "BOOLEAN"}.get(json[0], number)
 
 
 def _finish(turn: Turn, scope: ElementInstance, rules: AdHocDefinition) -> None:
@@ -151,11 +174,12 @@ def _ask_again(turn: Turn, scope: ElementInstance, element: Element) -> None:
 
 
 @completes(JobKind.AD_HOC_SUB_PROCESS)
-def decided(turn: Turn, job: Job, scope: ElementInstance, command: CompleteJob) -> None:
+def decided(turn: Turn, _job: Job, scope: ElementInstance, command: CompleteJob) -> None:
     """Do what the worker has decided: activate elements, or complete the subprocess with the last that lives in it.
 
     Raises:
-        InvalidArgument: an element cannot be activated; the job is as it was.
+        NotFound: an element cannot be activated; the job is as it was.
+        InvalidArgument: elements are to be activated in a subprocess that completes.
 
     """
     element = model_of(turn, scope)
@@ -163,16 +187,17 @@ def decided(turn: Turn, job: Job, scope: ElementInstance, command: CompleteJob) 
     result = command.result
     if result is None:
         return
-    for one in result.activate:
-        try:
-            check_activatable(element, one.element_id)
-        except IncidentRaised as fault:
-            raise InvalidArgument(f"Expected to complete job with key '{job.key}', but: {fault}") from fault
+    if result.activate and result.is_completion_condition_fulfilled:
+        raise InvalidArgument(
+            f"No elements can be activated for ad-hoc sub-process with key '{scope.key}' because the completion condition is fulfilled."
+        )
+    if refusal := not_activatable(element, scope.key, [one.element_id for one in result.activate]):
+        raise NotFound(refusal)
     if result.cancels_remaining_instances:
         terminate_inside(turn, scope)
     for one in result.activate:
         activate_inside(turn, scope, element, one.element_id, one.variables)
-    if not result.is_completion_condition_fulfilled or result.activate:
+    if not result.is_completion_condition_fulfilled:
         return
     if is_empty(turn, scope):
         _finish(turn, scope, _rules(element))

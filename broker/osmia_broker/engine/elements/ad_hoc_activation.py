@@ -2,9 +2,8 @@
 
 from osmia_broker.base.errors import InvalidArgument, InvalidState, NotFound
 from osmia_broker.engine.commands import ActivateAdHocElements
-from osmia_broker.engine.elements.ad_hoc import activate_inside, check_activatable
+from osmia_broker.engine.elements.ad_hoc import activate_inside, not_activatable
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import is_ending, model_of, terminate_inside
 from osmia_broker.engine.suspension.suspending import refuse_suspended
 from osmia_broker.engine.turn import Turn
@@ -21,11 +20,8 @@ def activate_ad_hoc_elements(turn: Turn, command: ActivateAdHocElements) -> None
     wish = f"Expected to activate activities for ad-hoc sub-process with key '{scope.key}'"
     if len({*ids}) < len(ids):
         raise InvalidArgument(f"{wish}, but duplicate activities were given.")
-    for id in ids:
-        try:
-            check_activatable(element, id)
-        except IncidentRaised as fault:
-            raise NotFound(f"{wish}, but: {fault}") from fault
+    if refusal := not_activatable(element, scope.key, ids):
+        raise NotFound(refusal)
     if command.cancels_remaining_instances:
         terminate_inside(turn, scope)
     for one in command.elements:

@@ -22,6 +22,9 @@ class Processor:
         """Handle a token that comes over *flow*: enter the target, or let the token wait for others."""
         enter(turn, flow.target, scope, flow.id)
 
+    def prepare(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
+        """Put what the input mappings of the element may read. Asked of ad-hoc subprocesses only."""
+
     def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
         """Begin the element's own work, after its input mappings: plan its completion, or leave it waiting."""
         plan_completion(turn, instance)

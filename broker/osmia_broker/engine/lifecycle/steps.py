@@ -53,6 +53,8 @@ def _activate(turn: Turn, instance: ElementInstance) -> None:
         listeners = element.body_listeners
     else:
         listeners = element.start_listeners
+        if element.ad_hoc is not None and not instance.listeners_done:
+            PROCESSORS[instance.type].prepare(turn, instance, element)
         if element.inputs and not instance.listeners_done:
             apply_inputs(turn, instance, element.inputs)
     if listeners and _waits_for_listener(turn, instance, listeners, START):
