@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from osmia_broker.base.errors import OsmiaError
-from osmia_broker.engine.commands import CancelProcessInstance, CompleteJob
+from osmia_broker.engine.commands import ActivateJobs, CancelProcessInstance, CompleteJob, SetVariables
 from osmia_broker.engine.tasks.listener_results import TaskListenerResult
 from osmia_broker.state.rows import Job
 from tests.desk import Desk, person
@@ -420,3 +421,45 @@ def test_what_is_no_global_listener(at: At, status: str, act: Any):
     with pytest.raises(Refused) as found:
         desk.keep(act)
     assert found.value.status == status
+
+
+# --- variables that are set at the task (8.8, read in the tests of the reference)
+
+
+def set_variables(desk: Desk, *, local: bool = True) -> Any:
+    element_key = desk.task("t").element_instance_key
+    return desk.begin(lambda calls: calls.done(lambda ticket: SetVariables(element_key, {"x": "1"}, local, ticket)))
+
+
+@pytest.mark.parametrize(("local", "in_process"), [(True, {}), (False, {"x": 1})])
+def test_variables_that_are_set_at_the_task_wait_for_listeners_of_updates(at: At, local: bool, in_process: Any):
+    desk = at("updating=l")
+    call = set_variables(desk, local=local)
+    assert desk.outcome(call) == "waits"
+    assert desk.shown("t", "state") == "UPDATING"
+    answer(desk)
+    assert desk.outcome(call) == "done"
+    assert desk.shown("t", "state") == "CREATED"
+    assert desk.engine.variables(desk.instance) == in_process
+
+
+def test_the_listener_sees_the_variables_to_come_and_that_they_change(at: At):
+    desk = at("updating=l")
+    set_variables(desk)
+    [job] = desk.engine.do(ActivateJobs("l", "w", 1_000, 1))
+    assert job.variables == '{"x":1}'
+    assert msgspec.json.decode(job.headers)["io.camunda.zeebe:changedAttributes"] == '["variables"]'
+
+
+def test_a_listener_may_deny_variables(at: At):
+    desk = at("updating=l")
+    call = set_variables(desk)
+    answer(desk, denied=True, reason="no")
+    assert "denied by Task Listener. Reason to deny: 'no'" in desk.outcome(call)
+    assert desk.shown("t", "state") == "CREATED"
+
+
+def test_no_variables_are_set_while_a_change_is_under_way(at: At):
+    desk = at("completing=l")
+    desk.begin(lambda calls: calls.complete(key(desk), "{}", caller=person()))
+    assert "is in state 'COMPLETING'" in desk.outcome(set_variables(desk))

@@ -194,7 +194,7 @@ async def test_keys_are_not_used_again_after_a_failed_commit_or_a_start():
         before = (await it.do(CREATE)).process_instance_key
     async with opened(store) as it:
         again = (await it.do(CREATE)).process_instance_key
-        key = await it.do(commands.SetVariables(again, {}, False))
+        key, _ = await it.do(commands.SetVariables(again, {}, False))
     async with opened(store) as it:
         assert (await it.do(CREATE)).process_instance_key > key > again > before
 

@@ -30,7 +30,7 @@ from osmia_broker.calls.processes.new_instance import NewInstance
 from osmia_broker.calls.processes.outside_events import EventCalls
 from osmia_broker.calls.processes.results import Results
 from osmia_broker.calls.tasks.global_listeners import GlobalTaskListenerCalls
-from osmia_broker.calls.tasks.user_tasks import UserTaskCalls
+from osmia_broker.calls.tasks.user_tasks import UserTaskCalls, done_by
 from osmia_broker.engine.answers import ActivatedJob, Created, Deployed, EvaluatedDecision
 from osmia_broker.engine.commands import (
     ActivateJobs,
@@ -38,6 +38,7 @@ from osmia_broker.engine.commands import (
     DeployResources,
     EvaluateDecision,
     NewResource,
+    SetVariables,
 )
 from osmia_broker.engine.commands.tasks import TaskPolicy
 from osmia_broker.engine.resources import compile_resources, warnings_of
@@ -188,6 +189,18 @@ class Calls(BatchCalls, ClusterVariableCalls, EventCalls, GlobalTaskListenerCall
         return self._partitions.submit(EvaluateDecision(decision_id, key, parse_variables(variables)))
 
     # --- process instances
+
+    async def set_variables(self, element_instance_key: int, variables: str, *, local: bool) -> int:
+        """Set variables in the scope of an element instance, or (not *local*) each in the nearest scope that has it.
+
+        At a native user task, listeners for `updating` are waited for.
+        """
+        key, document = checks.int64("elementInstanceKey", element_instance_key), parse_variables(variables)
+        document_key: int
+        document_key, _ = await done_by(
+            self._partitions, self._results, lambda ticket: SetVariables(key, document, local, ticket)
+        )
+        return document_key
 
     def create_instance(self, new: NewInstance) -> Awaitable[Created]:
         """Start an instance of a process."""

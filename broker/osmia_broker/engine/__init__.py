@@ -54,6 +54,7 @@ _REGISTERING = (
     "tasks.held",
     "tasks.people",
     "tasks.proposals",
+    "tasks.set_variables",
 )
 for _name in _REGISTERING:
     import_module(f"{__name__}.{_name}")

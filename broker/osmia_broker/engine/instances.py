@@ -5,17 +5,15 @@ from typing import NoReturn
 from msgspec.structs import replace
 
 from osmia_broker.base.errors import InvalidArgument, InvalidState, NotFound
-from osmia_broker.engine.activiti.extensions import mapping_of
 from osmia_broker.engine.activiti.process_variables import given_initiator, initial_variables, with_initiator
 from osmia_broker.engine.answers import Created
-from osmia_broker.engine.commands import CancelProcessInstance, CreateProcessInstance, SetVariables
+from osmia_broker.engine.commands import CancelProcessInstance, CreateProcessInstance
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.lifecycle import is_ending, open_scopes, put_into, terminate
 from osmia_broker.engine.marks import find_first, give_business_id, keep_first
 from osmia_broker.engine.new_instances import add_origin, encode_tags, new_process, origin_of
-from osmia_broker.engine.suspension.suspending import refuse_suspended
 from osmia_broker.engine.turn import Turn
-from osmia_broker.engine.variables import merge, put_local
+from osmia_broker.engine.variables import put_local
 from osmia_broker.model.graph import Element, ElementType, Process
 from osmia_broker.state.rows import ElementInstance, ProcessDefinition
 
@@ -169,24 +167,6 @@ def _prepare(turn: Turn, process: ElementInstance, starts: list[Element]) -> Non
 
 
 # --- variables, cancellation
-
-
-@handles(SetVariables)
-def set_variables(turn: Turn, command: SetVariables) -> int:
-    """Set variables for a caller. The answer is a key for the document."""
-    element = turn.find_element(command.element_instance_key)
-    if element is None or is_ending(turn, element):
-        raise NotFound(
-            f"Expected to update variables for element with key '{command.element_instance_key}',"
-            " but no such element was found"
-        )
-    refuse_suspended(turn, element.process_instance_key, f"update variables for element with key '{element.key}'")
-    stays = command.local or mapping_of(turn, element) is not None  # a mapped element shares nothing until it completes
-    if stays:
-        put_local(turn, element, command.variables)
-    else:
-        merge(turn, element, command.variables)
-    return turn.next_key()
 
 
 @handles(CancelProcessInstance)

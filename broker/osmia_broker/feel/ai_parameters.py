@@ -20,7 +20,7 @@ def ai_parameters(expression: Expression) -> list[Context]:
         name = _reference(given.pop("value", None))
         described = {argument: _constant(given[argument]) for argument in _ARGUMENTS if argument in given}
         if name:
-            found.append(Context(name=name) | {argument: value for argument, value in described.items() if value})
+            found.append(Context({"name": name} | {argument: value for argument, value in described.items() if value}))
     return found
 
 

@@ -17,7 +17,6 @@ from osmia_broker.engine.commands import (
     MoveInstruction,
     ResolveIncident,
     ResumeProcessInstance,
-    SetVariables,
     SuspendProcessInstance,
     TerminateInstruction,
 )
@@ -88,11 +87,6 @@ class InstanceCalls(CallGroup):
     def resume_instance(self, process_instance_key: int) -> Awaitable[None]:
         """Let a suspended instance go on."""
         return self._partitions.submit(ResumeProcessInstance(checks.int64("processInstanceKey", process_instance_key)))
-
-    def set_variables(self, element_instance_key: int, variables: str, *, local: bool) -> Awaitable[int]:
-        """Set variables in the scope of an element instance, or (not *local*) each in the nearest scope that has it."""
-        key = checks.int64("elementInstanceKey", element_instance_key)
-        return self._partitions.submit(SetVariables(key, parse_variables(variables), local))
 
     def resolve_incident(self, incident_key: int) -> Awaitable[None]:
         """Try the step again that an incident has stopped."""

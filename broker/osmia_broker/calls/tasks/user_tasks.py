@@ -31,7 +31,7 @@ from osmia_broker.engine.commands.tasks import (
 )
 from osmia_broker.engine.elements.dates import zoned_text
 from osmia_broker.engine.elements.user_tasks import PRIORITY_MAX
-from osmia_broker.partition import Partitions
+from osmia_broker.partition import Submits
 from osmia_broker.store.read.tasks import task_query
 
 LISTENERS_WAIT_S = 10.0  #: for task listeners, if the caller gives no time
@@ -47,7 +47,7 @@ _DATES = {"dueDate": "due date", "followUpDate": "follow-up date"}
 class UserTaskCalls(CallGroup):
     """The calls of people on user tasks. A call returns when the task listeners have agreed, or raises `TimedOut` after *wait_ms*."""
 
-    def __init__(self, partitions: Partitions, results: Results, policy: TaskPolicy = TaskPolicy.OPEN) -> None:
+    def __init__(self, partitions: Submits, results: Results, policy: TaskPolicy = TaskPolicy.OPEN) -> None:
         super().__init__(partitions)
         self._results = results
         self.policy = policy
@@ -114,7 +114,9 @@ class UserTaskCalls(CallGroup):
         until_s = time.monotonic() + _wait_s(wait_ms)
         while left:
             command = partial(ClaimNextUserTask, left, actor.user, action, actor)
-            (key, _), refusal = await self._decided(command, max(until_s - time.monotonic(), 0))
+            (key, _), refusal = await _decided(
+                self._partitions, self._results, command, max(until_s - time.monotonic(), 0)
+            )
             if not refusal:
                 return int(key)
             left = left[left.index(key) + 1 :]
@@ -232,26 +234,40 @@ class UserTaskCalls(CallGroup):
 
     async def done(self, command: Callable[[int], Command], wait_ms: int = 0) -> Any:
         """Submit the command that is made with a ticket, and wait for the task listeners if it has to; return its answer."""
-        answer, refusal = await self._decided(command, _wait_s(wait_ms))
-        if refusal:
-            _refuse(refusal, command(0).intent)
-        return answer
+        return await done_by(self._partitions, self._results, command, wait_ms)
 
-    async def _decided(self, command: Callable[[int], Command], wait_s: float) -> tuple[Any, str]:
-        """Submit the command as `done` does; return its answer, and the refusal by a task listener if there is one."""
-        result = self._results.expect()
-        submission: asyncio.Future[Any] | None = None
-        try:
-            submission = self._partitions.submit(command(result.ticket))
-            answer = await asyncio.shield(submission)
-            is_done = answer[1] if isinstance(answer, tuple) else answer
-            return answer, "" if is_done else await result.within(wait_s)
-        except TimeoutError:
-            raise TimedOut(
-                f"Expected the task listeners to be done within {wait_s:g} s, but they still work; the change goes on"
-            ) from None
-        finally:
-            result.forget(submission)
+
+async def done_by(partitions: Submits, results: Results, command: Callable[[int], Command], wait_ms: int = 0) -> Any:
+    """Submit the command that is made with a ticket, and wait for the task listeners if it has to; return its answer.
+
+    Raises:
+        InvalidState: a task listener has denied it.
+        TimedOut: the task listeners still work; the change goes on.
+
+    """
+    answer, refusal = await _decided(partitions, results, command, _wait_s(wait_ms))
+    if refusal:
+        _refuse(refusal, command(0).intent)
+    return answer
+
+
+async def _decided(
+    partitions: Submits, results: Results, command: Callable[[int], Command], wait_s: float
+) -> tuple[Any, str]:
+    """Submit the command as `done_by` does; return its answer, and the refusal by a task listener if there is one."""
+    result = results.expect()
+    submission: asyncio.Future[Any] | None = None
+    try:
+        submission = partitions.submit(command(result.ticket))
+        answer = await asyncio.shield(submission)
+        is_done = answer[1] if isinstance(answer, tuple) else answer
+        return answer, "" if is_done else await result.within(wait_s)
+    except TimeoutError:
+        raise TimedOut(
+            f"Expected the task listeners to be done within {wait_s:g} s, but they still work; the change goes on"
+        ) from None
+    finally:
+        result.forget(submission)
 
 
 def _wait_s(wait_ms: int) -> float:

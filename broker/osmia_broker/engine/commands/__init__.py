@@ -348,12 +348,17 @@ class UpdateJob(Command, frozen=True, gc=False):
 
 
 class SetVariables(Command, frozen=True, gc=False):
-    """Set variables in the scope of an element instance, or (not *local*) each in the nearest scope that has it."""
+    """Set variables in the scope of an element instance, or (not *local*) each in the nearest scope that has it.
+
+    At a native user task, listeners for `updating` come first: *ticket* is of the caller who waits for them. The answer is the key of the
+    document, and whether it is done.
+    """
 
     intent: ClassVar[str] = "UPDATE"
     element_instance_key: int
     variables: Variables
     local: bool
+    ticket: int = 0
 
 
 class ResolveIncident(Command, frozen=True, gc=False):

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from osmia_broker.engine.activiti.element_mappings import keep_result
+from osmia_broker.engine.activiti.extensions import mapping_of
 from osmia_broker.engine.commands import Variables
 from osmia_broker.engine.commands.inner import ContinueTermination
 from osmia_broker.engine.commands.tasks import RULE, Actor
@@ -35,6 +36,7 @@ from osmia_broker.engine.tasks.rows import (
     write_answer,
 )
 from osmia_broker.engine.turn import Turn
+from osmia_broker.engine.variables import merge, put_local
 from osmia_broker.model import RESERVED_HEADERS, TASK_LISTENER_EVENTS
 from osmia_broker.state.rows import ElementInstance, JobKind, JobState
 from osmia_broker.state.rows.tasks import TaskOperation, TaskProposal, TaskTransition, UserTask, UserTaskState
@@ -49,6 +51,21 @@ _read_proposal = msgspec.json.Decoder(TaskProposal).decode
 _read_event_types = msgspec.json.Decoder(list[str]).decode
 
 
+class VariableUpdate(msgspec.Struct, frozen=True):
+    """Variables that are to be set at a task: local to it, or each in the nearest scope that has it."""
+
+    document: Variables
+    is_local: bool
+
+    def take_effect(self, turn: Turn, instance: ElementInstance) -> None:
+        """Set the variables."""
+        is_mapped = mapping_of(turn, instance) is not None  # a mapped element shares nothing until it completes
+        if self.is_local or is_mapped:
+            put_local(turn, instance, self.document)
+        else:
+            merge(turn, instance, self.document)
+
+
 @dataclass(slots=True)
 class Change:
     """A change that *actor* wants. *ticket*, if not 0, is of the caller who waits for it."""
@@ -59,6 +76,7 @@ class Change:
     actor: Actor = RULE
     changes: Changes = field(default_factory=dict)
     variables: Variables = field(default_factory=dict)
+    update: VariableUpdate | None = None
     ticket: int = 0
     proposal: TaskProposal | None = None  # as it is written when the completion that accepts it takes effect
 
@@ -166,7 +184,7 @@ def _wait(turn: Turn, task: UserTask, change: Change, listeners: list[Listener])
         action=change.action,
         user=change.actor.user,
         changes=msgspec.json.encode(change.changes).decode(),
-        variables=msgspec.json.encode(change.variables).decode(),
+        variables=msgspec.json.encode(change.update or change.variables).decode(),
         listeners=msgspec.json.encode(listeners).decode(),
         proposal=msgspec.json.encode(change.proposal).decode() if change.proposal is not None else "",
         channel=change.actor.channel,
@@ -199,10 +217,23 @@ def _properties(task: UserTask, transition: TaskTransition) -> dict[str, str]:
         name: changes.get(name, value_of(task, name))
         for name in ("assignee", "candidateGroups", "candidateUsers", "dueDate", "followUpDate", "priority")
     }
-    seen |= {"action": transition.action, "changedAttributes": sorted(changes), "userTaskKey": task.key}
+    seen |= {
+        "action": transition.action,
+        "changedAttributes": sorted([*changes, *_SETS_VARIABLES[_update_of(transition) is not None]]),
+        "userTaskKey": task.key,
+    }
     if task.form_key:
         seen["formKey"] = task.form_key
     return {RESERVED_HEADERS + name: _header(value) for name, value in seen.items() if value not in ("", [])}
+
+
+_SETS_VARIABLES: tuple[tuple[str, ...], ...] = ((), ("variables",))
+
+
+def _update_of(transition: TaskTransition) -> VariableUpdate | None:
+    """Return the variables that an update is about; None of any other change."""
+    is_update = transition.event == UPDATING and transition.variables != "{}"
+    return msgspec.json.decode(transition.variables, type=VariableUpdate) if is_update else None
 
 
 def _header(value: Any) -> str:
@@ -225,8 +256,10 @@ def has_own_assignee(turn: Turn, instance: ElementInstance) -> bool:
 
 
 def coming_variables(turn: Turn, instance: ElementInstance) -> Variables:
-    """Return the variables that the task of *instance* is to be completed with, once its listeners are done (read in the reference's sources)."""
+    """Return the variables that a change brings to the task of *instance*, once its listeners are done (read in the reference's sources)."""
     _, transition = transition_of(turn, instance)
+    if update := _update_of(transition):
+        return update.document
     variables: Variables = msgspec.json.decode(transition.variables)
     return variables
 
@@ -248,7 +281,8 @@ def listener_done(turn: Turn, task: UserTask, transition: TaskTransition, correc
         return
     turn.task_transitions.end(transition, turn.now_ms)
     finished = Change(transition.event, transition.operation, transition.action, _actor_of(transition), changes)
-    finished.variables = msgspec.json.decode(transition.variables)
+    finished.update = _update_of(transition)
+    finished.variables = {} if finished.update else msgspec.json.decode(transition.variables)
     finished.proposal = _read_proposal(transition.proposal) if transition.proposal else None
     _finish(turn, task, finished)
     if not turn.task_transitions.has_any("user_task_key", task.key):
@@ -300,6 +334,8 @@ def _finish(turn: Turn, task: UserTask, change: Change) -> None:
         note_event(turn, task, change.operation, action=change.action, actor=change.actor, diff=diff)
     if change.action and diff.get("assignee", _STAYS)[0] == "":
         note_duration(turn, task, "claimed")
+    if change.update is not None:
+        change.update.take_effect(turn, instance)
     if is_completed:
         keep_result(turn, instance, change.variables)
         end_task(turn, task, UserTaskState.COMPLETED)

@@ -303,12 +303,10 @@ def ad_hoc(source: Source) -> tuple[Expression | None, str, Expression | None]:
 
 def properties(source: Source) -> dict[str, str | None]:
     """Read `zeebe:properties`: the values by name, None for an empty one."""
-    nodes = [
-        node
-        for container in source.extensions.get(_tag("properties"), [])
-        for node in container.iterchildren(_tag("property"))
-    ]
-    return {node.get("name", ""): node.get("value") or None for node in nodes}
+    containers = source.extensions.get(_tag("properties"), [])
+    return {
+        node.get("name", ""): node.get("value") or None for one in containers for node in one.iter(_tag("property"))
+    }
 
 
 Listeners = tuple[ListenerDefinition, ...]

@@ -126,7 +126,7 @@ class TaskTransition(StoredRow):
     action: str
     user: str  # who asked for it; empty if unknown
     changes: Changing[str] = "{}"  # JSON object: the new values by attribute, with the corrections of listeners so far
-    variables: str = "{}"  # JSON object, of a completion
+    variables: str = "{}"  # JSON object, of a completion; of an update of variables their `document`, and `is_local`
     listeners: str = "[]"  # JSON array of [type, retries, headers]
     listeners_done: Changing[int] = 0
     ended_ms: Changing[int] = 0
