@@ -28,11 +28,12 @@ Triggers of events: timer (a duration), date or cycle; message with key (of the 
 variables) and changes (create, update); link; compensate (an activity,
 or `any`); terminate (yes; all or loop in Activiti); cancelled=yes. A code `any` catches all. A compensation boundary event has its handler in `handler`.
 Loops: items, item, results, result, sequential, done; cardinality; repeat (a standard loop's condition) and times.
-Of the Activiti dialect: collection, element, output, output_item, index; until (of a cycle); scope=inside (of a signal); user: category, skip; start: initiator; any: doc, default.
+Of the Activiti dialect: collection, element, output, output_item, index; until (of a cycle); scope=inside (of a signal); user: category, skip; start: initiator; any: doc, default;
+user and start: fields (of a form); call: in., out., inherit, business, inherit_business.
 Call: process, binding, tag, parent and child (whether variables are propagated). Listeners: on_start, on_end (types, separated by blanks).
 Arguments: `name`; in., out. (mappings) and header.; user: assignee, groups, users, due, follow_up, form, form_id, priority;
 of a native one (native=yes) also reference, and task listeners: creating, assigning, updating, completing, canceling (types);
-job, send, script, rule: type, retries; script: expression, result; rule: decision, result.
+job, send, script, rule: type, retries; job: job_priority; script: expression, result; rule: decision, result.
 """
 
 import re
@@ -123,7 +124,7 @@ class _Node:
         extensions = _zeebe(self)
         if self.dialect == "activiti":
             attributes |= _activiti(self)
-            extensions = ""
+            extensions = _activiti_extensions(self)
         text = "".join(f" {key}={quoteattr(value)}" for key, value in attributes.items() if value)
         yield f"{indent}<bpmn:{self.tag}{text}>"
         if extensions:
@@ -340,6 +341,9 @@ def _zeebe_definitions(node: _Node) -> Iterator[tuple[str, dict[str, str]]]:
         yield "taskSchedule", _taken(given, due="dueDate", follow_up="followUpDate")
         yield "formDefinition", _taken(given, form="formKey", form_id="formId", reference="externalReference")
         yield "priorityDefinition", _taken(given, priority="priority")
+    elif node.tag == "serviceTask" and "job_priority" in given:
+        yield "taskDefinition", {"type": node.id} | _taken(given, type="type", retries="retries")
+        yield "jobPriorityDefinition", _taken(given, job_priority="priority")
     elif node.tag in ("serviceTask", "sendTask") and "publish" not in given:
         yield "taskDefinition", {"type": node.id} | _taken(given, type="type", retries="retries")
     elif node.tag in ("scriptTask", "businessRuleTask", "intermediateThrowEvent", "endEvent", "adHocSubProcess"):
@@ -365,8 +369,22 @@ def _activiti(node: _Node) -> dict[str, str]:
         "due": "dueDate",
         "form": "formKey",
         "priority": "priority",
+        "inherit": "inheritVariables",
+        "business": "businessKey",
+        "inherit_business": "inheritBusinessKey",
     }
     return {f"activiti:{key}": value for key, value in _taken(node.arguments, **names).items()}
+
+
+def _activiti_extensions(node: _Node) -> str:
+    """What a call activity passes in and out, and the fields of a form."""
+    found = [_tag("activiti:formProperty", {"id": one}) for one in node.arguments.get("fields", "").split()]
+    for argument, source in node.arguments.items() if node.tag == "callActivity" else ():
+        way, dot, target = argument.partition(".")
+        if dot and way in ("in", "out"):
+            kind = "sourceExpression" if "${" in source else "source"
+            found.append(_tag(f"activiti:{way}", {kind: source, "target": target}))
+    return "".join(found)
 
 
 def _taken(given: dict[str, str], **names: str) -> dict[str, str]:

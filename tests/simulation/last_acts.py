@@ -70,7 +70,7 @@ def _moving(played: Played) -> bool:
     joined = {
         token.process_instance_key
         for token in played.stage.living(WaitingToken)
-        if f"{own_id(token.element_id)}:parallel" in played.model.line
+        if f"{own_id(token.element_id)}:parallel(" in played.model.line
     }
     return any(row.process_instance_key not in joined for row in played.stage.living(ElementInstance))
 

@@ -46,8 +46,8 @@ def files_of(model: Model, id: str, name: str = "") -> list[tuple[str, bytes]]:
     """The file of the model under one of its ids, with its extension file if it has one. In the twin each element has another id."""
     said = of_twin if id == "twin" else str
     files = [(f"{id}.bpmn", bpmn(said(model.line), id=id, name=name, dialect=model.dialect))]
-    if model.mappings:
-        files.append((f"{id}-extensions.json", said(extension_file(id, mappings=model.mappings).decode()).encode()))
+    if any(model.extensions.values()):
+        files.append((f"{id}-extensions.json", said(extension_file(id, **model.extensions).decode()).encode()))
     return files
 
 

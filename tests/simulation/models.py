@@ -13,13 +13,18 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from tests.activiti import patch, value, variable
+from tests.activiti import patch, properties, value, variable
 
 #: What events wait for, by place and dialect. Boundary events and event subprocesses do not share the messages of catching events: a
 #: subscription that stays open after its event would take every message, because it was opened first.
 KEYS = {"zeebe": 'key="=k"', "activiti": 'correlation="${k}"'}
 BESIDE = ["timer=PT5S", "date=2020-01-01T00:00:00Z", "message=b, {key}", "signal=s", 'condition="{x = 7}"']
 ONLY_ZEEBE = ['condition="{x > 4}", watches=x', 'condition="{x > 4}", changes=update']
+ONLY_ACTIVITI = [  # the clock begins at 2027-01-15T08:00:00Z
+    "cycle=R5/PT1M, until=2027-01-15T08:02:00Z",
+    "cycle=0 * * * * ?, until=2027-01-15T08:03:00Z",
+    "signal=i, scope=inside",
+]
 NOT_INTERRUPTING = ["cycle=R3/PT5S"]
 OF_ERRORS = ["error=E", "error=any"]
 OF_SCOPES = ["escalation=U", "escalation=any"]
@@ -58,6 +63,19 @@ EXTENSIONS: list[dict[str, Any]] = [
     {"inputs": {"a": value("${x + 1} of ${k}")}, "outputs": {"o": value({"n": ["${x}"]})}},
     {"inputs": {"o": patch({"op": "add", "path": "/a/b", "value": "${x}"})}},
     {"outputs": {"o": patch({"op": "replace", "path": "/a", "value": "${x}"})}},  # it does not always fit
+    {"outputs": {"a": value("${sys_task_assignee}"), "o": variable("sys_task_assignee")}},
+]
+#: Of events: what they are given, and what they pass on.
+OF_EVENTS: list[dict[str, Any]] = [
+    {"mappingType": "MAP_ALL"},
+    {"outputs": {"o": variable("p")}},
+    {"inputs": {"k": variable("k"), "o": value("${x}")}},
+]
+CONSTANTS: list[dict[str, Any]] = [{"c": {"value": 3}}, {"x": {"value": 1}, "c": {"value": {"a": "${x}"}}}]
+#: Variables that a process declares. An instance that is given others is refused.
+DECLARED: list[dict[str, Any]] = [
+    {"o": "json", "y": {"type": "integer", "value": 0}},
+    {"x": {"type": "integer", "value": 1}, "a": {"type": "string", "value": "${k}"}},
 ]
 #: Compensation handlers.
 HANDLERS = {
@@ -116,7 +134,10 @@ class Model:
         self.chance, self.dialect = chance, dialect
         self.is_quiet = False
         self.scopes = [Scope()]
-        self.mappings: dict[str, Any] = {}  # of the extension file
+        #: The extension file: its parts by name.
+        self.extensions: dict[str, dict[str, Any]] = {"properties": {}, "mappings": {}, "constants": {}}
+        if dialect == "activiti" and self.maybe(0.2):
+            self.extensions["properties"] = properties(**chance.choice(DECLARED))
         self.ad_hoc: dict[str, tuple[str, ...]] = {}  # the elements that can be activated, by subprocess
         self.idle: set[str] = set()  # ad-hoc subprocesses that may wait for somebody to activate more
         self._count = 0
@@ -173,13 +194,13 @@ class Model:
 
     def beside(self, *more: list[str]) -> str:
         """The trigger of an event that stands beside a sequence, and whether it interrupts."""
-        kinds = [*BESIDE, *(ONLY_ZEEBE if self.dialect == "zeebe" else []), *NOT_INTERRUPTING]
+        kinds = [*BESIDE, *(ONLY_ZEEBE if self.dialect == "zeebe" else ONLY_ACTIVITI), *NOT_INTERRUPTING]
         return self.event([*kinds, *(one for some in more for one in some)])
 
     def interrupts(self, trigger: str) -> str:
         if "error" in trigger or "cancelled" in trigger:
             return "true"
-        return "false" if "cycle" in trigger else self.chance.choice(["true", "false"])
+        return "false" if "cycle" in trigger and self.dialect == "zeebe" else self.chance.choice(["true", "false"])
 
     def tail(self) -> str:
         """What follows an event that stands beside a sequence. It throws nothing that such events wait for."""
@@ -194,10 +215,11 @@ class Model:
         """The end of a sequence: mostly a plain one."""
         id, (message, signal, escalation, error) = self.id(), THROWN[self.is_quiet]
         if self.maybe(0.7):
-            return f"{id}:end"
+            return self.listened(id, "end")
         kinds = ["terminate=yes", f"error={error}", f"escalation={escalation}", f"signal={signal}", "compensate=any"]
         kinds += [self.thrown_message(message), f'escalation="{self.says("k")}"']
-        return f"{id}:end({self.chance.choice(kinds)})"
+        kinds += ["terminate=all", "terminate=loop"] if self.dialect == "activiti" else []
+        return self.listened(id, "end", self.chance.choice(kinds))
 
     def thrown_message(self, name: str) -> str:
         if self.dialect == "activiti":
@@ -236,11 +258,27 @@ class Model:
             given.append(self.chance.choice(loops).format(id=id, bool=self.chance.choice(["true", "false"])))
         if self.dialect == "zeebe":
             given += self._of_zeebe(given)
-        elif kind not in HOLDING and self.maybe(0.3):
-            self.mappings[id] = self.chance.choice(EXTENSIONS)
+        elif kind not in HOLDING:
+            self.extend(id, EXTENSIONS)
         self.attach(id, kind, triggers)
         inside = f" {{ {content} }}" if content else ""
         return f"{id}:{kind}({', '.join(given)}){inside}"
+
+    def extend(self, id: str, mappings: list[dict[str, Any]]) -> None:
+        """Perhaps give an element of an Activiti model mappings, and constants."""
+        if self.dialect == "activiti" and self.maybe(0.3):
+            self.extensions["mappings"][id] = self.chance.choice(mappings)
+        if self.dialect == "activiti" and self.maybe(0.1):
+            self.extensions["constants"][id] = self.chance.choice(CONSTANTS)
+
+    def listened(self, id: str, kind: str, trigger: str = "") -> str:
+        """An element that is no activity, perhaps with listeners where its kind may have them."""
+        given = [trigger] * bool(trigger)
+        if self.dialect == "zeebe" and self.maybe(0.1):
+            is_gateway = kind in ("exclusive", "parallel", "inclusive", "events")
+            has_end = not is_gateway and not trigger.startswith(("error", "link"))
+            given.append(self.chance.choice(["on_start=t", "on_end=t"] if has_end else ["on_start=t"]))
+        return f"{id}:{kind}({', '.join(given)})"
 
     def _of_zeebe(self, given: list[str]) -> Iterator[str]:
         if self.maybe(0.15):

@@ -5,7 +5,7 @@ A part is a function of the model and the depth that is left; it returns its tex
 
 import random
 
-from tests.simulation.models import CATCHES, KEYS, THROWN, Model, Part, part
+from tests.simulation.models import CATCHES, KEYS, OF_EVENTS, THROWN, Model, Part, part
 
 
 def random_model(seed: int, dialect: str) -> Model:
@@ -18,7 +18,7 @@ def random_model(seed: int, dialect: str) -> Model:
 
 @part(often=3)
 def job(model: Model, _depth: int) -> str:
-    return model.activity("job", "type=t")
+    return model.activity("job", "type=t", "job_priority=7" if model.dialect == "zeebe" and model.maybe(0.2) else "")
 
 
 @part()
@@ -31,7 +31,16 @@ def send(model: Model, _depth: int) -> str:
 @part()
 def user(model: Model, _depth: int) -> str:
     assignee = "ada" if model.maybe(0.5) else f'"{model.says("k")}"'
-    return model.activity("user", f"assignee={assignee}", "groups=hr", "priority=70" if model.maybe(0.3) else "")
+    return model.activity("user", f"assignee={assignee}", "groups=hr", *_of_people(model))
+
+
+def _of_people(model: Model) -> list[str]:
+    more = ["priority=70", "users=ben", "due=2030-01-31T10:00:00Z"]
+    if model.dialect == "activiti":
+        more += ["category=leave", "fields=x o", "form=f"]
+    else:
+        more += ["follow_up=2030-01-31T10:00:00Z"]
+    return model.chance.sample(more, model.chance.choice([0, 0, 1, 2]))
 
 
 @part("zeebe")
@@ -73,6 +82,11 @@ def skipped(model: Model, _depth: int) -> str:
 
 
 @part("activiti")
+def skipped_job(model: Model, _depth: int) -> str:
+    return model.activity("job", "type=t", 'skip="${x > 3}"')
+
+
+@part("activiti")
 def choosing(model: Model, _depth: int) -> str:
     """A task that chooses its flows."""
     way, other = model.id(), model.id()
@@ -85,7 +99,9 @@ def choosing(model: Model, _depth: int) -> str:
 @part(often=2)
 def catch(model: Model, _depth: int) -> str:
     listener = ", on_start=t" if model.dialect == "zeebe" and model.maybe(0.1) else ""
-    return f"{model.id()}:catch({model.event(CATCHES)}{listener})"
+    id = model.id()
+    model.extend(id, OF_EVENTS)
+    return f"{id}:catch({model.event(CATCHES)}{listener})"
 
 
 @part()
@@ -100,12 +116,15 @@ def throw(model: Model, _depth: int) -> str:
     message, signal, escalation, _ = THROWN[model.is_quiet]
     kinds = [f"signal={signal}", f"escalation={escalation}", "compensate=any", model.thrown_message(message)]
     kinds += [f"compensate={one}" for one in model.scope.named]
-    return f"{model.id()}:throw({model.chance.choice(kinds)})"
+    kinds += ["signal=i, scope=inside"] if model.dialect == "activiti" and not model.is_quiet else []
+    id = model.id()
+    model.extend(id, OF_EVENTS)
+    return model.listened(id, "throw", model.chance.choice(kinds))
 
 
 @part()
 def nothing_thrown(model: Model, _depth: int) -> str:
-    return f"{model.id()}:throw"
+    return model.listened(model.id(), "throw")
 
 
 @part(is_deep=True)
@@ -136,7 +155,9 @@ def race(model: Model, depth: int) -> str:
 def call(model: Model, _depth: int) -> str:
     id = model.chance.choice(["child", "child", "failing", "circle"])
     if model.dialect == "activiti":
-        return model.activity("call", f"called={id}")
+        ways = ["", "", 'in.x="x"', 'in.x="x", in.a="${x + 1}", out.o="a"', 'out.x="x"', "inherit=true"]
+        ways += ['business="${k}"', "inherit_business=false", 'in.k="k", inherit=true, out.r="${x}"']
+        return model.activity("call", f"called={id}", model.chance.choice(ways))
     more = ["", "", "binding=versionTag, tag=one", "parent=false", "child=false"]
     if id == "child":
         more += ["binding=deployment"]  # the only one that is deployed with each version of a model
@@ -194,7 +215,7 @@ def _fork(kind: str) -> Part:
                 [["true -> ", "true -> "], ["x > 3 -> ", "else -> "], ["true -> ", "x > 3 -> "]]
             )
         ways = [f"{condition}{model.sequence(depth)}" for condition in conditions]
-        return f"{model.id()}:{kind} [ {ways[0]} > {join}:{kind} | {ways[1]} > {join} ]"
+        return f"{model.listened(model.id(), kind)} [ {ways[0]} > {model.listened(join, kind)} | {ways[1]} > {join} ]"
 
     return fork
 
