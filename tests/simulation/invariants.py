@@ -113,6 +113,8 @@ def check_tokens(store: MemoryStore, idle: Container[str] = ()) -> None:
     for row in elements.values():
         assert not row.scope_key or row.scope_key in elements, f"{row} lives in a scope that has ended"
         scope = elements.get(row.scope_key)
+        if scope is not None and scope.type == "AD_HOC_SUB_PROCESS_INNER_INSTANCE":
+            scope = elements.get(scope.scope_key)  # that is opened with what was put into it
         is_prepared = scope is not None and scope.state is ElementState.ACTIVATING  # it goes on when its scope begins
         if row.process_instance_key not in moving and row.key not in held and not is_prepared:
             waits = waiting if row.type not in SCOPES else working

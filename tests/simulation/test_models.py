@@ -21,7 +21,7 @@ DIALECTS = ["zeebe", "activiti"]
 ONLY_ZEEBE = {ElementType.AD_HOC_SUB_PROCESS, ElementType.SCRIPT_TASK, ElementType.BUSINESS_RULE_TASK}
 #: Element instances without an element of their own: a loop and an ad-hoc subprocess make them.
 IMPLIED = {ElementType.MULTI_INSTANCE_BODY, ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE}
-MODELS = 800
+MODELS = 3_000  # the last parts are rare
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
