@@ -3,6 +3,7 @@
 from collections import Counter
 
 from osmia_broker.engine import commands
+from osmia_broker.engine.commands.batches import CancelBatch
 from osmia_broker.engine.commands.tasks import CompleteUserTask
 from osmia_broker.state.rows import (
     INSTANCE_KINDS,
@@ -15,6 +16,7 @@ from osmia_broker.state.rows import (
     Variable,
     WaitingToken,
 )
+from osmia_broker.state.rows.batches import BatchOperation
 from osmia_broker.state.rows.tasks import UserTask
 from tests.simulation.model_files import own_id
 from tests.simulation.played import Played, is_process
@@ -22,6 +24,7 @@ from tests.simulation.played import Played, is_process
 PASSES_TO_END = 200
 TRIES = 3  # to resolve the incidents of one element instance, before somebody ends it
 LONG_MS = 3_600_000
+KEPT_MS = 30 * 86_400_000  # longer than anything is kept, as an idempotency key
 
 
 async def to_the_end(played: Played) -> None:
@@ -40,17 +43,26 @@ async def to_the_end(played: Played) -> None:
         await played.judged()
     else:
         raise AssertionError("\n".join(["these never end:", *_left(played)]))
-    for process in played.stage.living(ElementInstance):
-        if is_process(process):
-            await played.do("cancel", commands.CancelProcessInstance(process.key))
-    await played.advance(LONG_MS)
-    while played.stage.living(Job) and tried[0] < PASSES_TO_END:  # task listeners hold the end of their tasks
-        tried[0] += 1
-        await _work(played)
-        await played.stage.settled()
+    await _cancel_all(played)
     await played.judged()
     left = _left(played)
     assert not left, "\n".join(["these are left:", *left])
+
+
+async def _cancel_all(played: Played) -> None:
+    """Cancel the instances that are left, and batch operations that nobody started."""
+    for process in played.stage.living(ElementInstance):
+        if is_process(process):
+            await played.do("cancel", commands.CancelProcessInstance(process.key))
+    for batch in played.stage.living(BatchOperation):
+        if not batch.whole_key:
+            await played.do("cancel batch", CancelBatch(batch.key))
+    await played.advance(KEPT_MS)
+    passes = 0
+    while played.stage.living(Job) and passes < PASSES_TO_END:  # task listeners hold the end of their tasks
+        passes += 1
+        await _work(played)
+        await played.stage.settled()
 
 
 def _keys(played: Played) -> set[int]:

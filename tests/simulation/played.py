@@ -84,7 +84,9 @@ class Played:
         more = f" {result or task_result}" if result or task_result else ""
         await self.do(
             f"complete {job.element_id} {told(variables)}{more}",
-            commands.CompleteJob(job.key, variables, result=result, task_result=task_result),
+            commands.CompleteJob(
+                job.key, variables, result=result, task_result=task_result, lease_token=job.lease_token
+            ),
         )
 
     def inside(self, ad_hoc_id: str) -> list[str]:

@@ -14,6 +14,7 @@ from unittest import mock
 from osmia_broker.engine import commands
 from osmia_broker.engine.lifecycle import scopes
 from tests.partition.opened import WatchedStore, steps_only
+from tests.simulation import operators  # noqa: F401 - its acts are entered
 from tests.simulation.acts import create, step
 from tests.simulation.last_acts import to_the_end
 from tests.simulation.mirrored import mirrored
@@ -39,6 +40,7 @@ async def _play(seed: int, dialect: str, steps: int, stores: list[WatchedStore])
     model, said = random_model(seed, dialect), list[str]()
     chance, files = model.chance, deployed(model)
     options = {"memory_bytes": chance.choice(MEMORY), "budget": steps_only(chance.choice([3, 1_000]))}
+    options["unique_business_ids"] = chance.random() < 0.3
     try:
         async with staged(stores, **options) as stage:
             played = Played(stage, model, files, said)
