@@ -60,6 +60,7 @@ REFUSED = [
     (tasks.RevertAssignment(UNKNOWN, "ada", "bo"), "UNDO", "to take back"),
     (tasks.ProposeForUserTask(UNKNOWN, "{}"), "PROPOSE", "to propose"),
     (tasks.AnswerTaskProposal(PROPOSAL, 0, ProposalState.ANSWERED, "no", {}), "ANSWER", "to answer"),
+    (batches.DeleteMessage(UNKNOWN), "DELETE", "to delete"),
     (tasks.UpdateGlobalTaskListener("l", type="t"), "UPDATE", "to update"),
     (tasks.DeleteGlobalTaskListener("l"), "DELETE", "to delete"),
 ]

@@ -27,6 +27,7 @@ from osmia_broker.calls.checks import LIST_ITEMS_MAX, key, quoted
 from osmia_broker.calls.clock import ClockControl
 from osmia_broker.calls.faults import Faults
 from osmia_broker.calls.lists import Lists
+from osmia_broker.calls.purge import Purge
 from osmia_broker.calls.stored_documents import StoredDocuments
 from osmia_broker.calls.tasks.readable import ReadableTasks
 from osmia_broker.http import types
@@ -59,6 +60,7 @@ class Services:
     body_bytes_max: int = 0
     guard: Guard | None = None  #: None while sign-in is off
     sign_in: SignIn | None = None  #: the same for people in a browser
+    purge: Purge | None = None  #: None unless a setting allows to delete everything
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ SUBJECT: dict[type[Command], Key] = {
     **_by("element_instance_key", commands.SetVariables),
     **_by("incident_key", commands.ResolveIncident),
     **_by("evaluation_key", batches.DeleteEvaluation),
+    **_by("message_key", batches.DeleteMessage),
     **_by("ad_hoc_key", commands.ActivateAdHocElements),
     **_by(
         "batch_key",

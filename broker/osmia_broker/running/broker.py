@@ -22,6 +22,7 @@ from osmia_broker.calls.clock import ClockControl
 from osmia_broker.calls.events.streams import EventStreams
 from osmia_broker.calls.jobs.remote_workers import WorkersElsewhere
 from osmia_broker.calls.processes.retention import Retention
+from osmia_broker.calls.purge import Purge
 from osmia_broker.calls.stored_documents import StoredDocuments
 from osmia_broker.engine.commands.tasks import TaskPolicy
 from osmia_broker.gateway.events_service import Events
@@ -107,6 +108,7 @@ class Broker:
         machine = clock or SystemClock()
         self._clock = PinnableClock(machine) if settings.clock_control else machine
         self._partitions: Partitions | None = None
+        self._purge: Purge | None = None  # None unless a setting allows it
         self._has_open_doors = False  # gRPC and HTTP; the management door answers before them
         self._database: Database | None = None
         self._open = AsyncExitStack()
@@ -159,6 +161,9 @@ class Broker:
         )
         self._partitions = made.partitions
         self._keep_history(opened, made.own, database.reader, counters)
+        if self.settings.purge_allowed:
+            self._purge = Purge(made.partitions, database.reader, self._clock)
+            opened.push_async_callback(self._purge.stop)
         offer = await self._make_offer(made, database, entrance.tracing)
         await self._open_grpc(opened, entrance, offer, database.name)
         database.announce(self.settings.advertised(self.grpc_port))
@@ -227,6 +232,7 @@ class Broker:
             refresh=self._count_standing,
             tls=tls.server_context(asks_clients=False) if tls else None,  # probes have no certificate
             clock=self._clock_control,
+            purging=self._purging,
         )
         self.management_port = await management.start()
         opened.push_async_callback(management.stop)
@@ -266,6 +272,7 @@ class Broker:
             settings.max_message_size,
             entrance.guard,
             SignIn(entrance.access) if entrance.access else None,
+            self._purge,
         )
         live = self._open_live(links)
         http = HttpServer(
@@ -289,6 +296,11 @@ class Broker:
         if self._partitions is None or not isinstance(self._clock, PinnableClock):
             return None
         return ClockControl(self._partitions, self._clock)
+
+    def _purging(self) -> tuple[Purge, list[int]] | None:
+        if self._purge is None or self._partitions is None:
+            return None
+        return self._purge, [one.id for one in self._partitions.parts if one.is_open]
 
     def _open_live(self, links: Links | None) -> Live:
         """Return what notifies open pages of changes, here and over *links*."""

@@ -1,6 +1,6 @@
 """Serve `/health`, `/ready` and `/metrics` to probes and scrapers: the management door, HTTP/1.1 on its own port.
 
-Of a broker under test it serves the clock, too.
+Of a broker under test it serves the clock, too, and the way to empty it.
 
 A few fixed answers need no web framework: h11 parses the protocol, asyncio transports the bytes. Measured beside grpc.aio,
 they add under 1 ms and 0.4 MB to a start; Starlette with uvicorn adds 50 ms and 8 MB.
@@ -19,9 +19,10 @@ import msgspec
 
 from osmia_broker.base.errors import OsmiaError
 from osmia_broker.calls.clock import ClockControl
+from osmia_broker.calls.purge import Purge
 from osmia_broker.metrics import Metrics
 from osmia_broker.partition import AnyPartition
-from osmia_broker.running import clock_endpoint
+from osmia_broker.running import clock_endpoint, purge_endpoint
 from osmia_broker.running.exposition import exposition
 
 IDLE_S = 75.0  # a scraper comes every 15 to 60 s and reuses its connection
@@ -32,6 +33,9 @@ log = logging.getLogger(__name__)
 
 Ready = Callable[[], tuple[bool, str]]  #: returns whether the broker can do its work now, and if not, the reason
 Clock = Callable[[], ClockControl | None]  #: returns the clock that callers may move, if there is one
+Purging = Callable[
+    [], tuple[Purge, list[int]] | None
+]  #: returns the purges, if they are allowed, and the partitions that are open
 Refresh = Callable[[], Awaitable[None]]  #: brings numbers of the metrics up to date that are counted elsewhere
 
 
@@ -61,7 +65,7 @@ class ManagementServer:
     """The door on *host* and *port* (0 takes a free one).
 
     Each `/ready` calls *ready*, which must not block. Each `/metrics` waits for *refresh*; while that fails, the rest is answered.
-    Callers may move what *clock* returns.
+    Callers may move what *clock* returns, and begin what *purging* returns.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class ManagementServer:
         refresh: Refresh | None = None,
         tls: ssl.SSLContext | None = None,
         clock: Clock = lambda: None,
+        purging: Purging = lambda: None,
     ) -> None:
         self._host = host
         self._port = port
@@ -82,6 +87,7 @@ class ManagementServer:
         self._refresh = refresh
         self._tls = tls
         self._clock = clock
+        self._purging = purging
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
 
@@ -122,10 +128,13 @@ class ManagementServer:
 
     def answer(self, method: str, target: str, accept: str, body: bytes) -> _Answer:
         """Return the answer to one request."""
-        path = target.partition("?")[0]
+        path, _, query = target.partition("?")
         methods = dict.fromkeys(("/health", "/ready", "/metrics"), "GET, HEAD")
         clock = self._clock()
         methods |= clock_endpoint.METHODS if clock else {}
+        purging = self._purging()
+        if purging and (allowed := purge_endpoint.methods_of(path)):
+            methods[path] = allowed
         if path not in methods:
             return _json(HTTPStatus.NOT_FOUND, {"error": "Expected /health, /ready or /metrics"})
         if method not in methods[path].split(", "):
@@ -134,6 +143,8 @@ class ManagementServer:
             return _Answer(answer.status, answer.body, allow=methods[path])
         if clock and path in clock_endpoint.METHODS:
             return _json(*clock_endpoint.answer(clock, method, path, body))
+        if purging and purge_endpoint.methods_of(path):
+            return _json(*purge_endpoint.answer(purging[0], path, query, purging[1]))
         if path == "/metrics":
             text, content_type = exposition(self._metrics, accept)
             return _Answer(HTTPStatus.OK, text, content_type)

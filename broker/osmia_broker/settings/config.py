@@ -165,6 +165,11 @@ class Settings:
         setting_values.switch,
         "Let callers move the clock, by REST and at the management port; for tests of processes.",
     )
+    purge_allowed: bool = _setting(
+        False,
+        setting_values.switch,
+        "Let callers of the management port delete everything: what is deployed, what runs, and all history; for tests of processes.",
+    )
     task_policy: str = _setting(
         "open",
         setting_values.one_of("open", "strict", "candidates", "assignee"),

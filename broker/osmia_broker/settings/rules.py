@@ -92,13 +92,14 @@ def _what_one_process_needs(settings: "Settings") -> Breaches:
             f"Expected processes to be at most {settings.partitions}, the number of partitions, but found {settings.processes}",
             f"--processes {settings.partitions}   (or --partitions {settings.processes} in a new data directory)",
         )
-    if settings.clock_control and settings.processes > 1:
-        yield (
-            f"Expected processes to be 1, because clock_control is set, but found {settings.processes}",
-            "--processes 1",
-        )
-    if settings.clock_control and settings.links_secret:
-        yield "Expected no links_secret, because clock_control is set, but found one", ""
+    for name in ("clock_control", "purge_allowed"):  # for tests alone
+        if getattr(settings, name) and settings.processes > 1:
+            yield (
+                f"Expected processes to be 1, because {name} is set, but found {settings.processes}",
+                "--processes 1",
+            )
+        if getattr(settings, name) and settings.links_secret:
+            yield f"Expected no links_secret, because {name} is set, but found one", ""
 
 
 def _ports(settings: "Settings") -> Breaches:

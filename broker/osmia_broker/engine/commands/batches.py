@@ -1,4 +1,4 @@
-"""The commands about batch operations, and those that only their items need: to delete what has ended."""
+"""The commands about batch operations, and those that delete what has ended, or is to be forgotten."""
 
 from typing import ClassVar
 
@@ -90,6 +90,13 @@ class DeleteEndedInstance(Command, frozen=True, gc=False):
 
     intent: ClassVar[str] = "DELETE"
     process_instance_key: int
+
+
+class DeleteMessage(Command, frozen=True, gc=False):
+    """Forget a kept message before its time."""
+
+    intent: ClassVar[str] = "DELETE"
+    message_key: int
 
 
 class DeleteEvaluation(Command, frozen=True, gc=False):

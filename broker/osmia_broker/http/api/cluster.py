@@ -56,6 +56,7 @@ class License(Item):
 @operation("GET", "/topology", tag=TAG)
 async def get_topology(call: Call) -> Topology:
     """Name the brokers and their partitions."""
+    purge = call.services.purge
     identity, members = call.services.identity, call.calls.members(call.services.grpc_address)
     brokers = [
         BrokerInfo(
@@ -77,7 +78,7 @@ async def get_topology(call: Call) -> Topology:
         partitions_count=call.calls.partitions_count,
         replication_factor=1,
         gateway_version=identity.gateway_version,
-        last_completed_change_id="-1",
+        last_completed_change_id=str(purge.last_completed_id if purge else -1),
     )
 
 
