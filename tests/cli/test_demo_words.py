@@ -13,7 +13,9 @@ from osmia_broker.cli.commands import demo
 from osmia_broker.cli.demo import live as demo_live
 from osmia_broker.cli.demo.broker import next_steps, port_options, program, python
 from osmia_broker.cli.demo.live import LiveDemo
+from osmia_broker.cli.demo.picture import Picture
 from osmia_broker.running.child import ChildBroker
+from tests.bpmn import bpmn
 
 
 @pytest.fixture
@@ -122,6 +124,30 @@ def test_the_demo_names_who_did_it(capsys, intent, assignee, steps, told):
     event = Event(**(given | {"kind": "USER_TASK", "intent": intent, "details": details}))
     LiveDemo(client, nothing, nothing, "", is_colored=False)._tell(event)
     assert told in capsys.readouterr().out
+
+
+def test_a_picture_that_has_not_changed_is_not_repeated(capsys):
+    """The first task was completed and the second one, too, before the events of both were read."""
+    moves = iter(["decide", "decide", "eat", ""])
+
+    def instance(key: int) -> Any:
+        place = next(moves)
+        elements = [SimpleNamespace(element_id=place, incident_key=0)] if place else []
+        return SimpleNamespace(
+            key=key, elements=elements, state="COMPLETED", process_definition_key=1, bpmn_process_id="p"
+        )
+
+    client: Any = SimpleNamespace(
+        get_instance=instance,
+        process_xml=lambda _key: bpmn("start > decide:user > eat:user > end", id="p"),
+        taken_flows=lambda _key: [SimpleNamespace(target_element_id="end")],
+    )
+    picture = Picture(client, is_colored=False)
+    drawn = []
+    for _ in range(4):
+        picture.show(7)
+        drawn.append(bool(capsys.readouterr().out.strip()))
+    assert drawn == [True, False, True, True]
 
 
 def test_what_to_try_next_stands_in_two_columns():

@@ -238,6 +238,48 @@ def test_a_field_says_what_is_wrong_with_what_stands_there_now(
         assert problem.count() == bool(fault)
 
 
+def test_a_date_and_a_time_that_mean_nothing_are_both_said(open_form: Any):
+    page = open_form(moment("datetime", "when", dateLabel="Day", timeLabel="Hour"))
+    fields = region(page, "Form")
+    fill(fields, "Day", "soon")
+    page.get_by_role("heading", name="Form").click()
+    fill(fields, "Hour", "noon")
+    page.get_by_role("heading", name="Form").click()
+    problem = fields.locator(".fjs-form-field-error")
+    for _ in range(2):  # when the field is left, and when the task is completed
+        expect(problem).to_contain_text(DATE_FAULT)
+        expect(problem).to_contain_text(TIME_FAULT)
+        complete(page)
+
+
+@pytest.mark.parametrize(("text", "number"), [("1e30", 1e30), ("-1e21", -1e21), ("0.5", 0.5)])
+def test_a_number_with_an_exponent_keeps_the_rule_of_decimal_digits(
+    open_form: Any, work: Any, unique: str, text: str, number: float
+):
+    page = open_form({"type": "number", "label": "Amount", "key": "amount", "decimalDigits": 2})
+    amount = region(page, "Form").get_by_role("textbox", name="Amount")
+    for wrong, problem in (("1e999", "Field must be a number"), ("0.125", "at most 2 decimal digits")):
+        amount.fill(wrong)
+        complete(page)
+        expect(region(page, "Form").locator(".fjs-form-field-error")).to_contain_text(problem)
+    amount.fill(text)
+    complete(page)
+    expect(page.get_by_role("status")).to_have_text("Task completed.")
+    assert arrived(work, unique) == {"amount": number}
+
+
+def test_a_list_that_is_only_read_offers_no_change(open_form: Any):
+    children = next(field for field in FIELDS if field["type"] == "dynamiclist")
+    page = open_form(children, children=[{"child": "Ann"}, {"child": "Bob"}])
+    fields = region(page, "Form")
+    offers = [fields.get_by_role("button", name=name) for name in ("Remove list item 1", "Add new")]
+    for one in offers:
+        expect(one).to_be_visible()
+    page.get_by_role("button", name="Unclaim").click()
+    for one in offers:
+        expect(one).to_be_hidden()
+
+
 @pytest.mark.parametrize("text", ["1.200,50", "70abc", "1 000", "٣", "--5"])
 @pytest.mark.parametrize("way", ["typed", "pasted"])
 def test_a_text_that_is_no_number_stays_until_it_is_mended(open_form: Any, work: Any, unique: str, text: str, way: str):

@@ -66,9 +66,35 @@ def test_a_name_is_shown_as_it_was_typed(page, name):
 def test_a_name_that_turns_the_direction_of_writing_is_refused(page):
     page.goto("/nothing")
     page.get_by_role("button", name="Signed in as").click()
+    dialog = page.get_by_role("dialog", name="Switch user")
+    name, groups = (dialog.get_by_role("textbox", name=one) for one in ("User name", "Groups"))
+    name.fill("ada\u202eevil")
+    groups.fill("cooks, waiters")
+    page.get_by_role("button", name="Switch").click()
+    expect(dialog.get_by_role("alert")).to_have_text("Expected names of printable characters, but found others.")
+    expect(name).to_have_value("ada\u202eevil")
+    expect(groups).to_have_value("cooks, waiters")
+    name.fill("ada")
+    page.get_by_role("button", name="Switch").click()
+    expect(page.get_by_role("status")).to_have_text("You are ada now.")
+    expect(dialog).to_be_hidden()
+
+
+def test_a_refused_person_who_is_cancelled_is_not_asked_for_again(page):
+    page.goto("/status")
+    opener = page.get_by_role("button", name="Signed in as")
+    opener.click()
     page.get_by_role("textbox", name="User name").fill("ada\u202eevil")
     page.get_by_role("button", name="Switch").click()
-    expect(page.get_by_role("alert")).to_have_text("Expected names of printable characters, but found others.")
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(opener).to_be_focused()
+    page.reload()
+    expect(page.get_by_role("heading", name="Status")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    opener.click()
+    expect(page.get_by_role("textbox", name="User name")).to_have_value("demo")
 
 
 def test_a_blank_name_is_refused(site):

@@ -148,6 +148,7 @@ def test_a_zip_stands_for_the_models_in_it(page, unique):
         ("a.form", b"", "Expected a form as a JSON object, but found an empty file."),
         ("a.form", b'{"a"', "Expected a form as a JSON object, but found no JSON: its end is missing."),
         ("a.form", b'{"a":x}', "Expected a form as a JSON object, but found no JSON at byte 6."),
+        ("a.form", b'{"id":"\xe4"}', "Expected a form as a JSON object, but found bytes that are no text in UTF-8."),
         ("a.form", b"[]", "Expected a form as a JSON object, but found another JSON value."),
         ("a.form", b'{"id":7}', "Expected the id and the version tag of a form to be texts, but found another value."),
         ("a.zip", b"no zip", "Choose another archive, or the files that are in it."),
@@ -269,6 +270,7 @@ def test_the_last_variables_can_be_used_again(page, work, unique):
         ("[1, 2]", "expected an object"),
         ("12", "expected an object"),
         ("null", "expected an object"),
+        ('{"a": 1,\n "b": {"a": 2, "c": 3},\n "a": 4}', 'the name "a" stands twice in one object (line 3, column 2)'),
     ],
 )
 def test_wrong_json_is_not_sent(page, work, unique, text, problem):
@@ -290,6 +292,7 @@ def test_wrong_json_is_not_sent(page, work, unique, text, problem):
         ({"variables": "{"}, 400, "Not valid JSON"),
         ({"variables": "[]"}, 400, "expected an object"),
         ({"variables": '{"a": NaN}'}, 400, "NaN is no JSON number"),
+        ({"variables": '{"a": 1, "a": 2}'}, 400, "stands twice in one object (line 1, column 10)"),
         ({"variables": '{"a": 1e999}'}, 400, "too large"),
         ({"before": "nothing"}, 400, "nothing"),
         ({"version": "77"}, 400, "77"),
@@ -523,6 +526,10 @@ def test_a_search_text_stands_for_itself():
         ("[1, 2", "expected a comma or the end, but found the end", 1, 6),
         ("1 2", "expected the end, but found '2'", 1, 3),
         ("Infinity", "Infinity is no JSON number", 1, 1),
+        ('{"a": 1,\n "a": 2}', 'the name "a" stands twice in one object', 2, 2),
+        ('[{"a": "{"}, {"b": {"a": 1, "\\u0061" : 2}}]', 'the name "\\u0061" stands twice in one object', 1, 29),
+        ('{"a": 1, "a": }', "expected a value, but found '}'", 1, 15),
+        (f'{{"{"x" * 50}": 1, "{"x" * 50}": 1}}', f'the name "{"x" * 39}… stands twice in one object', 1, 59),
         ("[" * 100_000, "it is nested deeper than 500 levels", 1, 1),
     ],
 )
@@ -548,7 +555,9 @@ def test_a_value_is_json_if_it_can_be(typed, json):
     assert json_of(typed) == json
 
 
-@pytest.mark.parametrize("text", ["{}", " \n{}\t", '{"a": [1, {"b": null}]}', '"text"', "12", "true"])
+@pytest.mark.parametrize(
+    "text", ["{}", " \n{}\t", '{"a": [1, {"a": null}, {"a": "a"}], "A": 1}', '"text"', "12", "true"]
+)
 def test_json_has_no_fault(text):
     assert json_fault(text) is None
     assert (object_fault(text) is None) == isinstance(json.loads(text), dict)

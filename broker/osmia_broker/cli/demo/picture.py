@@ -32,9 +32,10 @@ class Picture:
         self._client = client
         self._is_colored = is_colored
         self._files: dict[int, bytes] = {}  # by the key of the definition
+        self._shown: dict[int, str] = {}  # the last picture of each instance
 
     def show(self, process_instance_key: int) -> None:
-        """Draw an instance; nothing if it cannot be read any more."""
+        """Draw an instance; nothing if it cannot be read any more, or looks as it did the last time: it moves on while its events are read."""
         from osmia.errors import OsmiaError
 
         try:
@@ -43,7 +44,11 @@ class Picture:
             file = self._file(instance.process_definition_key)
         except OsmiaError:
             return
-        write("\n" + indent(self._drawn(file, instance.bpmn_process_id, tokens), "  ") + "\n")
+        drawn = self._drawn(file, instance.bpmn_process_id, tokens)
+        if drawn == self._shown.get(process_instance_key):
+            return
+        self._shown[process_instance_key] = drawn
+        write("\n" + indent(drawn, "  ") + "\n")
 
     def _file(self, definition_key: int) -> bytes:
         if definition_key not in self._files:

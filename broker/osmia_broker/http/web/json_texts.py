@@ -12,6 +12,8 @@ LARGE_CHARACTERS = 65_536  # a longer text is only looked through: to make its v
 _is_well_formed = msgspec.json.Decoder(msgspec.Raw).decode
 _LARGE_NUMBER = re.compile(r"\d[eE]\+?\d|\d{300}")
 _PLACE = re.compile(r"(?P<reason>.*?) \(byte (?P<byte>\d+)\)$")
+_TOKEN = re.compile(r'(?P<name>"(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}]')
+NAME_MAX = 40  # characters of a name in a sentence
 DEPTH_MAX = 500  # of arrays and objects inside of each other; the broker takes no deeper values
 
 
@@ -70,7 +72,9 @@ def _read(text: str) -> tuple[Fault | None, Any]:
     if not text.strip():
         return Fault("expected a value, but found nothing", 1, 1), None
     try:
-        return None, json.loads(text, parse_constant=_refuse, parse_float=_number)
+        return None, json.loads(text, parse_constant=_refuse, parse_float=_number, object_pairs_hook=_members)
+    except _Repeated:
+        return _repetition(text), None
     except json.JSONDecodeError as fault:
         return Fault(_in_words(fault), fault.lineno, fault.colno), None
     except RecursionError:
@@ -93,6 +97,35 @@ def _fault_of_large(text: str) -> Fault | None:
     except RecursionError:
         return Fault(f"it is nested deeper than {DEPTH_MAX} levels", 1, 1)
     return _read(text)[0] if _LARGE_NUMBER.search(text) else None
+
+
+class _Repeated(ValueError):
+    """A name stands twice in one object."""
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise _Repeated
+    return members
+
+
+def _repetition(text: str) -> Fault | None:
+    """Return the fault of the first name that stands twice in one object. *text* is JSON as far as that."""
+    open_objects: list[set[str]] = []
+    for token in _TOKEN.finditer(text):
+        if token[0] == "{":
+            open_objects.append(set())
+        elif token[0] == "}":
+            open_objects.pop()
+        elif token["name"]:
+            name, names, at = json.loads(token["name"]), open_objects[-1], token.start()
+            if name in names:
+                shown = token["name"] if len(token["name"]) <= NAME_MAX else token["name"][:NAME_MAX] + "…"
+                reason = f"the name {shown} stands twice in one object"
+                return Fault(reason, text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
+            names.add(name)
+    return None
 
 
 def _refuse(constant: str) -> NoReturn:

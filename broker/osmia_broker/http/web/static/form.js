@@ -69,6 +69,7 @@ class OsmiaForm extends HTMLElement {
       this.replaceChildren();
       // What is typed counts at once: the viewer would wait 0.3 s, and forgets it when it draws itself anew meanwhile.
       const form = new Form({ container: this, debounce: false, additionalModules: [this.#previews()] });
+      spellings.countable(form);
       this.#keepDocuments(form.get('fileRegistry'));
       await form.importSchema(schema, values);
       if ('readonly' in this.dataset) form.setProperty('readOnly', true);

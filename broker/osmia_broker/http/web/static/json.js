@@ -4,6 +4,7 @@
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const TEXT = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const DEPTH_MAX = 500;
+const NAME_MAX = 40; // characters of a name in a sentence
 const KINDS = { '[': 'a list', '"': 'a text', t: 'true', f: 'false', n: 'null' };
 
 class Wrong extends Error {
@@ -37,6 +38,8 @@ export function jsonProblem(text, kind = '') {
   const fault = jsonFault(text, kind);
   return fault ? `Not valid JSON: ${fault.reason} (line ${fault.line}, column ${fault.column}).` : '';
 }
+
+const shortened = (name) => (name.length > NAME_MAX ? `${name.slice(0, NAME_MAX)}…` : name);
 
 class Reader {
   constructor(text) {
@@ -77,9 +80,13 @@ class Reader {
   }
 
   members(depth) {
+    const names = new Set();
     this.list('}', () => {
+      const begin = this.at;
       if (this.text[this.at] !== '"') throw new Wrong(`expected a name in double quotes, but found ${this.found()}`, this.at);
       this.string();
+      const name = this.text.slice(begin, this.at);
+      if (names.size === names.add(JSON.parse(name)).size) throw new Wrong(`the name ${shortened(name)} stands twice in one object`, begin);
       this.blanks();
       if (this.text[this.at] !== ':') throw new Wrong(`expected a colon behind the name, but found ${this.found()}`, this.at);
       this.at += 1;

@@ -173,7 +173,10 @@ function goOn({ key, dialog, action, from, to }) {
 // A dialog that was refused is open again, with what was typed, and says why: also one that was sent empty. Who closed it meanwhile is left alone.
 function open({ dialog, action }) {
   const form = show(dialog, action);
-  if (!form) return;
+  if (form) sayWhy(form);
+}
+
+function sayWhy(form) {
   const why = document.createElement('div');
   why.className = 'refusal';
   why.append(...document.querySelectorAll('#said > [role=alert], #said > [data-of-alert]'));
@@ -198,3 +201,26 @@ function openerOf(dialog, form) {
 
 document.addEventListener('DOMContentLoaded', restoreAll);
 restoreAll();
+
+// --- who somebody is: all of the page is of the new person, so the form loads it anew, and only what was refused comes back
+
+const SWITCH = 'form[action="/switch-user"]';
+const SWITCHED = `${PREFIX}\nperson`;
+
+document.addEventListener('submit', (event) => {
+  if (event.target.matches?.(SWITCH)) keep(SWITCHED, JSON.stringify(fieldsOf(event.target).map((field) => [field.name, field.value])));
+});
+
+function switchAgain() {
+  const typed = kept(SWITCHED);
+  const form = document.querySelector(SWITCH);
+  keep(SWITCHED, null);
+  if (!typed || !form || !document.querySelector('#said > [role=alert]')) return;
+  for (const [name, text] of JSON.parse(typed)) write(form.elements[name], text);
+  const dialog = form.closest('dialog');
+  openerOf(dialog, form)?.focus({ preventScroll: true });
+  dialog.showModal();
+  sayWhy(form);
+}
+
+switchAgain();

@@ -18,6 +18,26 @@ export function bounded(viewer) {
   return viewer;
 }
 
+const ALL_WHOLE = 1e21; // from here on the viewer writes a number with an exponent, and looks in vain for the point of its decimal digits
+const hasExponent = (value) => Math.abs(Number(value)) >= ALL_WHOLE && !/^[^e]*\.[^e]*$/i.test(value);
+
+// Let the viewer check a number that it writes with an exponent: as a whole one, for its decimal digits cannot be counted.
+export function countable(form) {
+  const validator = form.get('validator');
+  const check = validator.validateFieldInstance;
+  validator.validateFieldInstance = (instance, value) => {
+    const field = form.get('formFieldRegistry').get(instance.id);
+    if (field?.decimalDigits === undefined || !hasExponent(value)) return check.call(validator, instance, value);
+    const { decimalDigits } = field;
+    delete field.decimalDigits;
+    try {
+      return check.call(validator, instance, value);
+    } finally {
+      field.decimalDigits = decimalDigits;
+    }
+  };
+}
+
 // The texts of a format of dates: its day, month and year, and between them just what it has there, except for spaces.
 function pattern(format) {
   const digits = { d: '(?<d>\\d{1,2})', m: '(?<m>\\d{1,2})', Y: '(?<Y>\\d{4})', y: '(?<y>\\d{2})' };
@@ -99,10 +119,16 @@ function put(input, text) {
   input.dispatchEvent(new Event('input', { bubbles: true }));
 }
 
-// What is typed in a form and means nothing: the place of each field and what it says.
+// What is typed in a form and means nothing: the place of each field and what it says, of a date and a time together all that is wrong.
 export function misspelt(form, within) {
   putBack(within);
-  return inputs(form, within).map(({ input, place }) => ({ place, text: problemOf(input) })).filter(({ text }) => text);
+  const places = new Map(inputs(form, within).map(({ place }) => [place.join(), place]));
+  return [...places.values()].map((place) => ({ place, text: problemAt(form, within, place) })).filter(({ text }) => text);
+}
+
+function problemAt(form, within, place) {
+  const here = inputs(form, within).filter((one) => one.place.join() === place.join());
+  return here.map(({ input }) => problemOf(input)).filter(Boolean).join(' ');
 }
 
 // The texts of a form that mean nothing, by the names of their inputs.
@@ -131,7 +157,7 @@ export function guard(form, within, { signal, tell, before }) {
   const tellOf = (place) => {
     putBack(within);
     const last = told.get(place.join());
-    const text = inputs(form, within).filter((one) => one.place.join() === place.join()).map(({ input }) => problemOf(input)).find(Boolean) ?? '';
+    const text = problemAt(form, within, place);
     told.set(place.join(), text);
     if (text || last) tell(place, text, last);
   };
