@@ -150,16 +150,14 @@ def access(
     found = sign_in if sign_in is not None else sign_in_in(environ)
     if credentials is not None:
         return Access(found, credentials)
-    ca_path = ca_cert or environ.get("OSMIA_CA_CERT") or environ.get("ZEEBE_CA_CERTIFICATE_PATH")
-    pair = (environ.get("OSMIA_CLIENT_CERT"), environ.get("OSMIA_CLIENT_KEY"))
-    if bool(pair[0]) != bool(pair[1]):
+    named = ("ca_cert", ca_cert) if ca_cert else _first(environ, "OSMIA_CA_CERT", "ZEEBE_CA_CERTIFICATE_PATH")
+    cert, key = (_first(environ, name) for name in ("OSMIA_CLIENT_CERT", "OSMIA_CLIENT_KEY"))
+    if bool(cert) != bool(key):
         raise ValueError("Expected OSMIA_CLIENT_CERT and OSMIA_CLIENT_KEY, but found one of them")
-    if not _speaks_tls(
-        address, has_secret=found is not None, has_certificate=bool(ca_path or pair[0]), environ=environ
-    ):
+    if not _speaks_tls(address, has_secret=found is not None, has_certificate=bool(named or cert), environ=environ):
         return Access(found)
-    authority = _pem(ca_path, "CERTIFICATE") if ca_path else None
-    own = (_pem(pair[1], "PRIVATE KEY"), _pem(pair[0], "CERTIFICATE")) if pair[0] and pair[1] else (None, None)
+    authority = _pem(*named, "CERTIFICATE") if named else None
+    own = (_pem(*key, "PRIVATE KEY"), _pem(*cert, "CERTIFICATE")) if key and cert else (None, None)
     return Access(found, grpc.ssl_channel_credentials(authority, *own))
 
 
@@ -225,7 +223,7 @@ def _secret(environ: Environment, name: str) -> str:
     if not file:
         return ""
     try:
-        return Path(file).read_text(encoding="utf-8").strip()
+        return Path(file).read_text(encoding="utf-8-sig").strip()
     except OSError as error:
         raise ValueError(
             f"Expected {name}_FILE to be a text file, but found '{file}': {error.strerror or error}"
@@ -244,14 +242,19 @@ def _switch(environ: Environment, *names: str) -> bool | None:
     return None
 
 
-def _pem(path: str | Path, kind: str) -> bytes:
-    """Return the content of a file with a certificate or a key. gRPC itself would say no more than that it cannot connect."""
+def _first(environ: Environment, *names: str) -> tuple[str, str] | None:
+    """Return the first of the variables *names* that is set, with its value."""
+    return next(((name, value) for name in names if (value := environ.get(name))), None)
+
+
+def _pem(name: str, path: str | Path, kind: str) -> bytes:
+    """Return the content of the file that *name* names, a certificate or a key. gRPC itself would say no more than that it cannot connect."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        raise ValueError(f"Expected to read '{path}', but found: {error.strerror}") from None
+        raise ValueError(f"Expected {name} to be a file in PEM, but found '{path}': {error.strerror}") from None
     if b"-----BEGIN " not in content or kind.encode() not in content:
-        raise ValueError(f"Expected '{path}' to be a {kind.lower()} in PEM, but found another file")
+        raise ValueError(f"Expected {name} to be a {kind.lower()} in PEM, but found another file, '{path}'")
     return content
 
 

@@ -333,6 +333,7 @@ LINKS = {"database_url": "postgresql://ada@db/osmia", "links_secret": "16 bytes 
         ({**LINKS, "links_key": "k.pem", "links_ca": "a.pem"}, "Expected links_cert too, because links_key is set"),
         ({**LINKS, "links_host": "::"}, "Expected links_host to be a loopback address, but found '::'"),
         ({**LINKS, "clock_control": True}, "Expected no links_secret, because clock_control is set"),
+        ({**LINKS, "purge_allowed": True}, "Expected no links_secret, because purge_allowed is set"),
         ({**LINKS, "links_port": 8080}, "Expected http_port and links_port to differ, but found 8080 for both"),
         (
             {**LINKS, "partitions": 2, "processes": 2, "links_port": 65535},
@@ -391,6 +392,15 @@ def test_every_secret_may_stand_in_a_file():
     assert {f"{name}_file" for name in secrets} == set(config.FILES)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_the_files_of_other_systems_are_read(tmp_path, encoding):
+    toml, secret = tmp_path / "other.toml", tmp_path / "secret"
+    secret.write_text("postgresql://ada:s3cret@db/osmia\r\n", encoding)
+    toml.write_text(f'queue_limit = 7\r\ndatabase_url_file = "{secret}"\r\n', encoding)
+    settings = load({}, environ={}, file=toml)
+    assert (settings.queue_limit, settings.database_url) == (7, "postgresql://ada:s3cret@db/osmia")
+
+
 @pytest.mark.parametrize("spelling", ["flag", "variable", "file"])
 def test_a_secret_is_read_from_its_file(tmp_path, spelling):
     secret, toml = tmp_path / "secret", tmp_path / "osmia.toml"
@@ -414,7 +424,7 @@ def test_a_file_that_is_named_nowhere_counts_for_nothing():
     [
         (None, r"Expected OSMIA_DATABASE_URL_FILE to be a text file, but found '.*secret': No such file or directory$"),
         (
-            b"\xff\xfe",
+            b"\xff\xfa",
             r"Expected OSMIA_DATABASE_URL_FILE to be a text file, but found '.*secret': bytes that are no text in UTF-8$",
         ),
         (b"", r"Expected OSMIA_DATABASE_URL_FILE to be a file that holds database_url, but found '.*secret' empty$"),

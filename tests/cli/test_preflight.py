@@ -50,6 +50,24 @@ def test_the_port_that_is_offered_can_be_had_by_anybody(settings, monkeypatch, p
     assert refused.value.mend == f"osmia broker --management-port {offered}"
 
 
+@pytest.mark.parametrize(
+    ("busy", "offered"),
+    [
+        ({26500, 26510, 26520}, "--grpc-port 26530 --http-port 26540"),
+        ({26500, 26510}, "--grpc-port 26530"),  # 26520 is for the page
+        ({26500, 26520}, "--grpc-port 26510 --http-port 26530"),
+        (set(range(1024, 65_536)), "--grpc-port 0 --http-port 0"),
+    ],
+)
+def test_the_port_that_is_offered_is_free_and_for_no_other_door(settings, monkeypatch, busy, offered):
+    taken = OSError(errno.EADDRINUSE, "taken")
+    monkeypatch.setattr(preflight.ports, "obstacle", lambda _, port: taken if port in busy else None)
+    monkeypatch.setattr(preflight.ports, "holder", lambda _: "")
+    with pytest.raises(Failure) as refused:
+        preflight.refuse_mistakes(replace(settings, grpc_port=26500, http_port=26520))
+    assert refused.value.mend == f"osmia broker {offered}"
+
+
 def test_a_free_port_and_a_new_directory_are_no_mistakes(settings):
     preflight.refuse_mistakes(settings)
     assert settings.data_dir.stat().st_mode & 0o777 == 0o700

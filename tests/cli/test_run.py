@@ -134,8 +134,10 @@ def test_a_command_has_a_process_group_of_its_own():
         ("raise SystemExit('bank is closed')", "ended with exit code 1: bank is closed", None),
         ("import os; os.kill(os.getpid(), 9)", "ended with signal 9", None),
         ("raise SystemExit(7)", "ended with exit code 7", None),
-        ("print('hello')", "Expected a JSON object from", 0),
-        ("print([1])", "Expected a JSON object from", 0),
+        ("print('hello')", "Expected a JSON object from .*, but found no value at line 1, column 1", 0),
+        ("print([1])", "Expected a JSON object from .*, but found a list", 0),
+        ("print('{}{}')", "Expected a JSON object from .*, but found more text behind the end at line 1, column 3", 0),
+        ("import os; os.write(1, b'\\xe4')", "Expected a JSON object from .*, but found bytes that are no text in", 0),
     ],
 )
 def test_a_command_that_fails_fails_its_job(code, text, retries):

@@ -87,8 +87,9 @@ def test_what_is_wrong_with_demanded_json_is_said_with_its_place():
         read(["n:={"], None)
 
 
-def test_a_document_may_come_from_a_file(tmp_path):
-    (tmp_path / "v.json").write_text('{"a": 1}')
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_document_may_come_from_a_file(tmp_path, encoding):
+    (tmp_path / "v.json").write_text('{"a": 1}', encoding)
     assert sent(document=f"@{tmp_path / 'v.json'}") == '{"a":1}'
 
 
@@ -97,6 +98,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
         read([], f"@{tmp_path / 'none.json'}")
 
 
-def test_a_document_may_come_from_standard_input(monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO('{"a": 1}'))
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_document_may_come_from_standard_input(monkeypatch, mark):
+    monkeypatch.setattr("sys.stdin", io.StringIO(f'{mark}{{"a": 1}}'))
     assert sent(document="-") == '{"a":1}'

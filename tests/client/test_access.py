@@ -120,7 +120,9 @@ def test_a_certificate_of_an_authority_asks_for_tls(ca, name):
         ({**OAUTH, "ZEEBE_AUTHORIZATION_SERVER_URL": "http://id.example.org"}, "a token_url that begins with https://"),
         ({"OSMIA_TOKEN_FILE": "/nowhere/token"}, "Expected OSMIA_TOKEN_FILE to be a text file, but found"),
         ({"OSMIA_INSECURE": "maybe"}, "Expected OSMIA_INSECURE to be true or false, but found 'maybe'"),
-        ({"OSMIA_CA_CERT": "/nowhere/ca.pem"}, "Expected to read '/nowhere/ca.pem', but found: No such file"),
+        ({"OSMIA_CA_CERT": "no.pem"}, "Expected OSMIA_CA_CERT to be a file in PEM, but found 'no.pem': No such file"),
+        ({"ZEEBE_CA_CERTIFICATE_PATH": "no.pem"}, "Expected ZEEBE_CA_CERTIFICATE_PATH to be a file in PEM, but found"),
+        ({"OSMIA_CLIENT_CERT": "c.pem", "OSMIA_CLIENT_KEY": "k.pem"}, "Expected OSMIA_CLIENT_KEY to be a file in PEM"),
         ({"OSMIA_CLIENT_CERT": "cert.pem"}, "Expected OSMIA_CLIENT_CERT and OSMIA_CLIENT_KEY, but found one of them"),
     ],
 )
@@ -136,7 +138,9 @@ def test_a_secret_is_not_sent_to_another_machine_as_plain_text():
 
 def test_a_file_that_is_no_certificate_is_refused(tmp_path):
     (tmp_path / "ca.pem").write_text("hello")
-    with pytest.raises(ValueError, match="to be a certificate in PEM, but found another file"):
+    with pytest.raises(
+        ValueError, match=r"Expected ca_cert to be a certificate in PEM, but found another file, '.*ca\.pem'"
+    ):
         osmia.Client(ca_cert=tmp_path / "ca.pem")
 
 

@@ -3,6 +3,7 @@
 import inspect
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,12 +27,32 @@ from osmia import Client, Unavailable, variables
         (lambda c: c.documents.create("text"), "Expected content to be bytes, but found 'text'"),
         (lambda c: c.documents.create(bytearray(b"x")), "Expected content to be bytes, but found bytearray"),
         (lambda c: c.user_tasks.claim(7, user=None), "Expected user to be a text, but found None"),
+        (lambda c: c.deploy(12), "Expected a resource to be a path, or a name and its bytes, but found 12"),
+        (lambda c: c.deploy(["a.bpmn"]), "or a name and its bytes, but found ['a.bpmn']"),
+        (lambda c: c.deploy(b"<x/>"), "or a name and its bytes, but found b'<x/>'"),
+        (lambda c: c.deploy(("a.bpmn", "<x/>")), "or a name and its bytes, but found a tuple of str, str"),
+        (lambda c: c.deploy(("a.bpmn",)), "or a name and its bytes, but found a tuple of str"),
+        (lambda c: c.check_deployment(None), "or a name and its bytes, but found None"),
+        (lambda c: c.deploy_process(()), "or a name and its bytes, but found a tuple of nothing"),
     ],
 )
 async def test_a_wrong_argument_is_named(call: Any, text: str) -> None:
     async with Client("127.0.0.1:1") as client:
         with pytest.raises(TypeError, match=re.escape(text)):
             await call(client)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "reason"),
+    [("nix.bpmn", FileNotFoundError, "No such file"), (".", IsADirectoryError, "Is a directory")],
+)
+async def test_a_file_that_cannot_be_deployed_is_named_with_its_folder(
+    name: str, kind: type[OSError], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with Client("127.0.0.1:1") as client:
+        with pytest.raises(kind, match=f"Expected a file to deploy at '{tmp_path}.*', but found: {reason}"):
+            await client.deploy(name)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ def mapped(source: Any, way: str = "outputs") -> bytes:
 
 
 @pytest.mark.parametrize(
-    "content", [b"{}", b'{"extensions":{}}', b'{"id":"m","name":"x","type":"PROCESS"}', b"\xef\xbb\xbf{}"]
+    "content",
+    [b"{}", b'{"extensions":{}}', b'{"id":"m","name":"x","type":"PROCESS"}', b"\xef\xbb\xbf{}", "{}".encode("utf-16")],
 )
 def test_a_file_may_say_nothing(content: bytes) -> None:
     assert extension_files.parse(content) == {}

@@ -548,6 +548,20 @@ def test_decisions_and_their_graphs_and_evaluations_are_found(rest: Rest, unique
         assert of(rest, "decision-instances", {"decisionDefinitionId": unique} | filter) == count, filter
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_form_that_was_saved_on_another_system_is_read_as_a_form(
+    rest: Rest, unique: str, found: Found, encoding: str
+):
+    text = f'{{"id": "{unique}", "components": [], "title": "Grün"}}'
+    content = text.encode(encoding)
+    rest.broker.client.deploy((f"{unique}.form", content))
+    [item] = found("resources", {"resourceId": unique})
+    key = item["resourceKey"]
+    assert rest.get(f"/forms/{key}")["schema"] == text
+    assert rest.ask("GET", f"/resources/{key}/content").content == text.encode()
+    assert rest.ask("GET", f"/resources/{key}/content/binary").content == content  # as it was deployed
+
+
 def test_resources_are_found_and_their_contents_are_read(rest: Rest, unique: str, found: Found):
     form = b'{"id": "%s", "components": []}' % unique.encode()
     rest.broker.client.deploy((f"{unique}.form", form), (f"{unique}.bpmn", bpmn("start > end", id=unique)))

@@ -376,6 +376,12 @@ async def test_a_stub_stands_in_for_a_worker(broker: Broker):
     (await broker.start("p")).passed("oops")
 
 
+@pytest.mark.parametrize("variables", [12, ["a"], True, "a=1"])
+async def test_a_stub_of_what_is_no_variables_is_refused_at_once(broker: Broker, variables: Any):
+    with pytest.raises(TypeError, match="Expected variables to be a mapping, a model, or a function of the job, but"):
+        broker.stub_job("charge", variables)
+
+
 async def test_workers_that_never_end_are_told(broker: Broker, monkeypatch: Any):
     monkeypatch.setattr("osmia_broker.testing.broker.JOBS_MAX", 20)
     broker.stub_job("t")

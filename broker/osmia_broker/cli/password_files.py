@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from osmia_broker.base import text_files
 from osmia_broker.base.system_errors import in_words
 from osmia_broker.cli.failures import usage
 
@@ -21,7 +22,7 @@ def first_line(file: str) -> str:
         else:
             with Path(file).open("rb") as opened:
                 content = opened.read(PASSWORD_BYTES_MAX)
-        return content.decode().split("\n", 1)[0].removesuffix("\r")
+        return text_files.decoded(content).split("\n", 1)[0].removesuffix("\r")
     except OSError as error:
         raise usage(f"Expected to read the password from '{file}', but found: {in_words(error)}.") from error
     except UnicodeDecodeError as error:

@@ -36,7 +36,8 @@ def refuse_mistakes(settings: Settings, given: Mapping[str, str] = NOTHING) -> N
         Failure: USAGE; the text says which setting is wrong, and the advice keeps the other options. CONFLICT; a port is taken, and so
             is the data directory: that is a second broker, whatever its ports.
     """
-    refused = [one for door in DOORS if (one := _refusal(door, settings.host_of(door), settings.port_of(door)))]
+    taken = {settings.port_of(door) for door in DOORS}
+    refused = [one for door in DOORS if (one := _refusal(door, settings.host_of(door), settings.port_of(door), taken))]
     if refused and any(_is_locked(lock) for lock in settings.data_dir.glob("*.lock")):
         raise _second_broker(settings.data_dir)
     if refused:
@@ -55,19 +56,28 @@ class _Refusal:
     why: str = ""
 
 
-def _refusal(door: str, host: str, port: int) -> _Refusal | None:
+def _refusal(door: str, host: str, port: int, taken: set[int]) -> _Refusal | None:
+    """Return why a door cannot listen; None if it can. What is offered instead is none of *taken*, and is added to them."""
     error = ports.obstacle(host, port)
     if error is None:
         return None
-    free = str(min(port + 10, ports.PORT_MAX) if port >= UNPRIVILEGED else UNPRIVILEGED)
     if error.errno == errno.EADDRINUSE:
         holder = ports.holder(port)
         by = f" (by {holder})" if holder else ""
-        return _Refusal(f"Port {port} is in use{by}.", "PORT_IN_USE", f"{door}-port", free)
+        return _Refusal(f"Port {port} is in use{by}.", "PORT_IN_USE", f"{door}-port", _offer(host, port, taken))
     if error.errno in (errno.EACCES, errno.EPERM):
         what = f"This user may not listen on port {port}."
-        return _Refusal(what, "PORT_NOT_ALLOWED", f"{door}-port", free, in_words(error))
+        return _Refusal(what, "PORT_NOT_ALLOWED", f"{door}-port", _offer(host, port, taken), in_words(error))
     return _Refusal(f"No door can listen at '{host}'.", "HOST_NOT_HERE", f"{door}-host", "127.0.0.1", in_words(error))
+
+
+def _offer(host: str, port: int, taken: set[int]) -> str:
+    """Return a port near *port* that is free and none of *taken*, and add it to them; 0, which takes any free one, if there is none."""
+    first = port + OFFER_STEP if port >= UNPRIVILEGED else UNPRIVILEGED
+    near = [*range(first, ports.PORT_MAX, OFFER_STEP)[:OFFERS_TRIED], ports.PORT_MAX]
+    offered = next((one for one in near if one not in taken and ports.is_free(host, one)), 0)
+    taken.add(offered)
+    return str(offered)
 
 
 def _together(refused: Sequence[_Refusal], given: Mapping[str, str]) -> Failure:
@@ -80,6 +90,8 @@ def _together(refused: Sequence[_Refusal], given: Mapping[str, str]) -> Failure:
     return Failure(Exit.USAGE, what, why=why, mend=f"osmia broker {words}", code=refused[0].code)
 
 
+OFFER_STEP = 10  # people give their brokers ports some apart
+OFFERS_TRIED = 20
 UNPRIVILEGED = 1024  # ports below belong to the administrator on most systems
 
 

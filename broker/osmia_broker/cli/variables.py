@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from osmia_broker.base import text_files
 from osmia_broker.base.system_errors import in_words
 from osmia_broker.cli.failures import usage
 
@@ -77,7 +78,7 @@ def given_document(source: str, option: str, mend: str) -> Variables:
         Failure: USAGE; there is no such file, or it holds no JSON object. *mend* is the option with one.
     """
     if source == "-":
-        text, name = sys.stdin.read(), "standard input"
+        text, name = sys.stdin.read().removeprefix("\ufeff"), "standard input"
     elif source.startswith("@"):
         text, name = _file(Path(source[1:]), option), source[1:]
     else:
@@ -136,7 +137,7 @@ def _nearby(path: Path, option: str) -> str:
 
 def _file(path: Path, option: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return text_files.decoded(path.read_bytes())
     except (OSError, UnicodeError) as error:
         raise usage(
             f"Expected to read {'variables' if option == '--vars' else option} from '{path}', but found: {in_words(error)}.",

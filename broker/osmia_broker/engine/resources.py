@@ -11,7 +11,9 @@ import msgspec
 from msgspec.structs import replace
 
 from osmia_broker import model
+from osmia_broker.base import text_files
 from osmia_broker.base.errors import InvalidArgument
+from osmia_broker.base.system_errors import in_words
 from osmia_broker.engine.commands import NewResource
 from osmia_broker.model import extension_files, warnings, xml
 from osmia_broker.model.expressions import Static
@@ -220,8 +222,8 @@ class _FormFile(msgspec.Struct, rename={"version_tag": "versionTag"}):
 
 def _compile_form(_name: str, content: bytes) -> tuple[Compiled, _Form]:
     try:
-        form = msgspec.json.decode(content, type=_FormFile)
-    except msgspec.DecodeError as fault:
+        form = msgspec.json.decode(text_files.decoded(content), type=_FormFile)
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise BadResource(_form_fault(content, fault)) from fault
     if form.id is None:
         raise BadResource("Expected the form id to be present, but none given")
@@ -234,10 +236,12 @@ def _compile_form(_name: str, content: bytes) -> tuple[Compiled, _Form]:
     return Compiled({}), (form.id, (form.version_tag or "").strip())
 
 
-def _form_fault(content: bytes, fault: msgspec.DecodeError) -> str:
+def _form_fault(content: bytes, fault: msgspec.DecodeError | UnicodeDecodeError) -> str:
     """Say in words why a file is no form."""
     if not content.strip():
         return "Expected a form as a JSON object, but found an empty file"
+    if isinstance(fault, UnicodeDecodeError):
+        return f"Expected a form as a JSON object, but found {in_words(fault)}"
     if not isinstance(fault, msgspec.ValidationError):
         place = _BYTE.search(str(fault))
         where = f" at byte {int(place[1]) + 1}" if place else ": its end is missing"

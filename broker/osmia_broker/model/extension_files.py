@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from osmia_broker.base import text_files
+from osmia_broker.base.system_errors import in_words
 from osmia_broker.model import json_patch
 from osmia_broker.model.faults import quote
 from osmia_broker.model.json_patch import FaultyPatch, Operation
@@ -87,7 +89,9 @@ def _decoded(content: bytes) -> Any:
     from osmia_broker.feel.json_text import from_json  # numbers keep their digits
 
     try:
-        return from_json(content.removeprefix(b"\xef\xbb\xbf"))
+        return from_json(text_files.decoded(content))
+    except UnicodeDecodeError as error:
+        raise InvalidExtensions(f"Expected JSON, but found {in_words(error)}") from error
     except ValueError as error:
         raise InvalidExtensions(str(error)) from error
 

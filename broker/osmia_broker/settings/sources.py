@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from osmia_broker.base import text_files
 from osmia_broker.base.edits import misspelt, nearest
 from osmia_broker.base.system_errors import in_words
 from osmia_broker.settings import values as setting_values
@@ -126,7 +127,7 @@ def _secret(name: str, path: Path, source: str) -> Any:
     """
     spelt = source if source.startswith(("--", PREFIX)) else f"{name}_file in {source}"
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        text = text_files.decoded(path.read_bytes()).strip()
     except (OSError, UnicodeDecodeError) as fault:
         raise ConfigError(
             f"Expected {spelt} to be a text file, but found '{path}': {in_words(fault)}",
@@ -190,7 +191,7 @@ def _file(file: Path | None, environ: Mapping[str, str]) -> Path | None:
 
 def _from_file(path: Path) -> dict[str, Any]:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(text_files.decoded(path.read_bytes()))
     except OSError as error:
         raise ConfigError(
             f"Expected to read settings from '{path}', but found: {in_words(error)}",

@@ -21,9 +21,10 @@ from typing import Any, Self, TypeVar, Unpack
 
 from osmia import BpmnError, Client, Worker, reporting
 from osmia.errors import NotFound
-from osmia.job import Job
+from osmia.job import AdHocResult, Job, TaskListenerResult
 from osmia.results import Deployment
 from osmia.settings import WorkerOptions
+from osmia.variables import is_object
 from osmia_broker.state import rows
 from osmia_broker.state.rows.tasks import UserTask
 from osmia_broker.store.memory import MemoryStore
@@ -277,7 +278,14 @@ class Broker:
         """Complete all jobs of *type* from now on, or throw the error *error_code* for them.
 
         *variables* go with it; a function makes them of the job.
+
+        Raises:
+            TypeError: *variables* are neither.
         """
+        known = is_object(variables) or isinstance(variables, AdHocResult | TaskListenerResult | None)
+        if not (known or callable(variables)):
+            text = f"Expected variables to be a mapping, a model, or a function of the job, but found {variables!r}"
+            raise TypeError(text)
 
         async def stub(job: Job) -> object:
             given = variables(job) if callable(variables) else variables

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from osmia.errors import InvalidState
+from osmia_broker.base import text_files
 from osmia_broker.state.rows.tasks import UserTask, UserTaskState
 from osmia_broker.testing.case_acts import ACTS, complete_task
 from osmia_broker.testing.case_behaviors import Behavior
@@ -48,7 +49,7 @@ def read_cases(path: str | Path) -> list[Case]:
 
     """
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        document = json.loads(text_files.decoded(Path(path).read_bytes()))
     except ValueError as fault:
         raise ValueError(f"Expected JSON in {path}, but found: {fault}") from fault
     cases = document.get("testCases") if isinstance(document, dict) else None

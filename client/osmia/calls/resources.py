@@ -1,6 +1,7 @@
 """Calls about deployed resources (processes, decisions, forms) and about the brokers."""
 
 import asyncio
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ from osmia_proto import gateway, queries
 
 Resource = str | Path | tuple[str, bytes]
 """A file by its path, or a name and the content."""
+
+SHOWN_CHARACTERS = 80  # of a value that is no resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,10 +238,29 @@ class ResourceCalls(Calls):
 
 
 def _read(resources: Iterable[Resource]) -> list[tuple[str, bytes]]:
-    return [
-        resource if isinstance(resource, tuple) else (Path(resource).name, Path(resource).read_bytes())
-        for resource in resources
-    ]
+    return [_named(one) if isinstance(one, tuple) else _file(one) for one in resources]
+
+
+def _named(resource: tuple[object, ...]) -> tuple[str, bytes]:
+    match resource:
+        case (str() as name, bytes() as content):
+            return name, content
+    types = ", ".join(type(one).__name__ for one in resource)
+    raise TypeError(
+        f"Expected a resource to be a path, or a name and its bytes, but found a tuple of {types or 'nothing'}"
+    )
+
+
+def _file(path: object) -> tuple[str, bytes]:
+    if not isinstance(path, str | os.PathLike):
+        found = repr(path)[:SHOWN_CHARACTERS]
+        raise TypeError(f"Expected a resource to be a path, or a name and its bytes, but found {found}")
+    file = Path(path)
+    try:
+        return file.name, file.read_bytes()
+    except OSError as error:
+        text = f"Expected a file to deploy at '{file.absolute()}', but found: {error.strerror}"
+        raise OSError(error.errno, text) from None
 
 
 def _deployment(answer: gateway.DeployResourceResponse) -> Deployment:

@@ -41,7 +41,7 @@ def add(
 
     if not name.strip() or name.startswith("-"):
         raise usage("A profile needs a name.", "osmia profile add work HOST:PORT")
-    token = sys.stdin.readline().strip() if reads_token else ""
+    token = sys.stdin.readline().removeprefix("\ufeff").strip() if reads_token else ""
     if reads_token and not token:
         raise usage(
             "Expected a token on stdin, but found none.",

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from osmia_broker.base import text_files
 from osmia_broker.base.system_errors import in_words
 from osmia_broker.base.whole_numbers import INT32_MAX
-from osmia_broker.cli import streams
+from osmia_broker.cli import streams, variables
 from osmia_broker.cli.failures import usage
 from osmia_broker.cli.options import JobType
 from osmia_broker.cli.session import Session, with_session
@@ -132,7 +133,12 @@ async def outcome(command: list[str], job: "Job") -> dict[str, Any] | None:
     if not out.strip():
         return None
     try:
-        found: dict[str, Any] = msgspec.json.decode(out, type=dict[str, Any])
+        text = text_files.decoded(out)
+    except UnicodeDecodeError as error:
+        raise JobFailure(f"Expected a JSON object from {command[0]}, but found {in_words(error)}", retries=0) from error
+    try:
+        found: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.DecodeError as error:
-        raise JobFailure(f"Expected a JSON object from {command[0]}, but found: {error}", retries=0) from error
+        what = variables.fault(text, error)
+        raise JobFailure(f"Expected a JSON object from {command[0]}, but found {what}", retries=0) from error
     return found

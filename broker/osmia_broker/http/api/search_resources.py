@@ -2,8 +2,9 @@
 
 import mimetypes
 
+from osmia_broker.base import text_files
 from osmia_broker.base.untrusted_xml import in_utf8
-from osmia_broker.http.operation import XML, Call, Reply, operation
+from osmia_broker.http.operation import JSON, XML, Call, Reply, operation
 from osmia_broker.http.searching import serve_get, serve_search
 from osmia_broker.http.seen import FormItem
 from osmia_broker.http.types import Key
@@ -12,7 +13,7 @@ from osmia_broker.store.read.deployed import files
 TAG, FORM_TAG = "Resource", "Form"
 RESOURCE = "/resources/{resourceKey}"
 TEXT, BINARY = "text/plain", "application/octet-stream"
-MEDIA_TYPES = {"bpmn": XML, "dmn": XML, "xml": XML, "form": "application/json"}
+MEDIA_TYPES = {"bpmn": XML, "dmn": XML, "xml": XML, "form": JSON}
 
 serve_search(
     "/resources/search",
@@ -29,7 +30,12 @@ async def get_resource_content(call: Call, resource_key: Key) -> Reply:
     found = await files.content_of(call.reader, "resource", resource_key)
     ending = found.name.rpartition(".")[2].lower()
     media_type = MEDIA_TYPES.get(ending) or mimetypes.guess_type(found.name)[0] or TEXT
-    return Reply(body=in_utf8(found.content) if media_type == XML else found.content, media_type=media_type)
+    content = found.content
+    if media_type == XML:
+        content = in_utf8(content)
+    elif media_type == JSON:  # it travels in UTF-8, without a byte order mark (RFC 8259, 8.1)
+        content = text_files.decoded(content, errors="replace").encode()
+    return Reply(body=content, media_type=media_type)
 
 
 @operation("GET", RESOURCE + "/content/binary", tag=TAG, gives=BINARY)

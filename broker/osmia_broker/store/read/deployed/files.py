@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Select, bindparam, select
 
+from osmia_broker.base import text_files
 from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
 from osmia_broker.state.rows.tasks import UserTask
 from osmia_broker.store import schema
@@ -178,7 +179,7 @@ async def _deployed(snapshot: Snapshot, statement: Select[Any], values: dict[str
         return None
     row = found[0]
     files = await snapshot.values(_FORM_FILE, {"key": row.key})
-    text = files[0][1].decode(errors="replace") if files else ""
+    text = text_files.decoded(files[0][1], errors="replace") if files else ""
     return _item(row, row.form_id, text)
 
 
