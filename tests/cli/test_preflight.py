@@ -200,6 +200,21 @@ def test_a_second_broker_with_the_same_ports_is_a_second_broker(tmp_path, capsys
     assert f"uses the data directory '{tmp_path}'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("why", "mend"),
+    [
+        ("Expected to use the database partition-1.db, but found: database disk image is malformed", "osmia restore"),
+        ("Expected to use the database partition-1.db, but found: file is not a database", "osmia restore BACKUP"),
+        ("Expected partition-1.db with the data of an earlier start in d, but found none", "osmia restore BACKUP"),
+        ("Expected a database of this version, but found a newer one", "osmia broker --data-dir DIR"),
+    ],
+)
+def test_a_database_that_is_lost_is_to_be_restored(settings, why, mend):
+    failure = preflight.start_failed(StoreFailed(why), settings)
+    assert (failure.exit, failure.code, failure.why) == (1, "DATABASE", why)
+    assert failure.mend.startswith(mend)
+
+
 @pytest.mark.parametrize(("made_with", "set_to"), [(2, 1), (2, 4), (1, 2)])
 def test_a_directory_of_another_number_of_partitions_names_the_one_that_starts_it(settings, made_with, set_to):
     settings.data_dir.mkdir()

@@ -19,6 +19,7 @@ import msgspec
 import pytest
 
 import osmia
+from osmia_broker.base import cluster_id
 from osmia_broker.base.errors import StoreFailed
 from osmia_broker.partition import Router
 from osmia_broker.running.broker import Broker
@@ -530,9 +531,24 @@ async def test_a_lost_partition_is_missed(tmp_path: Path):
 
 async def test_a_first_start_that_was_interrupted_goes_on(tmp_path: Path):
     await once(tmp_path, 3)
-    for one in (1, 2):
-        (tmp_path / f"partition-{one}.db").unlink()
+    for lost in ("partition-1.db", "partition-2.db", cluster_id.FILE):  # a broker that has been ready has an id
+        (tmp_path / lost).unlink()
     await once(tmp_path, 3)
+
+
+@pytest.mark.parametrize("partitions", [1, 2])
+@pytest.mark.parametrize("found", ["none", "an empty file"])
+async def test_a_directory_that_has_lost_its_data_is_not_begun_anew(tmp_path: Path, partitions: int, found: str):
+    """Nobody would notice until the morning: an empty broker is ready, and takes work."""
+    await once(tmp_path, partitions)
+    for file in tmp_path.glob("partition-*.db"):
+        file.unlink()
+        if found != "none":
+            file.touch()
+    with pytest.raises(
+        StoreFailed, match=f"Expected partition-1.db with the data of an earlier start in .*, but found {found}"
+    ):
+        await once(tmp_path, partitions)
 
 
 async def test_partitions_of_two_directories_do_not_start_together(tmp_path: Path):

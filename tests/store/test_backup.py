@@ -1,5 +1,6 @@
 """Backups: one moment of the data, checked, and never in the way of anything."""
 
+import os
 import re
 import sqlite3
 from contextlib import closing
@@ -178,6 +179,16 @@ def test_a_damaged_backup_is_found_and_not_restored(data: Path, tmp_path: Path, 
     with pytest.raises(BackupFailed, match="to be whole"):
         restore(tmp_path / "copy", tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_an_empty_file_is_no_whole_database(data: Path, tmp_path: Path):
+    """SQLite takes it for a database that has no tables yet."""
+    for log in data.glob("partition-1.db-*"):
+        log.unlink()
+    os.truncate(data / "partition-1.db", 0)
+    assert check(data) == ["partition-1.db: the file is empty"]
+    with pytest.raises(BackupFailed, match="one without its tables"):
+        back_up(data, tmp_path / "copy")
 
 
 def test_a_damaged_database_gets_no_backup(data: Path, tmp_path: Path):

@@ -26,6 +26,12 @@ from osmia_broker.state.partitioning import COUNT_FILE
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 NO_DATABASE = re.compile(r'database "([^"]+)" does not exist')  # the words of PostgreSQL
+LOST = (
+    "malformed",
+    "file is not a database",
+    "with the data of an earlier start",
+)  # the words of SQLite and of the broker
+RESTORED = "osmia restore BACKUP --data-dir NEW   (or begin anew: osmia broker --data-dir DIR)"
 OTHER_DIR = "osmia broker --data-dir DIR   (another directory)"
 
 
@@ -170,7 +176,8 @@ def start_failed(error: Exception, settings: Settings) -> Failure:
         what = f"The data directory '{settings.data_dir}' was made with partitions {count}, but partitions is set to {settings.partitions}."
         return Failure(Exit.USAGE, what, mend=f"--partitions {count}", code="PARTITIONS")
     what = f"The database in '{settings.data_dir}' cannot be used."
-    return Failure(Exit.REFUSED, what, why=str(error), mend=OTHER_DIR, code="DATABASE")
+    mend = RESTORED if any(words in str(error) for words in LOST) else OTHER_DIR
+    return Failure(Exit.REFUSED, what, why=str(error), mend=mend, code="DATABASE")
 
 
 def _unusable_server(error: Exception) -> Failure:

@@ -115,7 +115,7 @@ def _fix_count(data_dir: Path, count: int) -> None:
     The partitions are made in descending order, so where there is the first, all of them must be there.
 
     Raises:
-        StoreFailed: the directory has another number of partitions, or one of them is missing.
+        StoreFailed: the directory has another number of partitions, or one of them is missing or has lost its data.
 
     """
     file, is_used = data_dir / COUNT_FILE, path_of(data_dir, 1).exists()
@@ -135,9 +135,30 @@ def _fix_count(data_dir: Path, count: int) -> None:
             f"Expected {data_dir} to have {counted(count, 'partition')}, but found {found}: the number is fixed when the directory is made."
             f" Set partitions to {found}"
         )
-    missing = [number for number in range(1, count + 1) if is_used and not path_of(data_dir, number).exists()]
+    paths = [path_of(data_dir, number) for number in range(1, count + 1)]
+    missing = next((one for one in paths if is_used and not one.exists()), None)
     if missing:
-        raise StoreFailed(f"Expected {path_of(data_dir, missing[0]).name} in {data_dir}, but found none")
+        raise StoreFailed(f"Expected {missing.name} in {data_dir}, but found none")
+    _expect_data(data_dir, paths)
+
+
+def _expect_data(data_dir: Path, paths: Sequence[Path]) -> None:
+    """Expect the files of a data directory that a broker has used before: one that begins anew would not be noticed.
+
+    The id of the cluster is kept after the files were made for the first time.
+
+    Raises:
+        StoreFailed: one of the files is missing, or has nothing in it.
+
+    """
+    if not (data_dir / cluster_id.FILE).exists():
+        return
+    for path in paths:
+        if not path.exists() or not path.stat().st_size:
+            found = "an empty file" if path.exists() else "none"
+            raise StoreFailed(
+                f"Expected {path.name} with the data of an earlier start in {data_dir}, but found {found}"
+            )
 
 
 def _postgresql(

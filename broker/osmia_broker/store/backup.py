@@ -162,6 +162,9 @@ def check(directory: Path) -> list[str]:
     if not databases and not problems:
         raise NoData(f"Expected a database in '{directory}', but found none")
     for database in databases:
+        if not database.stat().st_size:  # SQLite takes it for a database without tables
+            problems.append(f"{database.name}: the file is empty")
+            continue
         with _explained(f"read '{database.name}'"), closing(_reading(database)) as db:
             problems += [f"{database.name}: {fault}" for fault in _faults(db)]
     return problems
