@@ -3,6 +3,7 @@ import fcntl
 import os
 import socket
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -198,6 +199,16 @@ def test_a_second_broker_with_the_same_ports_is_a_second_broker(tmp_path, capsys
         words = ["--data-dir", str(tmp_path), "--grpc-port", str(taken.getsockname()[1]), "--management-port", "0"]
         assert app.run(["broker", *words]) == 5
     assert f"uses the data directory '{tmp_path}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("free", "code"), [(0, "DISK_FULL"), (200_000, "DISK_FULL"), (1_000_000, "DATABASE")])
+def test_a_start_on_a_full_disk_says_that_room_is_needed(settings, monkeypatch, free, code):
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    failure = preflight.start_failed(StoreFailed("Expected to use the database, but found: disk I/O error"), settings)
+    assert (failure.exit, failure.code, failure.why[-14:]) == (1, code, "disk I/O error")
+    if code == "DISK_FULL":
+        assert failure.what == f"The disk with '{settings.data_dir}' is full."
+        assert failure.mend == f"df -h {settings.data_dir}   (make room there, then start again)"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import fcntl
 import os
 import re
 import shlex
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ LOST = (
     "with the data of an earlier start",
 )  # the words of SQLite and of the broker
 RESTORED = "osmia restore BACKUP --data-dir NEW   (or begin anew: osmia broker --data-dir DIR)"
+START_BYTES = 262_144  # of SQLite's log and its index, of ports and id; a running broker takes far less room to be read
 OTHER_DIR = "osmia broker --data-dir DIR   (another directory)"
 
 
@@ -167,6 +169,8 @@ def start_failed(error: Exception, settings: Settings) -> Failure:
     if any(_is_locked(lock) for lock in settings.data_dir.glob("*.lock")):
         return _second_broker(settings.data_dir)
     refuse_mistakes(settings)
+    if not settings.database_url and _is_full(settings.data_dir):
+        return _full_disk(settings.data_dir, error)
     if isinstance(error, OSError):
         return Failure(Exit.REFUSED, "The broker cannot start.", why=in_words(error), code="START_FAILED")
     if settings.database_url:
@@ -178,6 +182,20 @@ def start_failed(error: Exception, settings: Settings) -> Failure:
     what = f"The database in '{settings.data_dir}' cannot be used."
     mend = RESTORED if any(words in str(error) for words in LOST) else OTHER_DIR
     return Failure(Exit.REFUSED, what, why=str(error), mend=mend, code="DATABASE")
+
+
+def _is_full(data_dir: Path) -> bool:
+    """Return whether the disk has no room for what a start writes. SQLite calls that an I/O error, of a file that others read along with."""
+    try:
+        return shutil.disk_usage(data_dir).free < START_BYTES
+    except OSError:
+        return False
+
+
+def _full_disk(data_dir: Path, error: Exception) -> Failure:
+    why = in_words(error) if isinstance(error, OSError) else str(error)
+    mend = f"df -h {shlex.quote(str(data_dir))}   (make room there, then start again)"
+    return Failure(Exit.REFUSED, f"The disk with '{data_dir}' is full.", why=why, mend=mend, code="DISK_FULL")
 
 
 def _unusable_server(error: Exception) -> Failure:
