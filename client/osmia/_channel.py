@@ -19,7 +19,7 @@ from osmia.access import ClientCredentials, Password, RenewableToken, SignIn, To
 from osmia.tracing import caused_by
 from osmia_proto.methods import METHODS, Method
 
-MESSAGE_BYTES_MAX = 4 * 1024 * 1024  # a gateway accepts no larger message and sends none
+MESSAGE_BYTES_MAX = 4 * 1024 * 1024  # a gateway sends no larger message
 SEND_LIMIT = "grpc.max_send_message_length"
 KEEPALIVE_MS = 45_000  # as every Zeebe client; servers cut off pings that come faster than every 30 s
 # A handshake over TLS and a slow line takes 1 s and more. It is less than CALL_TIMEOUT_MS, so that the caller gets the reason of the failure and
@@ -37,7 +37,7 @@ BUILT_IN_OPTIONS = {
     "grpc.keepalive_time_ms": KEEPALIVE_MS,
     "grpc.keepalive_timeout_ms": 20_000,
     "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
-    SEND_LIMIT: MESSAGE_BYTES_MAX,
+    SEND_LIMIT: -1,  # none: each broker has its own (`max_message_size`), and names it when it refuses a message
     "grpc.initial_reconnect_backoff_ms": RECONNECT_FIRST_MS,
     "grpc.min_reconnect_backoff_ms": CONNECT_TIMEOUT_MS,  # despite its name gRPC's deadline for one attempt to connect
     "grpc.max_reconnect_backoff_ms": RECONNECT_MAX_MS,

@@ -537,10 +537,6 @@ LARGE = "y" * 2_097_152
         (lambda c: c.create_instance("p", {"a": 1, "x": LARGE}), "of at most 2097152 bytes, but found 2097166; .* 'x'"),
         (lambda c: c.complete_job(1, {"x": LARGE}), "2097152 bytes"),
         (lambda c: c.complete_job(1, f'{{"x":"{LARGE}"}}'), "2097152 bytes"),
-        (
-            lambda c: c.deploy(("big.bpmn", b"x" * (4 * 1024 * 1024))),
-            "a DeployResource request of at most 4194304 bytes",
-        ),
     ],
 )
 async def test_too_large_a_call_is_refused_before_it_is_sent(
@@ -575,7 +571,7 @@ async def test_options_overrule_the_built_in_ones(gateway: ScriptedGateway) -> N
     async with Client(gateway.address, options=[("grpc.max_send_message_length", 100)]) as client:
         with pytest.raises(errors.InvalidArgument, match="at most 100 bytes"):
             await client.create_instance("p", {"x": "y" * 100})
-    async with Client(gateway.address, options=[("grpc.max_send_message_length", -1)]) as client:
+    async with Client(gateway.address) as client:  # the gateway knows what it takes
         with pytest.raises(errors.InvalidArgument, match="SERVER: Received message larger than max"):
             await client.deploy(("big.bpmn", b"x" * (5 * 1024 * 1024)))
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,7 +13,9 @@ import pytest
 import osmia
 from osmia_broker.gateway.documents_service import PART_BYTES_MAX
 from osmia_broker.store.read.search.values import LATEST_MS
-from tests.running_broker import RunningBroker
+from tests.running_broker import RunningBroker, running_broker
+
+MIB = 1024 * 1024
 
 
 @pytest.fixture
@@ -52,6 +55,15 @@ def test_a_content_comes_in_bounded_parts(documents: Any, size: int):
     assert b"".join(parts) == content
     assert len(parts) == max(1, -(-size // PART_BYTES_MAX))
     assert max(map(len, parts)) <= PART_BYTES_MAX
+
+
+def test_a_document_is_as_large_as_the_broker_takes(tmp_path: Path):
+    with running_broker(tmp_path, max_message_size=6 * MIB) as broker:
+        content = b"x" * (5 * MIB)
+        stored = broker.client.documents.create(content)
+        assert broker.client.documents.read(stored.id) == content
+        with pytest.raises(osmia.InvalidArgument, match=f"{6 * MIB}"):
+            broker.client.documents.create(b"x" * (6 * MIB))
 
 
 def test_a_document_is_the_same_at_both_doors(gateway_broker: RunningBroker, documents: Any):
@@ -112,7 +124,7 @@ Asked = Callable[[Any], Any]
         (lambda it: it.create(b"1", custom_properties='{"a":1e400}'), osmia.InvalidArgument, "out of range"),
         (lambda it: it.link(it.create(b"1").id, time_to_live_ms=0), osmia.InvalidArgument, "timeToLive is '0'"),
         (lambda it: [it.create(b"1", id="twice"), it.create(b"2", id="twice")], osmia.AlreadyExists, "'twice'"),
-        (lambda it: it.create(b"x" * 5_000_000), osmia.InvalidArgument, "CreateDocument"),
+        (lambda it: it.create(b"x" * 5_000_000), osmia.InvalidArgument, "larger than max|exceeds maximum size"),
         (lambda it: it.read("none"), osmia.NotFound, "document 'none'"),
         (lambda it: it.read(""), osmia.NotFound, "document ''"),
         (lambda it: it.read("../../etc/passwd"), osmia.NotFound, "no such document"),

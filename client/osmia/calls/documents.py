@@ -78,7 +78,8 @@ class DocumentCalls(Calls):
 
         Raises:
             AlreadyExists: there is a document with this id.
-            InvalidArgument: the id has other characters than letters, digits, `-` and `_`, the time is none, or the request has more than 4 MiB.
+            InvalidArgument: the id has other characters than letters, digits, `-` and `_`, the time is none, or the document is larger than
+                the broker takes: `max_message_size`, which is 4 MiB unless set.
             Overloaded: all documents together would be too large.
         """
         request = queries.CreateDocumentRequest(
