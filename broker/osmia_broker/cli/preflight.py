@@ -27,13 +27,11 @@ from osmia_broker.state.partitioning import COUNT_FILE
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 NO_DATABASE = re.compile(r'database "([^"]+)" does not exist')  # the words of PostgreSQL
-LOST = (
-    "malformed",
-    "file is not a database",
-    "with the data of an earlier start",
-)  # the words of SQLite and of the broker
+#: The words of SQLite, and of the broker, for a database whose data have gone.
+LOST = ("malformed", "file is not a database", "with the data of an earlier start")
 RESTORED = "osmia restore BACKUP --data-dir NEW   (or begin anew: osmia broker --data-dir DIR)"
-START_BYTES = 262_144  # of SQLite's log and its index, of ports and id; a running broker takes far less room to be read
+#: Of SQLite's log and its index, of ports and id; a running broker takes far less room to be read.
+START_BYTES = 262_144
 OTHER_DIR = "osmia broker --data-dir DIR   (another directory)"
 
 

@@ -33,9 +33,8 @@ log = logging.getLogger(__name__)
 
 Ready = Callable[[], tuple[bool, str]]  #: returns whether the broker can do its work now, and if not, the reason
 Clock = Callable[[], ClockControl | None]  #: returns the clock that callers may move, if there is one
-Purging = Callable[
-    [], tuple[Purge, list[int]] | None
-]  #: returns the purges, if they are allowed, and the partitions that are open
+#: Returns the purges, if they are allowed, and the partitions that are open.
+Purging = Callable[[], tuple[Purge, list[int]] | None]
 Refresh = Callable[[], Awaitable[None]]  #: brings numbers of the metrics up to date that are counted elsewhere
 
 

@@ -161,15 +161,9 @@ class Settings:
         False, setting_values.switch, "Refuse an instance whose business id a living root instance of its process has."
     )
     clock_control: bool = _setting(
-        False,
-        setting_values.switch,
-        "Let callers move the clock, by REST and at the management port; for tests of processes.",
+        False, setting_values.switch, "Let callers move the clock (REST, management port); for tests of processes."
     )
-    purge_allowed: bool = _setting(
-        False,
-        setting_values.switch,
-        "Let callers of the management port delete everything: what is deployed, what runs, and all history; for tests of processes.",
-    )
+    purge_allowed: bool = _setting(False, setting_values.switch, "Let the management port empty the broker, for tests.")
     task_policy: str = _setting(
         "open",
         setting_values.one_of("open", "strict", "candidates", "assignee"),
