@@ -7,7 +7,11 @@ from msgspec import structs
 
 from osmia_broker.base.errors import NotLed, Overloaded, StoreFailed, Unavailable
 from osmia_broker.calls.jobs import dispatcher
-from osmia_broker.calls.jobs.dispatcher import STREAM_JOBS, Dispatcher, JobStream, Poll
+from osmia_broker.calls.jobs import poll as polling
+from osmia_broker.calls.jobs import stream as streaming
+from osmia_broker.calls.jobs.dispatcher import Dispatcher
+from osmia_broker.calls.jobs.poll import Poll
+from osmia_broker.calls.jobs.stream import STREAM_JOBS, JobStream
 from osmia_broker.engine import commands
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.engine.commands import ActivateJobs
@@ -343,7 +347,7 @@ async def test_jobs_that_arrive_after_a_stream_has_closed_are_given_back(it: Fix
 
 
 async def test_a_stalled_stream_gives_back_once_and_takes_no_more(it: Fixture, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(dispatcher, "STREAM_STALL_S", 0)
+    monkeypatch.setattr(streaming, "STREAM_STALL_S", 0)
     poll = await it.parked()
     with it.stream() as stream:
         it.partition.offer(1, 2, 3)
@@ -359,7 +363,7 @@ async def test_a_stalled_stream_gives_back_once_and_takes_no_more(it: Fixture, m
 
 
 async def test_the_timer_of_a_write_dies_with_its_stream(it: Fixture, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(dispatcher, "STREAM_STALL_S", 0)
+    monkeypatch.setattr(streaming, "STREAM_STALL_S", 0)
     with it.stream() as stream:
         it.partition.offer(1, 2)
         it.partition.answer()
@@ -370,12 +374,12 @@ async def test_the_timer_of_a_write_dies_with_its_stream(it: Fixture, monkeypatc
 
 
 async def test_the_timer_of_a_write_dies_with_that_write(it: Fixture, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(dispatcher, "STREAM_STALL_S", 0)
+    monkeypatch.setattr(streaming, "STREAM_STALL_S", 0)
     with it.stream() as stream:
         it.partition.offer(1, 2, 3)
         it.partition.answer()
         await anext(stream)
-        monkeypatch.setattr(dispatcher, "STREAM_STALL_S", 60)
+        monkeypatch.setattr(streaming, "STREAM_STALL_S", 60)
         await anext(stream)
         for _ in range(3):
             await asyncio.sleep(0)
@@ -385,12 +389,12 @@ async def test_the_timer_of_a_write_dies_with_that_write(it: Fixture, monkeypatc
 async def test_a_write_that_takes_too_long_is_seen_behind_one_that_did_not(
     it: Fixture, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(dispatcher, "STREAM_STALL_S", 0)
+    monkeypatch.setattr(streaming, "STREAM_STALL_S", 0)
     with it.stream() as stream:
         it.partition.offer(1, 2, 3)
         it.partition.answer()
         await anext(stream)
-        monkeypatch.setattr(dispatcher, "STREAM_STALL_S", 0.002)
+        monkeypatch.setattr(streaming, "STREAM_STALL_S", 0.002)
         await anext(stream)
         while not it.partition.given_back:
             await asyncio.sleep(0)
@@ -398,7 +402,7 @@ async def test_a_write_that_takes_too_long_is_seen_behind_one_that_did_not(
 
 
 async def test_a_stalled_stream_that_is_read_again_takes_jobs_again(it: Fixture, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(dispatcher, "STREAM_STALL_S", 0)
+    monkeypatch.setattr(streaming, "STREAM_STALL_S", 0)
     with it.stream() as stream:
         it.partition.offer(1)
         it.partition.answer()
@@ -629,7 +633,7 @@ async def test_when_the_broker_stops_between_two_partitions_the_jobs_are_handed_
 
 
 async def test_large_jobs_of_one_partition_are_an_answer_of_their_own(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(dispatcher, "FOLLOWED_BYTES", 1_000)
+    monkeypatch.setattr(polling, "FOLLOWED_BYTES", 1_000)
     it = Three(1, 2, 1)
     poll = await it.polled(100)
     it.answer()

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from osmia_broker.calls.jobs.dispatcher import Dispatcher, JobStream, Poll
+from osmia_broker.calls.jobs.dispatcher import Dispatcher
+from osmia_broker.calls.jobs.poll import Poll
+from osmia_broker.calls.jobs.stream import JobStream
 from osmia_broker.engine.commands import ActivateJobs
 from tests.partition.opened import Opened, create, deploy, opened
 from tests.patience import ANSWER_S

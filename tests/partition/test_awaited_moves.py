@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from osmia_broker.base.errors import Unavailable
-from osmia_broker.calls.jobs.dispatcher import Dispatcher, Poll
+from osmia_broker.calls.jobs.dispatcher import Dispatcher
+from osmia_broker.calls.jobs.poll import Poll
 from osmia_broker.engine import commands
 from osmia_broker.partition import awaited_moves
 from osmia_broker.state.rows import ElementInstance, ProcessDefinition

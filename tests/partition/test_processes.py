@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from osmia_broker.base.errors import NotFound, Unavailable
-from osmia_broker.calls.jobs.dispatcher import Dispatcher, JobStream, Poll
+from osmia_broker.calls.jobs.dispatcher import Dispatcher
+from osmia_broker.calls.jobs.poll import Poll
+from osmia_broker.calls.jobs.stream import JobStream
 from osmia_broker.engine import commands
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.engine.cluster_rows import FollowCluster

@@ -10,7 +10,8 @@ from math import inf
 from typing import Any
 
 from osmia_broker.base.errors import NotFound, OsmiaError, Rejection
-from osmia_broker.calls.jobs.dispatcher import JobStream, Poll
+from osmia_broker.calls.jobs.poll import Poll
+from osmia_broker.calls.jobs.stream import JobStream
 from osmia_broker.engine import commands
 from osmia_broker.state.rows import Incident, Job
 from tests.simulation.clients import Clients, Unknown

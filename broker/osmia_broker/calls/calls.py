@@ -20,9 +20,11 @@ from osmia_broker.calls.by_person import PartitionsByPerson
 from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.cluster_variables import ClusterVariableCalls
 from osmia_broker.calls.documents import parse_variables
-from osmia_broker.calls.jobs.dispatcher import Dispatcher, JobStream, Poll
+from osmia_broker.calls.jobs.dispatcher import Dispatcher
 from osmia_broker.calls.jobs.flow import JobFlowCalls
+from osmia_broker.calls.jobs.poll import Poll
 from osmia_broker.calls.jobs.reports import JobReports
+from osmia_broker.calls.jobs.stream import JobStream
 from osmia_broker.calls.jobs.workers import Asks, Workers
 from osmia_broker.calls.processes.evaluation import Evaluations
 from osmia_broker.calls.processes.instances import InstanceCalls

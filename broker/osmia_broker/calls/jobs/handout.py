@@ -13,7 +13,16 @@ from osmia_broker.engine.commands import ActivateJobs, GiveBackJobs
 from osmia_broker.partition import AnyPartition, Listener
 
 if TYPE_CHECKING:
-    from osmia_broker.calls.jobs.dispatcher import Dispatcher, Held, JobStream
+    from osmia_broker.calls.jobs.dispatcher import Dispatcher
+    from osmia_broker.calls.jobs.stream import JobStream
+
+
+Held = tuple[int, int]  #: the key of an activated job, and its deadline (epoch ms)
+
+
+def held(job: ActivatedJob) -> Held:
+    """Return what is known of a job that a caller holds."""
+    return job.key, job.deadline_ms
 
 
 class _Push:
