@@ -1,9 +1,11 @@
 """The checks that every door shares: refused before any effect, with the field's name."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from osmia_broker.base.errors import InvalidArgument
 from osmia_broker.calls import Caller, Calls, checks
@@ -103,12 +105,13 @@ async def test_the_ends_of_a_range_are_taken(calls: Calls, partition: ScriptedPa
 
 
 async def test_texts_become_variables(calls: Calls, partition: ScriptedPartition):
-    calls.set_variables(3, '{"a": [1, 2]}', local=True)
+    setting = asyncio.ensure_future(calls.set_variables(3, '{"a": [1, 2]}', local=True))
+    await asyncio.sleep(0)
     calls.create_instance(NewInstance(bpmn_process_id="p", variables='{"b":"x"}', start_elements=("one",)))
-    assert partition.commands == [
-        SetVariables(3, {"a": "[1,2]"}, True),
-        CreateProcessInstance("p", -1, 0, {"b": '"x"'}, ("one",)),
-    ]
+    [set_, created] = partition.commands
+    assert structs.replace(set_, ticket=0) == SetVariables(3, {"a": "[1,2]"}, True)
+    assert created == CreateProcessInstance("p", -1, 0, {"b": '"x"'}, ("one",))
+    setting.cancel()
 
 
 @pytest.mark.parametrize("wait_ms", [1, 60_000, 2**63 - 1])
