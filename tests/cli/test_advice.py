@@ -40,6 +40,10 @@ SETTINGS = CLI.parent / "settings"
         ("--var NAME=VALUE", "start p --var a --var b", "--var NAME=VALUE"),  # whichever of the two is meant
         ("--var 'a={'", "start p --var 'a:={' --var b=1", "osmia start p --var 'a={' --var b=1"),
         ("--var a=1", "start p --var b=1 --var=a:=x", "osmia start p --var b=1 --var a=1"),
+        ("--var a=VALUE", "start p --var b=1 -u x", "osmia start p --var b=1 -u x --var a=VALUE"),  # beside the others
+        ("--var a=VALUE --var c=VALUE", "start p --var b=1", "osmia start p --var b=1 --var a=VALUE --var c=VALUE"),
+        ("--var NAME=VALUE", "start p --var =1", "osmia start p --var NAME=VALUE"),
+        ("--var a=1", "start p --var a=x --var a:=y", "--var a=1"),  # whichever of the two is meant
         ("--columns key", "tasks --columns nope --columns none", "osmia tasks --columns nope --columns key"),
         ("--yes", "comment " + "x" * 400, "--yes"),
         ("--yes", "process delete a\u202eb", "--yes"),  # text that a terminal shows as another
@@ -130,7 +134,7 @@ def test_where_nobody_answers_the_command_starts_one_there(address, tried):
 
 # --- every advice of the code
 
-PROGRAMS = {"osmia", "pip", "psql", "createdb", "pg_dump", "openssl", "chmod", "rm", "ls", "unset", "export"}
+PROGRAMS = {"df", "osmia", "pip", "psql", "createdb", "pg_dump", "openssl", "chmod", "rm", "ls", "unset", "export"}
 A_SETTING = re.compile(r"[a-z_]+ = ")  # a line of osmia.toml, where the mistake stands in that file
 
 
@@ -191,8 +195,8 @@ def test_every_advice_in_the_code_can_be_typed(file):
 UNQUOTED = {
     *("key", "batch.key", "keys[0]", "again[0].key", "stopped.key", "incident_key", "count", "settings.memory_limit", "settings.partitions", "settings.processes"),
     *("error.found", "found", "port + 1 if port < PORT_MAX else port - 1", "other", "kind", "WORDS['oidc_issuer']", "GRPC_PORT", "STATES[0]", "ORDERS[0]"),
-    *("', '.join(STATES[1:])", "near[0] if near else ErrorType.JOB_NO_RETRIES", "near[0] if near else 'incident'", "field", "columns[0].field"),
-    *("near[0]", "near[1]", "path", "file[0]", "WORDS[name]"),  # commands, options and variables that Osmia has
+    *("', '.join(STATES[1:])", "nearest(kind, ErrorType, likeness=0.3) or ErrorType.JOB_NO_RETRIES", "near or 'incident'", "field", "columns[0].field"),
+    *("near", "near[0]", "near[1]", "path", "file[0]", "WORDS[name]"),  # commands, options and variables that Osmia has
     *("given", "words", "where", "wanted", "command", "named", "with_key"),
 }  # fmt: skip
 

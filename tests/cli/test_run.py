@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 import sys
 from pathlib import Path
 
@@ -172,8 +173,14 @@ def test_a_process_of_activiti_without_its_variables_names_each_of_them(osmia, t
         json.dumps({"name": unique, "type": "PROCESS", "extensions": {unique: {"properties": declared}}})
     )
     osmia.done("deploy", model, extensions)
-    refused = osmia.refused(1, "start", unique)
-    assert f"try: osmia start {unique} --var guests=VALUE --var room=VALUE" in refused
+    for given, told, tried in (
+        ("", "without required variables - guests, room.", " --var guests=VALUE --var room=VALUE"),
+        (" --var room=red", "without required variables - guests.", " --var room=red --var guests=VALUE"),
+        (" --var guests=4 --var room=red", "Expected 'guests' to be a text", " --var guests=VALUE --var room=red"),
+    ):
+        refused = re.sub(r" --address \S+", "", osmia.refused(1, "start", unique, *given.split()))
+        assert told in refused
+        assert refused.endswith(f"  try: osmia start {unique}{tried}\n")
 
 
 @pytest.mark.parametrize(("error", "is_kept"), [(JobFailure("./charge.sh ended with 1"), False), (KeyError("x"), True)])

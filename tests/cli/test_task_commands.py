@@ -170,6 +170,36 @@ def test_mistakes_at_a_task(osmia, task, code, words, told):
     assert told in osmia.refused(code, "task", *(word.replace("KEY", str(task)) for word in words.split()))
 
 
+@pytest.mark.parametrize(
+    ("code", "words", "mend"),
+    [
+        (1, "snooze KEY 2d", "osmia task snooze KEY 2d --user NAME"),
+        (1, "snooze KEY 2020-01-01 --user anna", "osmia task snooze KEY 2d"),
+        (1, "wake KEY", "osmia task wake KEY --user NAME"),
+        (1, "save-filter x is:open", "osmia task save-filter x is:open --user NAME"),
+        (5, "undo KEY", "osmia task undo KEY --user NAME"),
+        (4, "accept 5", "osmia task proposals KEY"),
+        (4, "respond 5 no", "osmia task proposals KEY"),
+        (4, "ignore 5", "osmia task proposals KEY"),
+    ],
+)
+def test_a_refusal_tells_a_command_that_goes_on(osmia, task, code, words, mend):
+    words, mend = (line.replace("KEY", str(task)) if code != 4 else line for line in (words, mend))
+    told = re.sub(r" --address \S+", "", osmia.refused(code, "task", *words.split()))
+    [tried] = [line for line in told.splitlines() if line.startswith("  try: ")]
+    assert tried.startswith(f"  try: {mend}")
+
+
+@pytest.mark.parametrize(
+    "words", [["task", "snoozed"], ["task", "filters"], ["tasks", "is:mine"], ["tasks", "assignee:me"]]
+)
+def test_the_own_lists_of_nobody_ask_who_it_is(osmia, unique, words):
+    osmia.done(*words)
+    assert "Without a sign-in, say who you are: " in osmia.err
+    osmia.done(*words, "--user", unique)
+    assert "say who you are" not in osmia.err
+
+
 def test_options_name_the_own_tasks_their_order_and_their_variables(osmia, unique):
     osmia.deploy(
         "start > ask:user(native=yes, assignee=anna, priority=p) > end".replace("priority=p", 'priority="=p"'), unique

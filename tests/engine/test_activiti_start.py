@@ -90,9 +90,35 @@ def test_a_variable_has_its_declared_type(door: Door, type: str, fitting: list[s
     for text in wrong:
         with pytest.raises(
             Refused,
-            match=r"^INVALID_ARGUMENT: Can't start process 'process' as variables fail type validation - count$",
+            match=r"^INVALID_ARGUMENT: Can't start process 'process' as variables fail type validation - count\. Expected 'count' to be ",
         ):
             Scenario(door).do_create(f'variables={{"count":{text}}}')
+
+
+@pytest.mark.parametrize(
+    ("type", "text", "told"),
+    [
+        ("integer", "3.5", "a whole number from -2147483648 to 2147483647, but found a decimal number"),
+        ("integer", '"3"', "a whole number from -2147483648 to 2147483647, but found a text"),
+        ("string", "4", "a text, but found a whole number"),
+        ("boolean", '"true"', "true or false, but found a text"),
+        ("bigdecimal", "true", "a number, but found a boolean"),
+        ("date", '"31.1.2030"', "a date such as 2030-01-31 or 2030-01-31T10:00:00Z, but found a text"),
+        ("array", "{}", "a JSON array, but found an object"),
+        ("folder", "1", "a JSON object or array, but found a whole number"),
+    ],
+)
+def test_the_refusal_says_which_type_is_declared_and_which_was_found(door: Door, type: str, text: str, told: str):
+    deployed(door, ASK, properties=properties(count=type))
+    with pytest.raises(Refused, match=f"- count. Expected 'count' to be {told}$"):
+        Scenario(door).do_create(f'variables={{"count":{text}}}')
+
+
+def test_the_refusal_names_every_variable_of_a_wrong_type(door: Door):
+    deployed(door, ASK, properties=properties(a="string", b="boolean", c="string"))
+    told = "- a, b. Expected 'a' to be a text, 'b' to be true or false, but found a whole number, an array$"
+    with pytest.raises(Refused, match=told):
+        Scenario(door).do_create('variables={"a":1,"b":[],"c":"x"}')
 
 
 def test_a_default_of_a_wrong_type_refuses_the_start(door: Door):

@@ -45,6 +45,12 @@ TWO_VALUES = '<activiti:value id="w" name="Water"/><activiti:value id="t"/>'
         ('type="enum" default="w"', TWO_VALUES, {"type": "select", "defaultValue": "w"}),
         ('type="enum"', TWO_VALUES, {"values": [{"value": "w", "label": "Water"}, {"value": "t", "label": "t"}]}),
         ('required="true" writable="false"', "", {"validate": {"required": True}, "readonly": True}),
+        ('type="long" required="true"', "", {"validate": {"required": True}}),
+        (
+            'type="boolean" required="true"',
+            "",
+            {"type": "checkbox", "validate": None},
+        ),  # form-js would take "yes" alone
         ('type="color" default="red"', "", {"type": "textfield", "defaultValue": "red"}),
     ],
 )

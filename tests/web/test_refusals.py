@@ -43,7 +43,10 @@ def start(page: Any, process: str, *, variables: str = "{}", before: str = "") -
     ("variables", "reason"),
     [
         ('{"night": "<b>late</b>"}', "This process needs a value for guests."),
-        ('{"guests": "many"}', "The process declares another type for guests."),
+        (
+            '{"guests": "many"}',
+            "Expected 'guests' to be a whole number from -2147483648 to 2147483647, but found a text.",
+        ),
     ],
 )
 def test_a_start_without_what_the_process_declares_says_so_at_the_variables(

@@ -16,6 +16,7 @@ SHORT = {"--output": "-o", "--yes": "-y", "--user": "-u", "--type": "-t", "--pro
 SECRET = "--token"  # noqa: S105 - an option, whose value is not repeated
 ADDRESS = "--address"
 LOGIN = "osmia login "  #: the command that must reach the same broker as the call that failed
+ANY_NAME = "NAME"  #: in advice about an option of NAME=VALUE; whose name it is, nobody knows
 CHARACTERS_MAX = 300  # of a command; a longer one is not repeated
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*=")
 _PASSWORD = re.compile(r"://[^/@]*:.*@|[?&][^=&]*password=", re.IGNORECASE | re.DOTALL)  # in a URL
@@ -83,14 +84,13 @@ def _with(arguments: Sequence[str], option: str, value: str | None) -> list[str]
     call = list(arguments)
     end = call.index("--") if "--" in call else len(call)  # behind it are words of another program
     places = [place for place, word in enumerate(call[:end]) if _is(word, option)]
-    if len(places) > 1 and value is not None and "=" in value:  # of NAME=VALUE, the one of the same name
-        places = [
-            place
-            for place in places
-            if _value(call, place, option).partition("=")[0].rstrip(":") == value.partition("=")[0]
-        ]
-        if len(places) != 1:
+    if value is not None and "=" in value:  # of NAME=VALUE, the one of the same name
+        name = value.partition("=")[0]
+        same = [place for place in places if _value(call, place, option).partition("=")[0].rstrip(":") == name]
+        is_another = not same and name != ANY_NAME and all("=" in _value(call, place, option) for place in places)
+        if len(places) > 1 and len(same) != 1 and not is_another:
             return None
+        places = same if same or is_another else places
     places = places[-1:]  # the last one counts
     said = [option] if value is None else [option, value]
     if not places:

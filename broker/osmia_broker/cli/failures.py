@@ -206,6 +206,7 @@ SENTENCES = {
 
 
 OTHER_SIGN_IN = "osmia login --user NAME   (who may; with a sign-in, --user and OSMIA_USER do not say who acts)"
+NAMELESS = re.compile(r"nobody is named as the acting person|somebody without a name")
 WHO = "--user NAME --groups NAME,NAME   (who acts; or OSMIA_USER and OSMIA_GROUPS)"
 SUSPENDED = re.compile(r"but process instance '(\d+)'.* is suspended$")
 LOOPBACK = re.compile(r"(127\.[\d.]+|localhost|\[::1\]):\d+")
@@ -243,6 +244,8 @@ def from_call(
     who = OTHER_SIGN_IN if signs_in else WHO
     suspended = SUSPENDED.search(sentence)
     mend = found_by if status == "NOT_FOUND" else who if is_about_people else ""
+    if not is_about_people and NAMELESS.search(sentence):
+        mend = SIGN_IN if signs_in else "--user NAME   (who acts; or OSMIA_USER)"
     if suspended:
         mend = f"osmia instance resume {shlex.quote(suspended[1])}   (when it may go on: it takes nothing before)"
     what = _not_there(sentence) if status == "NOT_FOUND" else sentence_of(sentence)

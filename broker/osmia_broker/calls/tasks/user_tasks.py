@@ -211,7 +211,9 @@ class UserTaskCalls(CallGroup):
         checks.int64("userTaskKey", key)
         actor = self.actor(caller)
         if not actor.user:
-            raise InvalidArgument("Expected a person to snooze a task, but nobody is named as the acting person")
+            raise InvalidArgument(
+                "Expected a person whose lists a snooze is about, but nobody is named as the acting person"
+            )
         if until_ms < 0:
             raise InvalidArgument(f"Expected until_ms to be a time in epoch milliseconds, but found {until_ms}")
         await self._partitions.submit(SnoozeUserTask(key, checks.int64("untilMs", until_ms), until_change, actor))

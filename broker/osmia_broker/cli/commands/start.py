@@ -27,6 +27,7 @@ app = typer.Typer(add_completion=False)
 LATEST = -1
 AWAIT = timedelta(seconds=60)
 WITHOUT = re.compile(r"without required variables - (.+)$")  # in the refusal of a process of Activiti
+UNFIT = re.compile(r"fail type validation - (.+?)\. Expected ")  # likewise
 
 
 @app.command()
@@ -72,7 +73,9 @@ def start(
             failure = from_call(error, client.address)
             if missing := WITHOUT.search(error.details):
                 given = " ".join(f"--var {shlex.quote(name)}=VALUE" for name in missing[1].split(", "))
-                failure.mend = f"osmia start {shlex.quote(process_id)} {given}"
+                failure.mend = given
+            elif unfit := UNFIT.search(error.details):
+                failure.mend = " ".join(f"--var {shlex.quote(name)}=VALUE" for name in unfit[1].split(", "))
             elif "variable" in error.details.lower():
                 failure.mend = f"osmia start {shlex.quote(process_id)} --var NAME:=JSON   (NAME==TEXT is text)"
             raise failure from error

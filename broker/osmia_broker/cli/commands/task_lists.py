@@ -51,7 +51,11 @@ def filters(session: Session, user: User = "", groups: Groups = "") -> None:
         }
         for one in found
     ]
-    session.list(rows, FILTER_COLUMNS, empty="You have saved no filter: osmia task save-filter NAME QUERY")
+    session.list(
+        rows,
+        FILTER_COLUMNS,
+        empty=_none(user, "You have saved no filter", "osmia task save-filter NAME QUERY", "filters"),
+    )
 
 
 @with_session
@@ -112,7 +116,7 @@ def snooze(
             client.user_tasks.snooze(key, until=until, until_change=until_change, **who)
         except InvalidArgument as error:
             failure = from_call(error, client.address)
-            failure.mend = f"osmia task snooze {key} 2d"
+            failure.mend = failure.mend or f"osmia task snooze {key} 2d"
             raise failure from error
         [held] = [one for one in client.user_tasks.snoozed(**who) if one.key == key]
     ways = [f"until {moment(held.until_ms)}"] * bool(held.until_ms) + ["until it changes"] * until_change
@@ -146,4 +150,11 @@ def snoozed(session: Session, user: User = "", groups: Groups = "") -> None:
         }
         for one in found
     ]
-    session.list(rows, SNOOZE_COLUMNS, empty="You have snoozed no task.")
+    session.list(
+        rows, SNOOZE_COLUMNS, empty=_none(user, "You have snoozed no task", "osmia task snooze KEY 2d", "snoozed")
+    )
+
+
+def _none(user: str, what: str, way: str, command: str) -> str:
+    """Say that a list is empty, and how to fill it; nobody has one, so without a name it is asked for first."""
+    return f"{what}: {way}" if user else f"{what}. Without a sign-in, say who you are: osmia task {command} --user anna"

@@ -119,6 +119,6 @@ def undo(session: Session, key: Key, user: User = "", groups: Groups = "") -> No
 
 
 def _answer(session: Session, proposal: int, state: str, done: str, answer: str, user: str, groups: str) -> None:
-    with session.client() as client:
+    with session.client(found_by="osmia task proposals KEY   (it lists those of a task)") as client:
         client.user_tasks.answer_proposal(proposal, state, answer=answer, **acting(user, groups))
     session.one({"proposalKey": str(proposal)}, key="proposalKey", text=f"{done} {proposal}")

@@ -25,6 +25,7 @@ app = typer.Typer(add_completion=False)
 
 ORDERS = ("newest", "oldest", "due", "priority")
 NEAR = re.compile(r"Expected '([^']+):' .* nearly the field '([^']+):'")  # in the refusal of a query
+OWN = re.compile(r"(^|\s)(is:mine|assignee:me)(\s|$)")  # in a query
 EXAMPLE = "group:finance due:<2d is:mine"
 NAMED_MAX = 10  # groups or assignees in a hint
 NEWEST_FIRST = [{"field": "creationDate", "order": "DESC"}]
@@ -87,7 +88,7 @@ def tasks(
         empty = "" if found else _why_none(client, who, stopped, none, process=process, assignee=assignee, group=group)
         if not found and query.strip():
             empty = "No task passes this query. Those that are open: osmia tasks"
-        if not found and is_mine and not user:
+        if not found and OWN.search(asked) and not user:
             empty = "No task is yours. Without a sign-in, say who you are: osmia tasks --mine --user anna"
     rows = [_row(one, stopped, suspended) for one in found]
     _say_marks(session, rows, process)

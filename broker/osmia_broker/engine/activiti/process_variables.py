@@ -6,7 +6,7 @@ The refusals and the types are those of Activiti.
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -120,17 +120,27 @@ def _check(definition: ProcessDefinition, extensions: ProcessExtensions, variabl
         raise InvalidArgument(
             f"Can't start process '{definition.bpmn_process_id}' without required variables - {', '.join(missing)}"
         )
-    wrong = [one.name for one in declared if one.name in variables and not _fits(one, variables[one.name])]
+    wrong = [one for one in declared if one.name in variables and not _fits(one, variables[one.name])]
     if wrong:
+        names = ", ".join(one.name for one in wrong)
+        expected = ", ".join(f"'{one.name}' to be {_TYPES[one.type].words}" for one in wrong)
+        found = ", ".join(_kind(variables[one.name]) for one in wrong)
         raise InvalidArgument(
-            f"Can't start process '{definition.bpmn_process_id}' as variables fail type validation - {', '.join(wrong)}"
+            f"Can't start process '{definition.bpmn_process_id}' as variables fail type validation - {names}. "
+            f"Expected {expected}, but found {found}"
         )
 
 
 def _fits(variable: ProcessVariable, text: str) -> bool:
     if text == "null" or variable.type not in _TYPES:  # an unknown type is JSON, as in Activiti
         return True
-    return _TYPES[variable.type](from_json(text))
+    return _TYPES[variable.type].takes(from_json(text))
+
+
+def _kind(text: str) -> str:
+    """Return what kind of JSON value *text* is, in words. The value itself is nobody's business but the caller's."""
+    value = from_json(text)
+    return next(words for kind, words in _KINDS.items() if isinstance(value, kind))
 
 
 def _is_number(value: Any) -> bool:
@@ -145,16 +155,35 @@ def _is_structure(value: Any) -> bool:
     return isinstance(value, dict | list)
 
 
-#: Whether a value that is not null has a declared type. `json` takes every value.
-_TYPES: dict[str, Callable[[Any], bool]] = {
-    "string": lambda value: isinstance(value, str),
-    "integer": lambda value: type(value) is int and value in _INTEGERS,
-    "boolean": lambda value: isinstance(value, bool),
-    "bigdecimal": _is_number,
-    "date": _is_date,
-    "datetime": _is_date,
-    "array": lambda value: isinstance(value, list),
-    "file": _is_structure,
-    "folder": _is_structure,
-    "content": _is_structure,
+class _Type(NamedTuple):
+    words: str
+    takes: Callable[[Any], bool]  # whether a value that is not null is of this type
+
+
+_DATE = _Type("a date such as 2030-01-31 or 2030-01-31T10:00:00Z", _is_date)
+_STRUCTURE = _Type("a JSON object or array", _is_structure)
+#: By their names in an extension file. `json` takes every value.
+_TYPES = {
+    "string": _Type("a text", lambda value: isinstance(value, str)),
+    "integer": _Type(
+        f"a whole number from {_INTEGERS[0]} to {_INTEGERS[-1]}",
+        lambda value: type(value) is int and value in _INTEGERS,
+    ),
+    "boolean": _Type("true or false", lambda value: isinstance(value, bool)),
+    "bigdecimal": _Type("a number", _is_number),
+    "date": _DATE,
+    "datetime": _DATE,
+    "array": _Type("a JSON array", lambda value: isinstance(value, list)),
+    "file": _STRUCTURE,
+    "folder": _STRUCTURE,
+    "content": _STRUCTURE,
+}
+#: `bool` before `int`, of which it is one.
+_KINDS = {
+    str: "a text",
+    bool: "a boolean",
+    int: "a whole number",
+    Decimal: "a decimal number",
+    list: "an array",
+    dict: "an object",
 }

@@ -29,7 +29,7 @@ MONTH_S = 30 * 86_400
 # The refusals of a start that are about one field; tests hold their texts.
 OK = 200
 _MISSING = re.compile(r"without required variables - (.+)$")
-_UNFIT = re.compile(r"as variables fail type validation - (.+)$")
+_UNFIT = re.compile(r"as variables fail type validation - .+\. (Expected .+)$")
 _WRONG_START = re.compile(r"with start instructions but (.+?)(?: Supported element types are: .*)?$")
 
 
@@ -180,9 +180,7 @@ def _refused(reason: str) -> Refused:
     if missing := _MISSING.search(reason):
         return Refused("variables", f"This process needs a value for {missing[1]}. Give it one, and start again.")
     if unfit := _UNFIT.search(reason):
-        return Refused(
-            "variables", f"The process declares another type for {unfit[1]}. Change the value, and start again."
-        )
+        return Refused("variables", f"{unfit[1]}. Change the value, and start again.")
     if wrong := _WRONG_START.search(reason):
         why = f"{wrong[1][0].upper()}{wrong[1][1:].rstrip('.')}."
         return Refused("before", f"{why} Use the id of another element, or leave this empty.")

@@ -39,7 +39,8 @@ def _field(node: Node) -> dict[str, Any]:
         made["values"] = [{"value": value, "label": label} for value, label in values_of(node).items()]
     if node.get("writable", "true") not in TRUE:
         made["readonly"] = True
-    if node.get("required", "false") in TRUE:
+    # A box always gives a value. If it had to, form-js would take a ticked one alone.
+    if node.get("required", "false") in TRUE and type != "boolean":
         made["validate"] = {"required": True}
     if (default := default_of(node)) is not None:
         made["defaultValue"] = default
