@@ -85,6 +85,7 @@ def activate_jobs(turn: Turn, command: ActivateJobs) -> list[ActivatedJob]:
         size = size_of(activated)
         if size > command.size_max:
             _park_oversized(turn, job, size, command.size_max)
+            turn.jobs.ask_for(job.type)  # in its place: the answer may be empty although there are others
             continue
         room -= size + worker_bytes
         if room < 0 and handed_out:
@@ -110,7 +111,9 @@ def _wanted_jobs(turn: Turn, command: ActivateJobs) -> list[Job]:
         return _is_wanted(turn, job) and not await_hold(job.process_instance_key)
 
     if command.keys is not None:
-        found = (turn.jobs.get(key) for key in command.keys)
+        found = [turn.jobs.get(key) for key in command.keys]
+        if None in found:  # it has ended, or it was evicted while the push waited for room in a batch
+            turn.jobs.ask_for(command.type)
         return [job for job in found if job is not None and _is_for(turn, command, job) and may_begin(job)]
     passed_over = 0
     while passed_over < PASSED_OVER_MAX:

@@ -14,6 +14,7 @@ from osmia_broker.partition import AnyPartition, Listener
 
 if TYPE_CHECKING:
     from osmia_broker.calls.jobs.dispatcher import Dispatcher
+    from osmia_broker.calls.jobs.poll import Poll
     from osmia_broker.calls.jobs.stream import JobStream
 
 
@@ -51,10 +52,11 @@ class _Push:
 class _Backlog:
     """Jobs of one type wait that streams may have, too. One caller at a time asks for some: thousands may wait for jobs that are not there."""
 
-    __slots__ = ("has_grown", "is_asked", "leased_only")
+    __slots__ = ("has_grown", "leased_only", "question")
 
     def __init__(self) -> None:
-        self.is_asked = False  # a question is under way
+        # Under way. Answers to others say nothing, because they may be older than the backlog.
+        self.question: ActivateJobs | None = None
         self.has_grown = False  # since that question
         self.leased_only = False  # what is left was leased before: only callers who lease can have it
 
@@ -109,11 +111,13 @@ class JobHandout(Listener):
         left = len(keys)
         for stream, share in self._waiting.share(type, keys).items():
             left -= len(share)
-            self._activate_for(stream, len(share), tuple(share))
+            command = self._command_for(stream, len(share), tuple(share))
+            self.partition.decide_own(command, _Push(self, stream, command))
         return left
 
-    def _activate_for(self, stream: "JobStream", max_jobs: int, keys: tuple[int, ...] | None) -> None:
-        command = ActivateJobs(
+    @staticmethod
+    def _command_for(stream: "JobStream", max_jobs: int, keys: tuple[int, ...] | None) -> ActivateJobs:
+        return ActivateJobs(
             type=stream.command.type,
             worker=stream.command.worker,
             timeout_ms=stream.command.timeout_ms,
@@ -122,20 +126,22 @@ class JobHandout(Listener):
             keys=keys,
             leases=stream.command.leases,
         )
-        self.partition.decide_own(command, _Push(self, stream, command))
 
-    def _serve_polls(self, type: str, jobs: int, *, leased_only: bool = False) -> int:
+    def _serve_polls(self, type: str, jobs: int) -> int:
         """Let as many parked polls ask as there are *jobs* for; return how many jobs are left, 0 or below for none."""
-        while jobs > 0:
-            polls = self._waiting.polls.get(type, ())
-            poll = next((one for one in polls if one.command.leases or not leased_only), None)
-            if poll is None:
-                break
-            self._waiting.unpark(poll)
-            poll.handout, poll.left = self, ()
+        while jobs > 0 and (poll := self._next_poll(type)) is not None:
             jobs -= poll.command.max_jobs
-            self.partition.decide_own(poll.command, poll)
+            self._serve(poll)
         return jobs
+
+    def _next_poll(self, type: str, *, leased_only: bool = False) -> "Poll | None":
+        polls = self._waiting.polls.get(type, ())
+        return next((one for one in polls if one.command.leases or not leased_only), None)
+
+    def _serve(self, poll: "Poll") -> None:
+        self._waiting.unpark(poll)
+        poll.handout, poll.left = self, ()
+        self.partition.decide_own(poll.command, poll)
 
     # --- backlogs
 
@@ -145,11 +151,11 @@ class JobHandout(Listener):
         self.jobs_waiting(None)
 
     def answered(self, command: ActivateJobs, jobs: list[ActivatedJob]) -> None:
-        """Take note of an answer to a caller who asked for any jobs: as long as there are some, the next one asks."""
+        """Take note of an answer to a caller who asked for any jobs: as long as a backlog has some, the next one asks."""
         backlog = self._backlogs.get(command.type)
-        if backlog is None:
+        if backlog is None or backlog.question is not command:
             return
-        backlog.is_asked = False
+        backlog.question = None
         if not jobs and not backlog.has_grown:
             if command.leases or not self.partition.has_activatable(command.type, leases=True):
                 del self._backlogs[command.type]
@@ -159,24 +165,24 @@ class JobHandout(Listener):
 
     def _grow_backlog(self, type: str) -> None:
         backlog = self._backlogs.setdefault(type, _Backlog())
-        backlog.has_grown = backlog.is_asked
+        backlog.has_grown = backlog.question is not None
         backlog.leased_only = False
         self.ask(type)
 
     def ask(self, type: str) -> None:
         """Let one caller ask for jobs of the backlog of *type*, unless there is none, or one asks already."""
         backlog = self._backlogs.get(type)
-        if backlog is None or backlog.is_asked:
+        if backlog is None or backlog.question is not None:
             return
         backlog.has_grown = False
         stream = self._waiting.next_stream(type, leased_only=backlog.leased_only)
         if stream is not None:
-            backlog.is_asked = True
             room = stream.room()
             stream.reserve(room)
-            self._activate_for(stream, room, None)
-        elif type in self._waiting.polls:
-            backlog.is_asked = True
-            backlog.is_asked = self._serve_polls(type, 1, leased_only=backlog.leased_only) < 1
-        elif type not in self._waiting.streams:
+            backlog.question = command = self._command_for(stream, room, None)
+            self.partition.decide_own(command, _Push(self, stream, command))
+        elif (poll := self._next_poll(type, leased_only=backlog.leased_only)) is not None:
+            backlog.question = poll.command
+            self._serve(poll)
+        elif type not in self._waiting.streams and type not in self._waiting.polls:
             del self._backlogs[type]

@@ -139,6 +139,7 @@ class JobTable(Table[Job]):
             if not ready or self._bytes_of(ready) < COLD_BYTES_MAX:
                 return [], Wanted(rows=frozenset((Job, key) for key in cold))
             put_back(taken[before:])
+            self._waiting.update(lane.type for lane, _, _ in taken[before:])
             return ready, None
         if not jobs and (behind := source.ends()):
             return [], Wanted(windows=behind)
@@ -180,11 +181,16 @@ class JobTable(Table[Job]):
         return offered, waiting
 
     def leave(self, jobs: list[Job]) -> None:
-        """Put jobs back into their windows that were taken and are not activated after all."""
+        """Put jobs back into their windows that were taken and are not activated after all; others may have them."""
         for job in jobs:
+            self._waiting.add(job.type)
             window = self.windows.get(_lane(job))
             if window is not None:
                 window.put_back([rank(job)])
+
+    def ask_for(self, type: str) -> None:
+        """Let jobs of *type* be asked for when the batch closes: some that were offered are not activated, and may still be so."""
+        self._waiting.add(type)
 
     def _bytes_of(self, jobs: list[Job]) -> int:
         return sum(map(self._residency.bytes_of, {job.process_instance_key for job in jobs}))
