@@ -6,8 +6,10 @@ import pytest
 
 from osmia_broker.base.errors import NotFound
 from osmia_broker.engine import commands
+from osmia_broker.engine.commands.job_flow import PauseJobs
 from osmia_broker.partition import pace
 from osmia_broker.partition.pace import MANY
+from osmia_broker.state import store_protocol
 from osmia_broker.state.rows import ElementInstance, Job
 from osmia_broker.state.store_protocol import Loaded, Wanted
 from tests.partition.opened import ONE_INSTANCE, Opened, WatchedStore, activate, complete, create, deploy, opened
@@ -291,3 +293,25 @@ async def test_a_poll_of_cold_jobs_compares_none_with_all_others(monkeypatch: py
         monkeypatch.setattr(Job, "__eq__", equal)
         assert len(await it.do(activate(max_jobs=300))) == 300
         assert compared == 0
+
+
+async def test_a_window_that_is_dropped_before_its_refill_is_read_from_its_beginning(monkeypatch: pytest.MonkeyPatch):
+    """Jobs that came back to the window are in the store, before those that it was to be refilled with."""
+    monkeypatch.setattr(store_protocol, "WINDOW_JOBS", 2)
+    async with opened() as it:
+        await it.do(DEPLOY)
+        other = await it.do(deploy("start > end", "quiet"))
+        for _ in range(5):
+            await it.do(create())
+        first = await it.do(activate(max_jobs=2))
+        it.store.may_write.clear()
+        begun = it.do(create("quiet"))
+        await it.turns()
+        behind = it.do(activate(max_jobs=1))  # waits for the refill
+        back = it.do(commands.GiveBackJobs(tuple((job.key, job.deadline_ms) for job in first)))
+        paused = it.do(PauseJobs(process_definition_key=other.processes[0].key))
+        it.store.may_write.set()
+        await asyncio.gather(begun, back, paused)
+        found = [job.key for job in [*await behind, *await it.do(activate()), *await it.do(activate())]]
+        found += [job.key for job in [*await it.do(activate()), *await it.do(activate())]]
+        assert sorted(found) == sorted(job.key for job in it.store.living(Job))

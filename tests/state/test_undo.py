@@ -15,8 +15,8 @@ from osmia_broker.engine.engine import HANDLERS, UndoFailed, _walk, handles
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.state import State
-from osmia_broker.state.store_protocol import Lane, Loaded
-from osmia_broker.state.tables.windows import WINDOWS_MAX, Window, Windows, rank
+from osmia_broker.state.store_protocol import Lane, Loaded, Wanted
+from osmia_broker.state.tables.windows import FIRST, WINDOWS_MAX, Window, Windows, rank
 from tests.bpmn import bpmn
 from tests.state.pictures import picture_of
 
@@ -190,6 +190,18 @@ def test_a_window_that_is_being_filled_is_not_dropped():
     for number in range(2 * WINDOWS_MAX):
         windows.refill(Lane(f"type-{number}"), [])
     assert windows.get(Lane("filling")) is not None
+
+
+def test_what_was_dropped_is_read_from_its_beginning():
+    """Each question is for what follows what is in memory when the store is asked, which may be less than when it was raised."""
+    windows = Windows()
+    windows.refill_begins(Lane("kept"))
+    windows.refill(Lane("kept"), range(1, 1 + Lane("kept").jobs_max))
+    windows.refill(Lane("whole"), [])
+    windows.turns("fair").loaded([], 0)
+    lanes = {Lane("kept"): 2_000, Lane("whole"): 7, Lane("dropped"): 7}
+    wanted = Wanted(windows=frozenset(lanes.items()), fair_keys=frozenset({("fair", "k"), ("lost", "k")}))
+    assert windows.as_they_are(wanted) == ({(Lane("kept"), 2_000), (Lane("dropped"), FIRST)}, {("lost", "")})
 
 
 def test_keys_behind_a_window_wait_for_its_refill():

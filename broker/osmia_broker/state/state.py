@@ -342,10 +342,11 @@ class State:
         return key in self.tables[row_type]
 
     def not_resident(self, wanted: Wanted) -> Wanted:
-        """Return *wanted* without the rows and models that are in memory."""
+        """Return *wanted* without the rows and models that are in memory, and with the windows as they are now."""
         rows = frozenset((row_type, key) for row_type, key in wanted.rows if key not in self.tables[row_type])
         resources = frozenset(one for one in wanted.resources if not self.definitions.has_model(one))
-        return Wanted(rows, resources, wanted.windows, wanted.due, wanted.matches, wanted.fair_keys, self.residency)
+        windows, fair_keys = self.jobs.windows.as_they_are(wanted)
+        return Wanted(rows, resources, windows, wanted.due, wanted.matches, fair_keys, self.residency)
 
     def is_of_later(self, loaded: Loaded) -> bool:
         """Return whether *loaded* has a row whose key was given out after the last commit of this memory: another broker leads by now."""

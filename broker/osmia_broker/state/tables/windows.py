@@ -249,6 +249,17 @@ class Windows:
         if type in self._by_type:
             self._by_type.move_to_end(type)
 
+    def as_they_are(self, wanted: Wanted) -> tuple[frozenset[tuple[Lane, int]], frozenset[tuple[str, str]]]:
+        """Return which windows and keys are to be loaded for *wanted*, each from where it ends now.
+
+        One may have been dropped since it was asked for. What it had is to be read again, not only what lies behind it.
+        """
+        found = {lane: self.get(lane) for lane, _ in wanted.windows}
+        throughs = {lane: FIRST if window is None else window.through for lane, window in found.items()}
+        windows = frozenset((lane, after) for lane, after in throughs.items() if after is not None)
+        keys = {type: self.turns(type).through for type, _ in wanted.fair_keys}
+        return windows, frozenset((type, key) for type, key in keys.items() if key is not None)
+
     def load_begins(self, wanted: Wanted) -> None:
         """Note that windows and keys are being loaded: what arrives from now on may not be among them."""
         for lane, _ in wanted.windows:
