@@ -1,5 +1,6 @@
 """`osmia lint`, the warnings of `osmia deploy`, and what else a deployment says."""
 
+import json
 import re
 import zipfile
 from pathlib import Path
@@ -286,6 +287,32 @@ def test_a_damaged_archive_is_refused(capsys, tmp_path, content):
     said = capsys.readouterr().err
     assert "a.ZIP: Expected a zip archive, but found another file, or a damaged one" in said
     assert "or the files that are in it" in said
+
+
+@pytest.mark.parametrize(
+    ("part", "id", "told"),
+    [
+        ("mappings", "approve", ""),
+        ("mappings", "p", ""),
+        ("constants", "approve", ""),
+        (
+            "mappings",
+            "aprove",
+            "mappings.aprove: The process has no element 'aprove', so this has no effect; did you mean 'approve'?",
+        ),
+        ("constants", "far", "constants.far: The process has no element 'far', so this has no effect"),
+    ],
+)
+def test_an_extension_file_is_counted_and_warned_of(capsys, tmp_path, part, id, told):
+    model = tmp_path / "p.bpmn"
+    model.write_bytes(bpmn("start > approve:user > end", id="p", dialect="activiti"))
+    content = {"extensions": {"p": {part: {id: {"_limit": {"value": 3}} if part == "constants" else {}}}}}
+    (tmp_path / "p-extensions.json").write_text(json.dumps(content))
+    assert run(["lint", str(model), "--strict"]) == (1 if told else 0)
+    warned = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Warning: ")]
+    assert warned == ([f"Warning: p-extensions.json extensions.p.{told}"] if told else [])
+    assert run(["lint", str(model)]) == 0
+    assert capsys.readouterr().err.endswith("2 files can be deployed.\n")
 
 
 def test_names_of_activiti_at_an_element_of_camunda_are_told(capsys, tmp_path):

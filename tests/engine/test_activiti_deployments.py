@@ -121,7 +121,11 @@ def test_the_processes_of_one_file_have_extensions_of_their_own(door: Door):
             [("p.bpmn", bpmn("start > ask:user(assignee=ada) > end")), ("p-extensions.json", FIRST)],
             "to be written in the Activiti dialect",
         ),
-        ([("p.bpmn", MODEL), ("p-extensions.json", b"{")], "Expected JSON, but found a fault"),
+        ([("p.bpmn", MODEL), ("p-extensions.json", b"{")], "Expected JSON, but found a fault: its end is missing"),
+        (
+            [("p.bpmn", MODEL), ("p-extensions.json", b'{"a": 1,\n "\xc3\xa4" 2}')],
+            "but found a fault in line 2, column 6",
+        ),
         ([("p.bpmn", MODEL), ("p-extensions.json", b"[]")], "Expected a JSON object with an object 'extensions'"),
         ([("p.bpmn", MODEL), ("p-extensions.json", b"")], "Expected JSON"),
     ],

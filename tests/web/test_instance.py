@@ -316,6 +316,16 @@ def test_messages_and_timers_that_are_waited_for(page, work, unique):
     expect(waits.get_by_role("row").filter(has_text="Message")).to_contain_text("k-7")
 
 
+def test_a_card_on_a_phone_leaves_out_what_a_timer_has_not(browse, work, unique):
+    page = browse(viewport={"width": 360, "height": 740})
+    work.deploy("start > ask:user > end & late:boundary(on=ask, timer=PT1H) > e2:end", unique)
+    open_instance(page, work.create(unique))
+    waits = region(page, "Messages and timers")
+    expect(waits.locator("[data-name=Due]")).to_be_visible()
+    for empty in ("Name", "Correlation key"):
+        expect(waits.locator(f"[data-name='{empty}']")).to_be_hidden()
+
+
 def test_called_and_calling_instances_are_links(page, work, unique):
     work.deploy(ASK, f"{unique}inner")
     work.deploy(f"start > dine:call(process={unique}inner) > end", unique)

@@ -147,7 +147,7 @@ def test_a_zip_stands_for_the_models_in_it(page, unique):
         ("a.bpmn", b"<!DOCTYPE a><a/>", "A DOCTYPE is not allowed in a model."),
         ("a.form", b"", "Expected a form as a JSON object, but found an empty file."),
         ("a.form", b'{"a"', "Expected a form as a JSON object, but found no JSON: its end is missing."),
-        ("a.form", b'{"a":x}', "Expected a form as a JSON object, but found no JSON at byte 6."),
+        ("a.form", b'{"a":x}', "Expected a form as a JSON object, but found no JSON in line 1, column 6."),
         ("a.form", b'{"id":"\xe4"}', "Expected a form as a JSON object, but found bytes that are no text in UTF-8."),
         ("a.form", b"[]", "Expected a form as a JSON object, but found another JSON value."),
         ("a.form", b'{"id":7}', "Expected the id and the version tag of a form to be texts, but found another value."),

@@ -37,7 +37,8 @@ def check(session: Session, files: list[str], command: str, *, is_strict: bool =
     if warnings and is_strict:
         what = f"There {'is' if len(warnings) == 1 else 'are'} {counted(len(warnings), 'warning')}."
         raise Failure(Exit.REFUSED, what, code="WARNINGS")
-    rows = [{"resourceName": one.name, "kind": one.kind} for one in compiled]
+    with_extensions = [file for one in compiled for file in (one, one.extensions) if file is not None]
+    rows = [{"resourceName": one.name, "kind": one.kind} for one in with_extensions]
     if session.output is Output.TABLE:
         session.say(f"{counted(len(rows), 'file')} can be deployed.")
     else:

@@ -3,7 +3,6 @@
 The extension file of an Activiti process belongs to the BPMN file of the same name: `order-extensions.json` to `order.bpmn`.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 
@@ -18,6 +17,7 @@ from osmia_broker.engine.commands import NewResource
 from osmia_broker.model import extension_files, warnings, xml
 from osmia_broker.model.expressions import Static
 from osmia_broker.model.faults import Fault, InvalidModel, quote
+from osmia_broker.model.graph import Process
 from osmia_broker.state.storable import is_storable
 from osmia_broker.state.tables.definitions import Compiled
 
@@ -77,13 +77,23 @@ def ids_of(resource: NewResource) -> list[tuple[str, str]]:
 
 
 def warnings_of(resources: Iterable[NewResource]) -> list[str]:
-    """Return a line for each thing in the BPMN files that can be deployed and probably does not do what its author meant."""
-    return [
-        warnings.text(resource.name, warning)
-        for resource in resources
-        if resource.kind == "bpmn"
-        for warning in warnings.of_file(xml.read(resource.content), tuple(resource.compiled.processes.values()))
-    ]
+    """Return a line for each thing in the files of processes that can be deployed and probably does not do what its author meant."""
+    told: list[str] = []
+    for resource in resources:
+        if resource.kind == "bpmn":
+            processes = tuple(resource.compiled.processes.values())
+            told += [
+                warnings.text(resource.name, one) for one in warnings.of_file(xml.read(resource.content), processes)
+            ]
+            told += _about_extensions(resource, processes)
+    return told
+
+
+def _about_extensions(resource: NewResource, processes: Iterable[Process]) -> Iterator[str]:
+    if (file := resource.extensions) is not None:
+        for process in processes:
+            if found := file.compiled.extensions.get(process.id):
+                yield from (warnings.text(file.name, one) for one in warnings.of_extensions(process, found))
 
 
 def _duplicates(resources: Iterable[NewResource]) -> Iterator[str]:
@@ -243,15 +253,13 @@ def _form_fault(content: bytes, fault: msgspec.DecodeError | UnicodeDecodeError)
     if isinstance(fault, UnicodeDecodeError):
         return f"Expected a form as a JSON object, but found {in_words(fault)}"
     if not isinstance(fault, msgspec.ValidationError):
-        place = _BYTE.search(str(fault))
-        where = f" at byte {int(place[1]) + 1}" if place else ": its end is missing"
+        where = text_files.place_of_fault(text_files.decoded(content), str(fault))
         return f"Expected a form as a JSON object, but found no JSON{where}"
     if "`$." in str(fault):
         return "Expected the id and the version tag of a form to be texts, but found another value"
     return "Expected a form as a JSON object, but found another JSON value"
 
 
-_BYTE = re.compile(r"\(byte (\d+)\)")
 _EXTENSIONS = "extensions"
 _KINDS = {
     ".bpmn": "bpmn",

@@ -18,6 +18,7 @@ from osmia_broker.model.templates import FaultyTemplate, Template
 
 SUFFIX = "-extensions.json"
 BPMN_SUFFIXES = (".bpmn20.xml", ".bpmn.xml", ".bpmn", ".xml")  # the longest first
+_FAULT = "but found a fault"  # what is no JSON at all
 FAULTS_MAX = 20  # an answer names no more: it must fit into HTTP/2 headers
 
 VARIABLE, VALUE, JSONPATCH = "variable", "value", "jsonpatch"
@@ -89,11 +90,14 @@ def _decoded(content: bytes) -> Any:
     from osmia_broker.feel.json_text import from_json  # numbers keep their digits
 
     try:
-        return from_json(text_files.decoded(content))
+        text = text_files.decoded(content)
+        return from_json(text)
     except UnicodeDecodeError as error:
         raise InvalidExtensions(f"Expected JSON, but found {in_words(error)}") from error
     except ValueError as error:
-        raise InvalidExtensions(str(error)) from error
+        what, is_fault, said = str(error).partition(_FAULT)
+        place = text_files.place_of_fault(text, said) if is_fault else ""
+        raise InvalidExtensions(f"{what}{is_fault}{place}") from error
 
 
 class _Reading:
@@ -213,7 +217,8 @@ class _Reading:
         if kind == VARIABLE:
             if isinstance(source, str) and source:
                 return Source(kind, source)
-            self._fault(where, "Expected 'value' to be the name of a variable, but found another value")
+            found = "another value" if given.get("value") is not None else "none"
+            self._fault(where, f"Expected 'value' to be the name of a variable, but found {found}")
             return None
         return self._patch(where, source) if kind == JSONPATCH else Source(kind, value=self._template(where, source))
 

@@ -8,11 +8,13 @@ mappings of events without a trigger; and what a form property of the Activiti d
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from osmia_broker.base.counted import counted
 from osmia_broker.base.edits import did_you_mean
 from osmia_broker.model.dialects.zeebe_words import ATTRIBUTES, OUTER, WITHOUT_EFFECT
+from osmia_broker.model.extension_files import ProcessExtensions
 from osmia_broker.model.faults import Fault, meant, quote
 from osmia_broker.model.foreign import foreign_names
 from osmia_broker.model.form_properties import PROPERTY, without_effect
@@ -172,6 +174,15 @@ def _calls(value: object, *, is_outermost: bool = False) -> Iterator[tuple[str, 
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
             yield from _calls(getattr(value, field.name))
+
+
+def of_extensions(process: Process, extensions: ProcessExtensions) -> Iterator[Fault]:
+    """Yield the warnings about what an extension file says of *process*: mappings and constants of an element that it does not have."""
+    for id in islice((id for id in extensions.mappings if id not in process.elements), WARNINGS_MAX):
+        part = "mappings" if extensions.mappings[id].is_written else "constants"
+        near = meant("", id, process.elements)
+        reason = f"The process has no element '{quote(id)}', so this has no effect{near}"
+        yield Fault("", f"extensions.{quote(process.id)}.{part}.{quote(id)}", reason)
 
 
 def text(resource_name: str, warning: Fault) -> str:
