@@ -102,6 +102,20 @@ def test_a_broker_that_was_emptied_works_as_a_new_one(rest: Rest):
     assert again["id"] > first
 
 
+def test_jobs_that_were_paused_or_limited_before_a_purge_are_handed_out_after_it(rest: Rest):
+    client, job = rest.broker.client, {"type": "charge", "timeout": 60_000, "maxJobsToActivate": 10}
+    paused = rest.deploy("start > charge:job(type=charge) > end", "charging")
+    client.pause_jobs(process_definition_key=paused)
+    client.pause_jobs("charge")
+    client.limit_jobs("charge", held_max=3)
+    assert (purged(rest)["status"], left(rest)) == ("COMPLETED", {})
+    assert [one for one in client.job_flow() if one.paused_ms or one.held_max] == []
+    rest.deploy("start > charge:job(type=charge) > end", "charging")
+    for _ in range(4):
+        rest.create("charging")
+    assert len(rest.post("/jobs/activation", job)["jobs"]) == 4
+
+
 def test_an_instance_that_a_listener_holds_fails_the_purge(rest: Rest, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(purge, "LOOKS", 2)
     rest.deploy("start > ask:user(native=yes, canceling=check) > end", "held")

@@ -14,6 +14,7 @@ from osmia_broker.base.errors import InvalidState, NotFound, OsmiaError
 from osmia_broker.calls.batches.items import ROOTS, RUNNING
 from osmia_broker.engine.commands import CancelProcessInstance, Command, DeleteClusterVariable, DeleteResource
 from osmia_broker.engine.commands.batches import DeleteEndedInstance, DeleteEvaluation, DeleteMessage
+from osmia_broker.engine.commands.job_flow import LimitJobs, ListJobFlow, ResumeJobs
 from osmia_broker.engine.commands.tasks import DeleteGlobalTaskListener
 from osmia_broker.partition import Clock, Submits
 from osmia_broker.store.read import Reader
@@ -97,6 +98,7 @@ class Purge:
             InvalidState: an instance does not end, for it waits for a task listener.
             OsmiaError: a partition is away.
         """
+        await self._release_jobs()
         await self._delete(GLOBAL_TASK_LISTENERS, lambda item: DeleteGlobalTaskListener(item["id"]))
         await self._delete(RESOURCES, lambda item: DeleteResource(int(item["resourceKey"])))
         await self._delete(MESSAGES, lambda item: DeleteMessage(int(item["messageKey"])))
@@ -104,6 +106,12 @@ class Purge:
         await self._delete(PROCESS_INSTANCES, lambda item: DeleteEndedInstance(int(item["processInstanceKey"])))
         await self._delete(DECISION_INSTANCES, lambda item: DeleteEvaluation(int(item["decisionEvaluationKey"])))
         await self._delete(CLUSTER_VARIABLES, lambda item: DeleteClusterVariable(item["name"]))
+
+    async def _release_jobs(self) -> None:
+        """Take back the pauses and limits of jobs: a job type is no resource, and the next test may have one of the same name."""
+        rows = (await self._partitions.submit(ListJobFlow())).rows
+        paused = [ResumeJobs(row.job_type, row.process_definition_key) for row in rows if row.paused_ms]
+        await self._submit([*paused, *(LimitJobs(row.job_type) for row in rows if row.job_type)])
 
     async def _cancel_instances(self) -> None:
         """Cancel what runs, and wait for the end: thousands of tokens end one after the other."""
