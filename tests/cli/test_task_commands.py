@@ -6,6 +6,7 @@ import pytest
 
 from osmia import Password, SyncClient
 from osmia.calls.user_tasks import UserTaskPage
+from osmia_broker.calls.tasks.until import MORNING_HOUR
 from osmia_broker.cli.commands import tasks
 from osmia_broker.cli.session import Session
 from tests.auth.conftest import ANNA, store
@@ -69,6 +70,11 @@ def test_a_task_is_updated(osmia, task):
     assert osmia.json("task", "show", task)["dueDate"] == "2030-02-01T08:00:00Z"
     osmia.done("task", "update", task, "--due", "")
     assert osmia.json("task", "show", task)["dueDate"] is None
+
+
+@pytest.mark.parametrize("command", ["update", "snooze"])
+def test_the_hour_of_a_day_without_one_is_told(osmia, command):
+    assert f"0{MORNING_HOUR}:00 UTC" in " ".join(osmia.done("task", command, "--help").split())
 
 
 def test_a_query_lists_what_the_page_lists(osmia, unique, task):

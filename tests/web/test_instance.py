@@ -305,6 +305,21 @@ def test_jobs_and_tasks_are_listed_with_what_may_be_done(page, work, unique):
     take(work, f"{unique}job")
 
 
+@pytest.mark.parametrize("width", [800, 1024, 1280])
+def test_a_long_reason_leaves_the_buttons_of_a_job_in_sight(browse, work, unique, width):
+    page = browse(viewport={"width": width, "height": 800})
+    work.deploy(f"start > send:job(type={unique}) > end", unique)
+    key = work.create(unique)
+    fail(work, unique, message=f"The program ended with exit code 3: {'no mail ' * 30}\nat last")
+    open_instance(page, key)
+    listed = region(page, "Jobs and tasks")
+    button = listed.get_by_role("button", name="Retry")
+    expect(button).to_be_visible()
+    table, box = listed.locator(".scroll").bounding_box(), button.bounding_box()
+    assert box["x"] + box["width"] <= table["x"] + table["width"]
+    assert box["height"] < 50  # one line
+
+
 def test_messages_and_timers_that_are_waited_for(page, work, unique):
     work.deploy(
         'start > ask:user > end & late:boundary(on=ask, timer=PT1H) > e2:end & note:boundary(on=ask, message=news, key="=k", cancel=false) > e3:end',

@@ -177,7 +177,9 @@ def update(
     due: Annotated[
         str | None,
         typer.Option(
-            parser=as_date_time, metavar="TIME", help="When it is due: 2d, tomorrow, a date, a date-time; empty: never."
+            parser=as_date_time,
+            metavar="TIME",
+            help="When it is due: 2d, tomorrow, a date (its 08:00 UTC), a date-time; empty: never.",
         ),
     ] = None,
     follow_up: Annotated[

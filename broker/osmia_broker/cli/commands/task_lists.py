@@ -95,7 +95,10 @@ def snooze(
     until: Annotated[
         str,
         typer.Argument(
-            parser=as_time, metavar="[UNTIL]", help="3h, 2d, tomorrow, a date, or a date-time.", show_default=False
+            parser=as_time,
+            metavar="[UNTIL]",
+            help="3h, 2d, tomorrow, a date (both at 08:00 UTC), or a date-time.",
+            show_default=False,
         ),
     ] = "",
     until_change: Annotated[bool, typer.Option("--until-change", help="Until somebody changes the task.")] = False,
