@@ -217,17 +217,11 @@ def _properties(task: UserTask, transition: TaskTransition) -> dict[str, str]:
         name: changes.get(name, value_of(task, name))
         for name in ("assignee", "candidateGroups", "candidateUsers", "dueDate", "followUpDate", "priority")
     }
-    seen |= {
-        "action": transition.action,
-        "changedAttributes": sorted([*changes, *_SETS_VARIABLES[_update_of(transition) is not None]]),
-        "userTaskKey": task.key,
-    }
+    changed = sorted([*changes, "variables"] if _update_of(transition) else changes)
+    seen |= {"action": transition.action, "changedAttributes": changed, "userTaskKey": task.key}
     if task.form_key:
         seen["formKey"] = task.form_key
     return {RESERVED_HEADERS + name: _header(value) for name, value in seen.items() if value not in ("", [])}
-
-
-_SETS_VARIABLES: tuple[tuple[str, ...], ...] = ((), ("variables",))
 
 
 def _update_of(transition: TaskTransition) -> VariableUpdate | None:
