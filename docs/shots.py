@@ -18,7 +18,12 @@ BROWSERS = (
     "chromium-browser",
     "google-chrome",
 )  # as tests/web/conftest.py finds one
-TEST = "tests/web/test_screens.py::test_a_screen_can_be_used_by_everybody[{name}]"
+TEST = "tests/web/test_screens.py::test_a_screen_can_be_used_by_everybody[{width}-{screen}]"
+WIDTHS = {
+    "light": "desk",
+    "dark": "desk",
+    "phone": "phone",
+}  # the looks of the pictures that a test of each width keeps
 PICTURE = re.compile(r"\(shots/(?P<name>[\w-]+)\.png\)")
 
 
@@ -26,6 +31,12 @@ def wanted() -> list[str]:
     """Return the names of the screenshots that the pages show."""
     pages = sorted((ROOT / "docs").rglob("*.md"))
     return sorted({found["name"] for page in pages for found in PICTURE.finditer(page.read_text())})
+
+
+def test_of(name: str) -> str:
+    """Return the browser test that makes a screenshot."""
+    screen, _, look = name.rpartition("-")
+    return TEST.format(screen=screen, width=WIDTHS[look])
 
 
 def obstacle() -> str:
@@ -54,7 +65,7 @@ def main(folder: Path) -> int:
         "-q",
         "-p",
         "no:cacheprovider",
-        *(TEST.format(name=one) for one in wanted()),
+        *sorted({test_of(one) for one in wanted()}),
     ]
     environ = os.environ | {"OSMIA_SHOTS": str(folder.resolve())}
     return subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode  # noqa: S603 - our own tests

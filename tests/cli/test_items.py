@@ -87,7 +87,7 @@ def test_elements_of_an_ad_hoc_subprocess_are_activated(osmia: Any, picking: tup
     key, pick = picking
     assert osmia.done("instance", "activate", pick, "a", "b", "--var", "y=1") == f"Activated a, b in {pick}\n"
     assert {one.element_id for one in osmia.client.get_instance(key).elements} >= {"a", "b"}
-    assert "but found 'nope'" in osmia.refused(4, "instance", "activate", pick, "nope")
+    assert "[nope] do not exist" in osmia.refused(4, "instance", "activate", pick, "nope")
     assert osmia("instance", "activate", pick) == 2
 
 

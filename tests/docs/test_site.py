@@ -199,11 +199,12 @@ def shots_module() -> Any:
 def test_each_picture_of_the_site_is_a_screen_that_a_browser_test_looks_at():
     source = (ROOT / "tests/web/test_screens.py").read_text()
     screens = set(re.findall(r'^    "([\w-]+)": "/', source, re.MULTILINE))
-    looks = set(re.findall(r'^    "(\w+)": \{"viewport"', source, re.MULTILINE))
-    wanted = shots_module().wanted()
+    widths = set(re.findall(r'^    "(\w+)": \{"viewport"', source, re.MULTILINE))
+    shots = shots_module()
+    wanted = shots.wanted()
     assert len(wanted) >= 3
     assert {name.rpartition("-")[0] for name in wanted} <= screens
-    assert {name.rpartition("-")[2] for name in wanted} <= looks
+    assert {shots.test_of(name).rpartition("[")[2].partition("-")[0] for name in wanted} <= widths
 
 
 def test_without_a_browser_nothing_is_made_and_it_is_said(tmp_path: Path, monkeypatch, capsys):
