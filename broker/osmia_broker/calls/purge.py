@@ -145,7 +145,10 @@ class Purge:
         Raises:
             OsmiaError: one of them is refused for another reason, or a partition is away.
         """
-        answers = [self._partitions.submit(one) for one in commands]
-        for outcome in await asyncio.gather(*answers, return_exceptions=True):
+        for outcome in await asyncio.gather(*map(self._answer, commands), return_exceptions=True):
             if isinstance(outcome, BaseException) and not isinstance(outcome, NotFound):
                 raise outcome
+
+    async def _answer(self, command: Command) -> Any:
+        """Wait for the answer to *command*; one that is refused at once is like one that is refused later."""
+        return await self._partitions.submit(command)
