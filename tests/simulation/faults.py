@@ -153,7 +153,7 @@ FAULTS = {
     lease_is_taken_in_the_same_epoch: Size(deeds=("steal",)),
     leader_never_gives_up: Size(deeds=("isolate",), orders=0, registers=1),
     answers_before_the_commit: Size(deeds=("lose_answers", "database_away", "kill")),
-    later_leader_is_not_heard: Size(deeds=("kill", "steal")),
+    later_leader_is_not_heard: Size(deeds=("isolate", "steal")),
     messages_are_sent_without_those_before: Size(deeds=("kill", "steal")),
     once_is_anywhere: Size(deeds=("lose_answers", "kill", "break_links")),
     signal_stays_in_its_partition: Size(deeds=("kill", "steal")),
