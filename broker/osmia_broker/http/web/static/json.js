@@ -1,5 +1,4 @@
-// Reads JSON that a person types, and says what is wrong with it and where: browsers name the place each in their own way, or not at all.
-// The words are those of the broker (`json_texts.py`).
+// Reads JSON that a person types, and says what is wrong with it and where, in the words of the broker (`json_texts.py`).
 
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const TEXT = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;

@@ -1,6 +1,5 @@
-// What somebody types into a form that changes something stays in this tab until it is sent or taken back: a reload, another screen, a refusal, a
-// session that ended and a broker that is away take nothing of it. What only asks (a filter, a search) is in the address, and the variables of a
-// task are a draft that the broker keeps (drafts.js).
+// What somebody types into a form that changes something stays in this tab until it is sent or taken back. What only asks (a filter, a
+// search) is in the address, and the variables of a task are a draft that the broker keeps (drafts.js).
 //
 //   <form method="post" data-keeps="/start/dinner">      the name of what is typed here, if the address of the form does not tell it from others
 //   <input name="to" data-keeps="bake">                  the same of a field, if the form has more of its name
@@ -170,7 +169,7 @@ function goOn({ key, dialog, action, from, to }) {
   if (typeof from === 'number') field.setSelectionRange(from, to);
 }
 
-// A dialog that was refused is open again, with what was typed, and says why: also one that was sent empty. Who closed it meanwhile is left alone.
+// A refused dialog is open again with what was typed, and says why, unless it was closed meanwhile.
 function open({ dialog, action }) {
   const form = show(dialog, action);
   if (form) sayWhy(form);
@@ -202,7 +201,7 @@ function openerOf(dialog, form) {
 document.addEventListener('DOMContentLoaded', restoreAll);
 restoreAll();
 
-// --- who somebody is: all of the page is of the new person, so the form loads it anew, and only what was refused comes back
+// --- who somebody is: the form loads the page anew, and only what was refused comes back
 
 const SWITCH = 'form[action="/switch-user"]';
 const SWITCHED = `${PREFIX}\nperson`;

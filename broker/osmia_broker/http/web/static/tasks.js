@@ -1,5 +1,4 @@
-// The behaviour of the task list and of a task: what is unfolded, tabs, comments, snoozing, selection. What is typed there is the affair of form.js,
-// variables.js and drafts.js.
+// The task list and a task: what is unfolded, tabs, comments, snoozing, selection. What is typed is for form.js, variables.js, drafts.js.
 
 import './form.js';
 import { refresh } from './live.js';

@@ -38,7 +38,7 @@ function check(field) {
   return !wrong;
 }
 
-// Not while the pointer presses a button: the message would move it away from under the pointer. The keyboard may go where it likes.
+// Not while the pointer presses a button: the message would move it away.
 let isPressing = false;
 document.addEventListener('pointerdown', () => { isPressing = true; }, true);
 for (const name of ['pointerup', 'pointercancel', 'keydown']) document.addEventListener(name, () => { isPressing = false; }, true);
