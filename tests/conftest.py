@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from httpx._transports import default as transport
+from hypothesis import HealthCheck, settings
 
 # Read when gRPC is imported. Its handlers break some of the programs that tests start.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
@@ -35,6 +36,10 @@ _trusting, _trusting_all = transport.create_ssl_context, functools.cache(transpo
 transport.create_ssl_context = lambda verify=True, **named: (_trusting_all if verify is True else _trusting)(
     verify=verify, **named
 )
+
+# Hypothesis measures how long an example takes; on a busy machine that says nothing.
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 child.START_S = child.STOP_S = ANSWER_S  # of every broker that a test starts as a process
 
