@@ -6,10 +6,10 @@ It declares the variables of the processes in the BPMN file, and which variables
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 from osmia_broker.base import text_files
+from osmia_broker.base.edits import nearest
 from osmia_broker.base.system_errors import in_words
 from osmia_broker.model import json_patch
 from osmia_broker.model.faults import quote
@@ -241,9 +241,7 @@ class _Reading:
 
 def _misspelt_type(type: str) -> str:
     """Return the type that *type* is a misspelling of; empty if it is known, or near none: such a one is JSON, as in Activiti."""
-    if type.lower() in TYPES:
-        return ""
-    return next(iter(get_close_matches(type.lower(), TYPES, n=1, cutoff=0.8)), "")
+    return "" if type.lower() in TYPES else nearest(type.lower(), TYPES, likeness=0.8)
 
 
 def _is_unicode(text: str) -> bool:

@@ -12,9 +12,8 @@ Every call returns when the broker is quiet and the workers under test have done
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
@@ -25,6 +24,7 @@ from osmia.job import AdHocResult, Job, TaskListenerResult
 from osmia.results import Deployment
 from osmia.settings import WorkerOptions
 from osmia.variables import is_object
+from osmia_broker.base.edits import did_you_mean, nearest
 from osmia_broker.state import rows
 from osmia_broker.state.rows.tasks import UserTask
 from osmia_broker.store.memory import MemoryStore
@@ -158,7 +158,7 @@ class Broker:
             created = await self.client.create_instance(process_id, variables, **options)
         except NotFound as error:
             ids = {one.bpmn_process_id for one in self.view.definitions()}
-            raise NotFound(error.code, f"{error.sentence}{_nearest(process_id, ids)}") from None
+            raise NotFound(error.code, f"{error.sentence}{did_you_mean(process_id, ids)}") from None
         await self.settle()
         return Instance(self, created.key)
 
@@ -385,7 +385,7 @@ class Broker:
         words = {word: None for task in tasks for word in (task.element_id, task.name) if word}
         found = ", ".join(f"'{task.element_id}'" for task in tasks) or "none"
         raise AssertionError(
-            f"Expected an open user task '{name}', but found {found}{_nearest(name, words)}\n{self._told(instance)}"
+            f"Expected an open user task '{name}', but found {found}{did_you_mean(name, words)}\n{self._told(instance)}"
         )
 
     async def publish(
@@ -451,7 +451,7 @@ class Broker:
             )
         words = {word: None for job in jobs for word in (job.element_id, job.type)}
         found = ", ".join(f"'{job.element_id}'" for job in jobs) or "none"
-        return f"Expected an open job '{name}', but found {found}{_nearest(name, words)}\n{self._told(instance)}"
+        return f"Expected an open job '{name}', but found {found}{did_you_mean(name, words)}\n{self._told(instance)}"
 
     def _told(self, instance: Instance | None) -> str:
         """Return the story of *instance*, or of the newest instances."""
@@ -468,11 +468,6 @@ class Broker:
             if definition.key == job.process_definition_key:
                 return self.view.model(definition).elements[job.element_id].name
         return ""
-
-
-def _nearest(name: str, words: Iterable[str]) -> str:
-    near = get_close_matches(name, words, n=1, cutoff=0.6)
-    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def _seen(job: rows.Job) -> Job:
@@ -493,7 +488,7 @@ PARTS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "micros
 def _span(parts: dict[str, float]) -> timedelta:
     for name, value in parts.items():
         if name not in PARTS:
-            near = get_close_matches(name, PARTS, n=1)
-            meant = f"; did you mean {near[0]}={value}?" if near else ""
+            near = nearest(name, PARTS)
+            meant = f"; did you mean {near}={value}?" if near else ""
             raise TypeError(f"Expected a span in {', '.join(PARTS[:-1])}, but found {name}={value}{meant}")
     return timedelta(**parts)

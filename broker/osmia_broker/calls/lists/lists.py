@@ -1,7 +1,6 @@
 """All lists by their names, and the things of which each can be had by its key."""
 
-from difflib import get_close_matches
-
+from osmia_broker.base.edits import nearest
 from osmia_broker.base.errors import InvalidArgument, NotFound
 from osmia_broker.calls.checks import int64, quoted
 from osmia_broker.calls.lists.listing import Asker, Kept, Question, by_key, by_name, key_of, of_entity
@@ -37,7 +36,6 @@ from osmia_broker.store.read.search.search import PAGE_BYTES_MAX, Found, Search,
 from osmia_broker.store.read.sources import no_such
 
 VARIABLE, EVALUATION = "variable", "decision instance"
-COMPARED_CHARACTERS = 100  # of a name that is no list, with the names of all
 
 
 async def _variable(asker: Asker, key: str) -> Item:
@@ -126,8 +124,8 @@ class Lists:
         """
         listing = LISTS.get(name)
         if listing is None:
-            near = get_close_matches(name[:COMPARED_CHARACTERS], LISTS, n=1)
-            meant = f"did you mean '{near[0]}'?" if near else f"the lists are {', '.join(NAMES)}, and lists about these"
+            near = nearest(name, LISTS)
+            meant = f"did you mean '{near}'?" if near else f"the lists are {', '.join(NAMES)}, and lists about these"
             raise InvalidArgument(f"Expected the name of a list, but found '{quoted(name)}'; {meant}")
         if of is not None and not listing.owner:
             raise InvalidArgument(f"Expected no key, because '{name}' belongs to nothing, but found {of}")
